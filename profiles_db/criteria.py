@@ -1,0 +1,251 @@
+"""Each criterion once: its name, aspect, unit, direction, fixed scale, and where they come from.
+
+A *scale* maps a value to a score: `worst` scores 0, `best` scores 1, linearly between. Scales are
+fixed, so a candidate's score never depends on which other candidates stand beside it. The paper's
+scales are the axes of its published radar charts; the others are this project's choice, each
+with its reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+Aspect = Literal["system_performance", "privacy", "safety", "fairness", "sustainability"]
+Direction = Literal["maximise", "minimise"]
+Unit = Literal["fraction", "MAC", "parameters", "bytes", "seconds", "ratio"]
+
+ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
+
+ASPECT_TITLES: Final[dict[Aspect, str]] = {
+    "system_performance": "System performance",
+    "privacy": "Privacy",
+    "safety": "Safety",
+    "fairness": "Fairness",
+    "sustainability": "Sustainability",
+}
+
+_PAPER = "axis of the radar charts published with arXiv:2305.11229"
+_FULL = "the whole range of the measure"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A fixed linear scale: `worst` scores 0 and `best` scores 1.
+
+    Both ends are in the criterion's unit; `source` says where they come from.
+
+    Examples
+    --------
+    >>> Scale(worst=48e9, best=0.0, source="example").score(24e9)
+    0.5
+    """
+
+    worst: float
+    best: float
+    source: str
+
+    def score(self, value: float) -> float:
+        """Score in [0, 1]; a value beyond an end scores as that end."""
+        raw = (value - self.worst) / (self.best - self.worst)
+        return min(1.0, max(0.0, raw))
+
+    def holds(self, value: float) -> bool:
+        """Whether `value` lies between the two ends, so that its score was not cut."""
+        return min(self.worst, self.best) <= value <= max(self.worst, self.best)
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One measurable property of a profile.
+
+    `name` is what scenario files, the database and `--json` call it; `definition` says in one
+    sentence what the figure means.
+    """
+
+    name: str
+    aspect: Aspect
+    title: str
+    unit: Unit
+    direction: Direction
+    scale: Scale
+    definition: str
+
+
+def _criterion(
+    name: str,
+    aspect: Aspect,
+    title: str,
+    unit: Unit,
+    worst: float,
+    best: float,
+    source: str,
+    definition: str,
+) -> Criterion:
+    direction: Direction = "maximise" if best > worst else "minimise"
+    return Criterion(name, aspect, title, unit, direction, Scale(worst, best, source), definition)
+
+
+# fmt: off
+_ALL: Final[tuple[Criterion, ...]] = (
+    _criterion(
+        "uar", "system_performance", "Unweighted average recall", "fraction", 0.56, 0.68, _PAPER,
+        "Mean over the emotion classes of the share of that class's test clips classified right.",
+    ),
+    _criterion(
+        "accuracy", "system_performance", "Accuracy", "fraction", 0.0, 1.0, _FULL,
+        "Share of the test clips classified right.",
+    ),
+    _criterion(
+        "macro_f1", "system_performance", "Macro F1", "fraction", 0.0, 1.0, _FULL,
+        "Mean over the emotion classes of the F1 score.",
+    ),
+    _criterion(
+        "expected_calibration_error", "system_performance", "Expected calibration error",
+        "fraction", 0.5, 0.0, "half the range: worse than that is worse than a constant guess",
+        "Mean distance between confidence and accuracy over 15 bins of confidence.",
+    ),
+    _criterion(
+        "gender_accuracy", "privacy", "Gender inference accuracy", "fraction", 1.0, 0.88, _PAPER,
+        "Accuracy of a probe that infers the speaker's gender from the frozen hidden states.",
+    ),
+    _criterion(
+        "gender_uar", "privacy", "Gender inference UAR", "fraction", 1.0, 0.5,
+        "from certainty to chance",
+        "Unweighted average recall of the gender probe.",
+    ),
+    _criterion(
+        "gender_auc", "privacy", "Gender inference AUC", "fraction", 1.0, 0.5,
+        "from certainty to chance",
+        "Area under the ROC curve of the gender probe.",
+    ),
+    _criterion(
+        "head_gender_accuracy", "privacy", "Gender leaked by the head", "fraction", 1.0, 0.5,
+        "from certainty to chance in a balanced corpus",
+        "Accuracy of a probe that infers gender from the emotion head's embedding alone.",
+    ),
+    _criterion(
+        "speaker_eer", "privacy", "Speaker re-identification EER", "fraction", 0.0, 0.5,
+        "from certainty to chance",
+        "Equal error rate of verifying unseen speakers by cosine similarity of pooled hidden "
+        "states; 0.5 means that speakers cannot be told apart.",
+    ),
+    _criterion(
+        "head_speaker_eer", "privacy", "Speaker re-identification EER from the head", "fraction",
+        0.0, 0.5, "from certainty to chance",
+        "The same equal error rate, from the emotion head's embedding.",
+    ),
+    _criterion(
+        "attack_success_rate", "safety", "Attack success rate", "fraction", 1.0, 0.4, _PAPER,
+        "Share of the clips classified right whose class changes under FGSM at the protocol's "
+        "signal-to-noise ratio (45 dB in the paper).",
+    ),
+    _criterion(
+        "accuracy_under_attack", "safety", "Accuracy under attack", "fraction", 0.0, 1.0, _FULL,
+        "Share of all test clips still classified right under the attack.",
+    ),
+    _criterion(
+        "equalized_odds_difference", "fairness", "Equalized odds difference", "fraction",
+        0.24, 0.12, _PAPER,
+        "Largest difference between the genders in true- or false-positive rate, each class "
+        "against the rest, worst class.",
+    ),
+    _criterion(
+        "equalized_odds_difference_mean", "fairness", "Equalized odds difference, mean class",
+        "fraction", 0.24, 0.12, "as for the worst class",
+        "The same difference, averaged over the classes.",
+    ),
+    _criterion(
+        "equal_opportunity_difference", "fairness", "Equal opportunity difference", "fraction",
+        0.24, 0.12, _PAPER,
+        "Largest difference between the genders in recall, worst class: what the paper prints as "
+        "equality of odds.",
+    ),
+    _criterion(
+        "statistical_parity_difference", "fairness", "Statistical parity difference", "fraction",
+        0.24, 0.0, "as wide as the paper's fairness axis, from none",
+        "Largest difference between the genders in how often a class is predicted, worst class.",
+    ),
+    _criterion(
+        "uar_gender_gap", "fairness", "UAR gap between the genders", "fraction", 0.24, 0.0,
+        "as wide as the paper's fairness axis, from none",
+        "Absolute difference between the genders' UAR.",
+    ),
+    _criterion(
+        "speaker_worst_decile", "fairness", "Accuracy for the worst-served tenth of speakers",
+        "fraction", 0.0, 1.0, _FULL,
+        "Mean accuracy over the tenth of the speakers with the lowest accuracy.",
+    ),
+    _criterion(
+        "macs", "sustainability", "Multiply-accumulates, counted whole", "MAC", 48e9, 0.0, _PAPER,
+        "Multiply-accumulates of the encoder for one 6 s clip, every operator counted.",
+    ),
+    _criterion(
+        "paper_macs", "sustainability", "Multiply-accumulates, the paper's counting", "MAC",
+        48e9, 0.0, _PAPER,
+        "Multiply-accumulates for one 6 s clip as a module-hook counter sees them: what the paper "
+        "prints as FLOPs, with most attention left out.",
+    ),
+    _criterion(
+        "parameters", "sustainability", "Parameters", "parameters", 100e6, 0.0,
+        "a little above the largest of the paper's backbones",
+        "Parameters of the encoder.",
+    ),
+    _criterion(
+        "size", "sustainability", "Size on disk", "bytes", 400e6, 0.0,
+        "100 M parameters in 32-bit floats", "Bytes of the encoder's weights on disk.",
+    ),
+    _criterion(
+        "latency_p50", "sustainability", "Median latency", "seconds", 1.0, 0.0,
+        "one second for a 6 s clip", "Median time for one 6 s clip at batch 1 on the device named.",
+    ),
+    _criterion(
+        "latency_p95", "sustainability", "95th percentile latency", "seconds", 1.0, 0.0,
+        "one second for a 6 s clip",
+        "Time within which 95 of 100 clips of 6 s are done, batch 1, on the device named.",
+    ),
+    _criterion(
+        "real_time_factor", "sustainability", "Real-time factor", "ratio", 1.0, 0.0,
+        "as long as the clip lasts", "Median latency divided by the clip's duration.",
+    ),
+    _criterion(
+        "memory", "sustainability", "Peak memory above idle", "bytes", 2e9, 0.0,
+        "half the memory of a 4 GB device",
+        "Peak memory of inference on one 6 s clip, less the idle process.",
+    ),
+)
+# fmt: on
+
+CRITERIA: Final[dict[str, Criterion]] = {criterion.name: criterion for criterion in _ALL}
+
+ASPECT_CRITERION: Final[dict[Aspect, str]] = {
+    "system_performance": "uar",
+    "privacy": "gender_accuracy",
+    "safety": "attack_success_rate",
+    "fairness": "equalized_odds_difference",
+    "sustainability": "macs",
+}
+"""The criterion that stands for its aspect, unless the study says otherwise."""
+
+
+def format_value(value: float, unit: Unit) -> str:
+    """`value` as people write it: percent, G/M MACs, MB, ms.
+
+    Examples
+    --------
+    >>> format_value(0.6374, "fraction"), format_value(2.3e9, "MAC"), format_value(0.04, "seconds")
+    ('63.7 %', '2.30 GMAC', '40.0 ms')
+    """
+    match unit:
+        case "fraction":
+            return f"{100 * value:.1f} %"
+        case "MAC":
+            return f"{value / 1e9:.2f} GMAC" if value >= 1e7 else f"{value / 1e6:.2f} MMAC"  # noqa: PLR2004
+        case "parameters":
+            return f"{value / 1e6:.2f} M" if value >= 1e4 else f"{value:.0f}"  # noqa: PLR2004
+        case "bytes":
+            return f"{value / 1e6:.1f} MB"
+        case "seconds":
+            return f"{value * 1e3:.1f} ms"
+        case "ratio":
+            return f"{value:.3f}"

@@ -1,0 +1,89 @@
+"""Every error this program raises on purpose, in one place.
+
+Each carries what a reader needs to act: *what* is wrong, *where*, *which rule* it breaks and
+*what to do*. The command line prints them as one line and exits with `exit_code`.
+
+Exit codes of the command line
+    0    done (for `advise`: a choice stands)
+    1    a check failed (`datasets check`, `verify`, `db check`), and the output says which
+    2    invalid input, missing data, missing extra
+    3    `advise`: no candidate meets the requirements (the report is written all the same)
+    130  interrupted
+"""
+
+from __future__ import annotations
+
+
+class TrustserError(Exception):
+    """Base of all errors that a user can cause and mend.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, as a plain clause without a full stop.
+    where : str, optional
+        File, line, field or clip it concerns.
+    rule : str, optional
+        The rule it breaks.
+    remedy : str, optional
+        What to do about it.
+
+    Examples
+    --------
+    >>> print(InputError("fold count 0", where="--folds", rule="at least 1", remedy="use 1 to 5"))
+    --folds: fold count 0 (rule: at least 1). Use 1 to 5.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        rule: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what, self.where, self.rule, self.remedy = what, where, rule, remedy
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        if self.rule:
+            text += f" (rule: {self.rule})"
+        if self.remedy:
+            text += f". {self.remedy[:1].upper()}{self.remedy[1:]}"
+        text = text if text.endswith((".", "!", "?")) else text + "."
+        return " ".join(text.split())
+
+
+class InputError(TrustserError):
+    """An option, argument or file given by the user does not hold."""
+
+
+class MissingExtraError(TrustserError):
+    """A command needs an optional dependency that is not installed."""
+
+
+class ScenarioError(TrustserError):
+    """A scenario file breaks the scenario language."""
+
+
+class EvidenceError(TrustserError):
+    """The evidence that a scenario asks for is missing or not comparable."""
+
+
+class CorpusError(TrustserError):
+    """A corpus is missing, incomplete or not in its published layout."""
+
+
+class AudioError(TrustserError):
+    """A clip cannot be used: undecodable, empty, silent, or holding NaN."""
+
+
+class CheckpointError(TrustserError):
+    """A checkpoint is missing, hostile, or does not fit its architecture."""
+
+
+class StoreError(TrustserError):
+    """The profile database cannot be opened, read or written."""

@@ -1,0 +1,84 @@
+"""A measurement: one value of one criterion, with its uncertainty and origin, or `unknown`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from profiles_db.criteria import CRITERIA, Criterion
+
+Origin = Literal["measured", "published", "digitised", "counted"]
+"""How a value came to be: measured by a run, printed in a publication, read off a published
+chart, or counted from the architecture."""
+
+IntervalKind = Literal["none", "bootstrap", "assumed", "exact", "quantile"]
+"""What `low` and `high` mean; `none` where there is no interval."""
+
+POOLED = -1
+"""The `fold` of a figure taken over all folds together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One value of one criterion for one backbone in one study.
+
+    Rates are fractions in [0, 1], never percent; costs are in units (MACs, bytes, seconds), never
+    billions. `value` is None exactly when `unknown` gives the reason.
+
+    Parameters
+    ----------
+    study : str
+        Hash of the protocol and corpora, or the name of a published study.
+    backbone, weights, corpus : str
+        `weights` is a content hash, `random:SEED`, `none` (no weights needed) or `published`.
+    criterion : str
+        A name from `profiles_db.criteria.CRITERIA`, or a detail such as `recall` that only
+        reports show.
+    value : float or None
+    low, high : float or None
+        Ends of the 95 % interval, whose making `interval` names.
+    n : int or None
+        Number of clips the value rests on.
+    chance : float or None
+        What chance (or a model without the flaw, at this n) would score.
+    variant : str
+        What tells figures of one criterion apart: `class=angry`, `fgsm@35dB`; empty for the
+        figure that stands for the criterion.
+    fold : int
+        Number of the fold from 1, or `POOLED`.
+    unknown : str or None
+        Why there is no value.
+    flags : tuple of str
+        Reasons not to believe the value, in words.
+    """
+
+    study: str
+    backbone: str
+    weights: str
+    corpus: str
+    criterion: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    interval: IntervalKind = "none"
+    n: int | None = None
+    chance: float | None = None
+    variant: str = ""
+    fold: int = POOLED
+    unknown: str | None = None
+    flags: tuple[str, ...] = ()
+    origin: Origin = "measured"
+    source: str = ""
+    device: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != (self.unknown is not None):
+            raise ValueError(f"{self.criterion}: either a value or the reason why it is unknown")
+        if self.value is not None and not math.isfinite(self.value):
+            raise ValueError(f"{self.criterion}: {self.value} is not a finite value")
+
+    @property
+    def definition(self) -> Criterion:
+        """The criterion this measures; KeyError for a detail that is no criterion."""
+        return CRITERIA[self.criterion]
