@@ -1,0 +1,177 @@
+"""Every setting that changes a number, in one object whose hash names a study.
+
+Defaults reproduce the protocol of TrustSER (arXiv:2305.11229) on frozen backbones. Where the
+paper's text and its public code differ, the text is the default; `docs/protocol.md` lists the
+differences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from profiles_db.errors import InputError
+
+SAMPLE_RATE = 16_000
+"""Samples per second that every backbone here was trained on."""
+
+
+class Protocol(BaseModel):
+    """The settings of a study.
+
+    Examples
+    --------
+    >>> Protocol().learning_rate
+    0.0005
+    >>> Protocol(epochs=3).digest() == Protocol().digest()
+    False
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: Literal["default", "all"] = "default"
+    """Which label set of the corpus: its usual four classes, or all it offers."""
+    seconds: float = Field(default=6.0, gt=0, le=60)
+    """At most this many seconds from the start of each clip."""
+    min_seconds: float = Field(default=0.1, gt=0)
+    """Clips shorter than this are left out, for every backbone alike."""
+    folds: int | None = Field(default=None, ge=1)
+    """Run the first so many folds; all where None."""
+    seeds: int = Field(default=1, ge=1, le=100)
+    """How often every head is trained, each time from another seed."""
+    base_seed: int = Field(default=8, ge=0)
+    """Fold k of repetition r trains from seed `base_seed * k + 1000 * r`."""
+
+    hidden_size: int = Field(default=128, ge=1, le=4096)
+    """Width of the head."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Dropout between the two pointwise convolutions."""
+
+    epochs: int = Field(default=30, ge=1, le=10_000)
+    """Epochs of the emotion head; the epoch with the best dev UAR is kept."""
+    probe_epochs: int = Field(default=10, ge=1, le=10_000)
+    """Epochs of the gender probe; the epoch with the best dev accuracy is kept."""
+    batch_size: int = Field(default=64, ge=1)
+    """Clips per training step; the last incomplete batch is dropped."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Adam's decay rates of the first and second moment."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    """The learning rate is multiplied by this when the dev loss stops falling."""
+    plateau_patience: int = Field(default=5, ge=0)
+    """After so many epochs without improvement."""
+    min_learning_rate: float = Field(default=5e-5, ge=0)
+    class_weighting: Literal["inverse_frequency", "none"] = "inverse_frequency"
+    """Weights of the emotion loss, from the class counts of the training part."""
+
+    snr_db: float = Field(default=45.0, ge=0, le=100)
+    """Signal-to-noise ratio of the attack that stands for safety."""
+    snr_curve_db: tuple[float, ...] = (25.0, 35.0, 55.0)
+    """Further ratios at which FGSM and the noise control are measured."""
+    clip_waveform: bool = True
+    """Keep the attacked waveform in [-1, 1], as any player would."""
+    pgd_steps: int = Field(default=10, ge=0, le=1000)
+    """Steps of projected gradient descent at `snr_db`; 0 leaves it out."""
+    pgd_clips: int | None = Field(default=40, ge=1)
+    """PGD attacks at most so many clips per fold; all where None."""
+
+    enrolment_clips: int = Field(default=5, ge=1)
+    """Clips per unseen speaker that form the voice to recognise; the others are trials."""
+    resamples: int = Field(default=1000, ge=100, le=100_000)
+    """Bootstrap resamples over speakers, and permutations of the fairness floor."""
+
+    @model_validator(mode="after")
+    def _betas_in_range(self) -> Protocol:
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError("betas must lie in [0, 1)")
+        return self
+
+    @property
+    def snrs_db(self) -> tuple[float, ...]:
+        """All signal-to-noise ratios at which the attack runs, ascending, each once."""
+        return tuple(sorted({self.snr_db, *self.snr_curve_db}))
+
+    def seed(self, fold: int, repetition: int) -> int:
+        """Seed of the heads of `fold` (from 1) in `repetition` (from 0)."""
+        return self.base_seed * fold + 1000 * repetition
+
+    def digest(self) -> str:
+        """Hash over every setting: the same hash means the same protocol."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of `value` as canonical JSON (sorted keys, no spaces)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_protocol(file: Path | None, settings: Iterable[str] = (), **named: Any) -> Protocol:
+    """Protocol from a YAML file, then `name=value` settings, then named options that are not None.
+
+    Later ones win. Values of settings are read as YAML, so `betas=[0.9, 0.98]` works.
+
+    Raises
+    ------
+    InputError
+        For an unreadable file, an unknown setting, or a value out of its range.
+
+    Examples
+    --------
+    >>> load_protocol(None, ["learning_rate=0.001"], epochs=5).epochs
+    5
+    """
+    values = _from_file(file) if file else {}
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator:
+            raise InputError(
+                f"{setting!r} is no setting", where="--set", remedy="write --set NAME=VALUE"
+            )
+        values[name.strip()] = _yaml(text, where=f"--set {name}")
+    values |= {name: value for name, value in named.items() if value is not None}
+    try:
+        return Protocol.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, str(file) if file else "protocol") from None
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot be read: {error}", where=str(file)) from None
+    values = _yaml(text, where=str(file))
+    if not isinstance(values, dict):
+        raise InputError("holds no settings", where=str(file), rule="NAME: VALUE per line")
+    return {str(name): value for name, value in values.items()}
+
+
+def _yaml(text: str, where: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"is not YAML: {error}", where=where) from None
+    if isinstance(value, str):  # YAML 1.1 reads 1e-3 (no dot) as text
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _explain(error: ValidationError, where: str) -> InputError:
+    """The first fault of `error`, in this program's words."""
+    fault = error.errors()[0]
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "extra_forbidden":
+        known = ", ".join(sorted(Protocol.model_fields))
+        return InputError(f"no setting is called {name!r}", where=where, remedy=f"known: {known}")
+    return InputError(f"{name}: {fault['msg']} (found {fault['input']!r})", where=where)

@@ -1,0 +1,121 @@
+"""A DuckDB file that several processes share in turns.
+
+DuckDB lets one process at a time write a file, and no other read it meanwhile. Every transaction
+here therefore opens the file and closes it; where another process holds the file, it waits and
+tries again, then names that process.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from profiles_db.errors import StoreError
+from profiles_db.migrations import MIGRATIONS, SCHEMA_VERSION
+
+PATIENCE_SECONDS: Final = 30.0
+RETRY_SECONDS: Final = 0.1
+
+
+class DatabaseFile:
+    """Transactions on one file; see `profiles_db.store.Store` for the parameters and errors."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool,
+        patience: float,
+        on_wait: Callable[[str], None] | None,
+    ) -> None:
+        self.path, self._read_only, self._patience = path, read_only, patience
+        self._on_wait = on_wait
+        if read_only and not path.exists():
+            raise StoreError(
+                "no such database", where=str(path), remedy="make one with `trustser profile --db`"
+            )
+        if not path.parent.is_dir():
+            raise StoreError("its folder does not exist", where=str(path))
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection inside one transaction: committed at the end, rolled back on an error."""
+        connection = self._open()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+        except duckdb.Error as error:
+            raise StoreError(_first_line(error), where=str(self.path)) from error
+        finally:
+            connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self._patience
+        told = False
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=self._read_only)
+            except duckdb.Error as error:
+                holder = re.search(r"held in (.*?) ?\(PID (\d+)\)", str(error))
+                if not holder:
+                    raise StoreError(
+                        f"cannot be opened: {_first_line(error)}", where=str(self.path)
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise StoreError(
+                        f"held by process {holder[2]} ({holder[1]}) for over "
+                        f"{self._patience:.0f} s",
+                        where=str(self.path),
+                        remedy="wait for it or stop it, then run the same command again",
+                    ) from None
+                if self._on_wait and not told:
+                    self._on_wait(f"{self.path} is held by process {holder[2]}: waiting")
+                    told = True
+                time.sleep(RETRY_SECONDS)
+
+    def migrate(self) -> None:
+        """Bring the file to today's schema, or refuse it by name."""
+        with self.transaction() as connection:
+            version = _schema_version(connection, self.path)
+            if version > SCHEMA_VERSION:
+                raise StoreError(
+                    f"has schema {version}, this program knows up to {SCHEMA_VERSION}",
+                    where=str(self.path),
+                    remedy="install a newer trustser",
+                )
+            if version == SCHEMA_VERSION:
+                return
+            if self._read_only:
+                raise StoreError(
+                    f"has schema {version}, not {SCHEMA_VERSION}, and may not be written",
+                    where=str(self.path),
+                    remedy="open it once with write access",
+                )
+            for step in MIGRATIONS[version:]:
+                connection.execute(step)
+            connection.execute("CREATE TABLE IF NOT EXISTS trustser_schema (version INTEGER)")
+            connection.execute("DELETE FROM trustser_schema")
+            connection.execute("INSERT INTO trustser_schema VALUES (?)", [SCHEMA_VERSION])
+
+
+def _schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+    if not tables:
+        return 0
+    if "trustser_schema" not in tables:
+        raise StoreError(
+            "is a DuckDB file of something else", where=str(path), remedy="name another file"
+        )
+    row = connection.execute("SELECT version FROM trustser_schema").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
