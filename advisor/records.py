@@ -1,0 +1,392 @@
+"""The rows a `Decision` is made of: plain frozen records, units in their criteria.
+
+Values are in the unit of their criterion (`profiles_db.criteria`): rates are fractions, costs are
+in MACs, bytes, seconds. Scores, weights and probabilities lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from profiles_db.criteria import Aspect, Direction, Unit
+from profiles_db.measurement import IntervalKind, Origin
+from profiles_db.profile import WeightsKind
+
+Status = Literal["pass", "fail", "unknown"]
+Comparison = Literal["at_least", "at_most"]
+HoldsFor = Literal["value", "interval"]
+OnUnknown = Literal["fail", "warn"]
+Method = Literal["weighted_sum", "weighted_product", "topsis", "promethee_ii"]
+EvidenceKind = Literal["published", "measured"]
+Topic = Literal[
+    "choice",
+    "margin",
+    "tie",
+    "decisive",
+    "why_not",
+    "relax",
+    "sensitivity",
+    "method",
+    "counting",
+    "missing",
+    "measure_next",
+    "evidence",
+    "mark",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One corpus' share in a figure averaged over corpora; `weight` sums to 1 over the parts."""
+
+    corpus: str
+    weight: float
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """The evidence on one criterion for one candidate; `value` is None where it is unknown.
+
+    `low` and `high` end the 95 % interval, of the kind `interval` names (`assumed`: nobody
+    measured it, the study's `assumed` says why it is as wide as that). `unknown` is the reason
+    why there is no value. `flags` are reasons not to believe the value.
+    """
+
+    criterion: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    interval: IntervalKind = "none"
+    origin: Origin = "measured"
+    source: str = ""
+    unknown: str | None = None
+    flags: tuple[str, ...] = ()
+    n: int | None = None
+    chance: float | None = None
+    device: str = ""
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one candidate does on one requirement.
+
+    `tested` is the value or the safe end of the interval that was held against the bound.
+    `margin` is its distance to the bound in the criterion's unit, positive where the bound holds;
+    `margin_share` the same as a share of the criterion's scale. `blocks` says whether the
+    candidate is out for it. `probability` is the share of draws in which the value holds the
+    bound, None where it is unknown. `reason` explains an unknown.
+    """
+
+    requirement: str
+    status: Status
+    blocks: bool
+    tested: float | None = None
+    margin: float | None = None
+    margin_share: float | None = None
+    probability: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """The smallest change of one requirement that lets a candidate in.
+
+    `to` is the new bound in the criterion's unit, `to_text` the same as one writes it in a
+    scenario, rounded so that it still lets the candidate in; `share` is the change as a share of
+    the criterion's scale. `to` is None where no bound helps, because the figure is unknown.
+    """
+
+    requirement: str
+    bound: float
+    to: float | None
+    to_text: str
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One alternative: its evidence, its scores, and what the requirements say of it.
+
+    Parameters
+    ----------
+    name, title : str
+        Name in scenario files and `ranking`; `title` is for people.
+    marks : tuple of str
+        What must be said beside the name wherever it is shown: untrained weights, synthetic
+        speech, part of the folds only.
+    figures : mapping from criterion to Figure
+        All evidence of the study, whether it is scored or not.
+    digests : mapping from criterion to str
+        Digest of each figure, by which `trustser verify` names an altered one.
+    eligible : bool
+        Whether it meets every requirement and can be scored.
+    position : int or None
+        Place from 1 among the eligible.
+    score : float or None
+        By the scenario's method; None where a weighted criterion is unknown.
+    score_low, score_high : float or None
+        Bounds of the score. For a candidate that has a score: ends of the 95 % interval over the
+        draws of the measurements, the weights as stated. For one that has none: the score if
+        every unknown were at the worst or the best end of its scale.
+    scores : mapping from criterion to float
+        Of the weighted criteria that are known, on the fixed scales.
+    off_scale : tuple of str
+        Weighted criteria whose value lies beyond an end of its scale, so that its score was cut.
+    contributions, aspect_contributions : mapping to float
+        Weight times score, which sum to the weighted sum (whatever the method).
+    rank_probabilities : tuple of float
+        Probability of each place among the eligible, first place first; empty if not eligible.
+    meets_probability : float or None
+        Share of the draws in which it meets all requirements; None where one is unknown.
+    tie_group : int or None
+        Number of its tie group, 1 being that of the choice; None if not eligible.
+    dominated_by : tuple of str
+        Scored candidates at least as good on every weighted criterion and better on one.
+    on_front : bool
+        Scored and not dominated.
+    why : str
+        Why this one, or why not, in a sentence or two.
+    """
+
+    name: str
+    title: str
+    backbone: str
+    weights_kind: WeightsKind
+    weights_id: str
+    weights_origin: str
+    synthetic: bool
+    folds: int
+    folds_total: int
+    seeds: int
+    device: str
+    corpora: tuple[str, ...]
+    runs: tuple[str, ...]
+    finished: str
+    marks: tuple[str, ...]
+    figures: Mapping[str, Figure]
+    digests: Mapping[str, str]
+    eligible: bool
+    position: int | None
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    scores: Mapping[str, float]
+    off_scale: tuple[str, ...]
+    contributions: Mapping[str, float]
+    aspect_contributions: Mapping[str, float]
+    outcomes: tuple[Outcome, ...]
+    relaxations: tuple[Relaxation, ...]
+    near_miss: bool
+    rank_probabilities: tuple[float, ...]
+    meets_probability: float | None
+    tie_group: int | None
+    dominated_by: tuple[str, ...]
+    on_front: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """A candidate the evidence has but the scenario leaves out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCriterion:
+    """A scored criterion: its priority, its weight and its fixed scale.
+
+    `stated` is the priority as the scenario writes it (`high`, `2.5`), `raw` the number it stands
+    for, `weight` its share (all sum to 1). `key` is the aspect or criterion under which the
+    scenario states it.
+    """
+
+    criterion: str
+    key: str
+    aspect: Aspect
+    title: str
+    unit: Unit
+    direction: Direction
+    stated: str
+    raw: float
+    weight: float
+    worst: float
+    best: float
+    scale_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A bound that a candidate has to hold, and what it does to the choice.
+
+    `kind` tells `requirements` from `budget`. `excludes` names the candidates it blocks.
+    `choice_without` is the choice if this one alone were dropped; `decisive` says whether that is
+    another one.
+    """
+
+    id: str
+    kind: Literal["requirement", "budget"]
+    criterion: str
+    title: str
+    unit: Unit
+    comparison: Comparison
+    bound: float
+    holds_for: HoldsFor
+    on_unknown: OnUnknown
+    text: str
+    why: str
+    excludes: tuple[str, ...]
+    choice_without: str | None
+    decisive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """The interval of one weight (as a share) within which the choice stays.
+
+    The other weights keep their proportions. `below` and `above` name the choice beyond the ends,
+    None where the interval reaches 0 or 1.
+    """
+
+    criterion: str
+    weight: float
+    low: float
+    high: float
+    below: str | None
+    above: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """The smallest change of the weights that makes another candidate the choice.
+
+    `moved` is the share of weight that changes place; `weights` are the weights at which the two
+    are level. `exact` is False where the smallest change was searched for, not solved.
+    """
+
+    to: str
+    moved: float
+    weights: Mapping[str, float]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """The eligible candidates in the order of one method; `agrees` on the choice or not."""
+
+    method: Method
+    order: tuple[str, ...]
+    scores: Mapping[str, float]
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOneOut:
+    """The choice when one criterion is given no weight."""
+
+    criterion: str
+    choice: str | None
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """How likely a better measurement of one figure is to change the choice.
+
+    `probability` is taken over the figure's interval, all else as it stands; `towards` is the
+    choice it most often changes to (None: no candidate is left).
+    """
+
+    candidate: str
+    criterion: str
+    probability: float
+    towards: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A figure that a requirement or a weight needs and the evidence lacks.
+
+    `could_change` says whether some value of it would change the choice.
+    """
+
+    candidate: str
+    criterion: str
+    reason: str
+    could_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The Pareto front over two criteria, best first along `x`."""
+
+    x: str
+    y: str
+    front: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of the explanation; `subject` is the candidate or criterion it is about."""
+
+    topic: Topic
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioText:
+    """A scenario file as it was read: its name and its text."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioRecord:
+    """What was asked. `texts` holds the file first, then those it extends."""
+
+    name: str
+    title: str
+    context: str
+    method: Method
+    texts: tuple[ScenarioText, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRecord:
+    """Where the evidence comes from.
+
+    `studies` are the names or hashes; `corpora` maps each corpus to its weight; `assumed` maps a
+    criterion to the reason for its assumed interval; `aspect_criterion` says which criterion
+    stands for an aspect here and `aspect_reasons` why, where it is not the usual one.
+    """
+
+    kind: EvidenceKind
+    studies: tuple[str, ...]
+    title: str
+    source: str
+    corpora: Mapping[str, float]
+    aspect_criterion: Mapping[Aspect, str]
+    aspect_reasons: Mapping[Aspect, str]
+    assumed: Mapping[str, str]
+    notes: tuple[str, ...]
+    untrained: bool
+    synthetic: bool
+    protocol: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How uncertainty was drawn: `weight_factor` is the 95 % factor around a stated priority."""
+
+    draws: int
+    seed: int
+    weight_factor: float
