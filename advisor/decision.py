@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from advisor.records import (
-    Candidate,
-    Excluded,
+from advisor.findings import (
     Flip,
     LeaveOneOut,
     MethodResult,
@@ -20,13 +18,12 @@ from advisor.records import (
     Plane,
     Requirement,
     Sampling,
-    ScenarioRecord,
     Sentence,
     Stability,
-    StudyRecord,
     Sway,
     WeightedCriterion,
 )
+from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
 from profiles_db.errors import InputError
 
 FORMAT = 1
@@ -63,7 +60,8 @@ class Decision:
     hash : str
         SHA-256 over the canonical JSON of all the rest.
 
-    The other fields are described with their records in `advisor.records`.
+    The other fields are described with their records in `advisor.findings` and
+    `advisor.records`.
     """
 
     format: int

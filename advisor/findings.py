@@ -1,0 +1,180 @@
+"""What the choice rests on and what would change it: plain frozen records.
+
+Weights, scores and probabilities lie in [0, 1]; bounds are in the unit of their criterion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from advisor.records import Comparison, HoldsFor, Method, OnUnknown
+from profiles_db.criteria import Aspect, Direction, Unit
+
+Topic = Literal[
+    "choice",
+    "margin",
+    "tie",
+    "decisive",
+    "why_not",
+    "relax",
+    "sensitivity",
+    "method",
+    "counting",
+    "missing",
+    "measure_next",
+    "evidence",
+    "mark",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedCriterion:
+    """A scored criterion: its priority, its weight and its fixed scale.
+
+    `stated` is the priority as the scenario writes it (`high`, `2.5`), `raw` the number it stands
+    for, `weight` its share (all sum to 1). `key` is the aspect or criterion under which the
+    scenario states it.
+    """
+
+    criterion: str
+    key: str
+    aspect: Aspect
+    title: str
+    unit: Unit
+    direction: Direction
+    stated: str
+    raw: float
+    weight: float
+    worst: float
+    best: float
+    scale_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A bound that a candidate has to hold, and what it does to the choice.
+
+    `kind` tells `requirements` from `budget`. `excludes` names the candidates it blocks.
+    `choice_without` is the choice if this one alone were dropped; `decisive` says whether that is
+    another one.
+    """
+
+    id: str
+    kind: Literal["requirement", "budget"]
+    criterion: str
+    title: str
+    unit: Unit
+    comparison: Comparison
+    bound: float
+    holds_for: HoldsFor
+    on_unknown: OnUnknown
+    text: str
+    why: str
+    excludes: tuple[str, ...]
+    choice_without: str | None
+    decisive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """The interval of one weight (as a share) within which the choice stays.
+
+    The other weights keep their proportions. `below` and `above` name the choice beyond the ends,
+    None where the interval reaches 0 or 1.
+    """
+
+    criterion: str
+    weight: float
+    low: float
+    high: float
+    below: str | None
+    above: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """The smallest change of the weights that makes another candidate the choice.
+
+    `moved` is the share of weight that changes place; `weights` are the weights at which the two
+    are level. `exact` is False where the smallest change was searched for, not solved.
+    """
+
+    to: str
+    moved: float
+    weights: Mapping[str, float]
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MethodResult:
+    """The eligible candidates in the order of one method; `agrees` on the choice or not."""
+
+    method: Method
+    order: tuple[str, ...]
+    scores: Mapping[str, float]
+    agrees: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOneOut:
+    """The choice when one criterion is given no weight."""
+
+    criterion: str
+    choice: str | None
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sway:
+    """How likely a better measurement of one figure is to change the choice.
+
+    `probability` is taken over the figure's interval, all else as it stands; `towards` is the
+    choice it most often changes to (None: no candidate is left).
+    """
+
+    candidate: str
+    criterion: str
+    probability: float
+    towards: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A figure that a requirement or a weight needs and the evidence lacks.
+
+    `could_change` says whether some value of it would change the choice.
+    """
+
+    candidate: str
+    criterion: str
+    reason: str
+    could_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The Pareto front over two criteria, best first along `x`."""
+
+    x: str
+    y: str
+    front: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of the explanation; `subject` is the candidate or criterion it is about."""
+
+    topic: Topic
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How uncertainty was drawn: `weight_factor` is the 95 % factor around a stated priority."""
+
+    draws: int
+    seed: int
+    weight_factor: float
