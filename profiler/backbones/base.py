@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -42,6 +42,10 @@ class Backbone(abc.ABC, torch.nn.Module):
     and WavLM's input embedding; all that the upstream returns for APC and TERA)."""
     min_samples: int
     """Shortest clip it can take, in samples at 16 kHz."""
+
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002
+        """Stay in eval mode whatever is asked: dropout and masking never act on frozen weights."""
+        return super().train(False)
 
     @abc.abstractmethod
     def hidden_states(self, waveform: Tensor) -> Tensor:

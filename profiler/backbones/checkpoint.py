@@ -1,0 +1,164 @@
+"""Reading checkpoints as data: safetensors, or torch files without code. Nothing in them runs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from profiler.backbones.catalogue import TRANSFORMERS_FAMILIES
+from profiler.backbones.hub import CONFIG, missing, weights_file
+from profiles_db.errors import CheckpointError
+
+Global = Any  # what torch's allow-list takes: an object, or (object, 'module.name')
+
+
+def read_torch(file: Path, allowed: Sequence[Global] = ()) -> Any:
+    """Content of a torch checkpoint file, read without running anything in it.
+
+    Parameters
+    ----------
+    file : Path
+    allowed : sequence
+        What the file may name beside tensors and plain containers, as
+        `torch.serialization.safe_globals` takes it.
+
+    Raises
+    ------
+    CheckpointError
+        Where the file cannot be read, or would run code.
+    """
+    try:
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise missing(str(file), "there is no such file") from error
+    except pickle.UnpicklingError as error:
+        raise _refused(file, error) from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise _unreadable(file, error) from error
+
+
+def read_folder(folder: Path) -> dict[str, Tensor]:
+    """All tensors of a folder in the transformers format, by name.
+
+    Raises
+    ------
+    CheckpointError
+        Where the weights are missing or cannot be read.
+    """
+    file = weights_file(folder)
+    if file is None:
+        raise missing(str(folder), "the folder holds no model.safetensors or pytorch_model.bin")
+    if file.name.endswith(".index.json"):
+        return _read_shards(file)
+    return read_tensors(file)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """The tensors of one file, by name: safetensors, or a torch file that holds nothing else.
+
+    Raises
+    ------
+    CheckpointError
+        Where the file cannot be read, would run code, or holds anything but named tensors.
+    """
+    if file.suffix == ".safetensors":
+        try:
+            return dict(safetensors.torch.load_file(file))
+        except FileNotFoundError as error:
+            raise missing(str(file), "there is no such file") from error
+        except (OSError, safetensors.SafetensorError) as error:
+            raise _unreadable(file, error) from error
+    return named_tensors(read_torch(file), str(file))
+
+
+def named_tensors(content: object, where: str) -> dict[str, Tensor]:
+    """`content` as a mapping from name to tensor.
+
+    Raises
+    ------
+    CheckpointError
+        Where it is anything else.
+    """
+    named = isinstance(content, Mapping) and all(isinstance(name, str) for name in content)
+    if not named or not all(isinstance(value, Tensor) for value in content.values()):  # type: ignore[attr-defined]
+        raise CheckpointError(
+            "holds something other than tensors by name",
+            where=where,
+            rule="a state dict",
+            remedy="give the checkpoint of this architecture",
+        )
+    return dict(content)  # type: ignore[call-overload, no-any-return]
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The `config.json` of a transformers folder.
+
+    Raises
+    ------
+    CheckpointError
+        Where it is missing, no JSON object, or names a family that is not known here.
+    """
+    file = folder / CONFIG
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise missing(str(folder), f"the folder holds no {CONFIG}") from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    if not isinstance(content, dict) or content.get("model_type") not in TRANSFORMERS_FAMILIES:
+        raise CheckpointError(
+            "names no family that is known here",
+            where=str(file),
+            rule=f"model_type is one of {', '.join(TRANSFORMERS_FAMILIES)}",
+            remedy="give a checkpoint of one of these families",
+        )
+    return content
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise _unreadable(index, error) from error
+    tensors: dict[str, Tensor] = {}
+    for name in sorted(map(str, names)):
+        if Path(name).name != name:
+            raise CheckpointError(
+                f"shard {name!r} lies outside its folder",
+                where=str(index),
+                rule="shards lie beside their index",
+                remedy="do not use this checkpoint",
+            )
+        tensors |= read_tensors(index.parent / name)
+    return tensors
+
+
+def _refused(file: Path, error: Exception) -> CheckpointError:
+    # torch says at length how to load the file all the same: only what it found is passed on.
+    text = str(error)
+    start = max(text.find("Unsupported"), text.find("GLOBAL"), text.find("Trying to"), 0)
+    found = text[start:].splitlines()[0].split(" was not an allowed")[0].strip() if text else ""
+    return CheckpointError(
+        f"refused: the file holds more than weights ({found or type(error).__name__})",
+        where=str(file),
+        rule="a checkpoint holds tensors and plain values and never runs code",
+        remedy="get it from its publisher, or as safetensors",
+    )
+
+
+def _unreadable(file: Path, error: Exception) -> CheckpointError:
+    first_line = next(iter(str(error).splitlines()), "")
+    return CheckpointError(
+        f"cannot be read as a checkpoint ({type(error).__name__}: {first_line})",
+        where=str(file),
+        remedy="fetch or copy the file again",
+    )

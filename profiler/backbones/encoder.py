@@ -1,0 +1,49 @@
+"""A backbone in two steps: a front end from waveform to features, and an encoder upon them."""
+
+from __future__ import annotations
+
+import abc
+
+from torch import Tensor
+
+from profiler.backbones.base import Backbone
+from profiles_db.errors import AudioError
+
+
+class Encoder(Backbone):
+    """A backbone whose front end and encoder can be run, and counted, apart.
+
+    Subclasses implement `front_end` and `encode`; costs are counted over `encode` alone.
+    """
+
+    @abc.abstractmethod
+    def front_end(self, waveform: Tensor) -> Tensor:
+        """Features that the encoder takes, one row of the batch per clip.
+
+        Parameters
+        ----------
+        waveform : Tensor, shape (batch, samples), float32, 16 kHz
+        """
+
+    @abc.abstractmethod
+    def encode(self, features: Tensor) -> Tensor:
+        """Hidden states of `features`, shape (batch, layers, frames, hidden_size)."""
+
+    def hidden_states(self, waveform: Tensor) -> Tensor:
+        """Hidden states of all layers; see `Backbone.hidden_states`.
+
+        Raises
+        ------
+        AudioError
+            Where the clips are shorter than `min_samples`.
+        """
+        if waveform.ndim != 2:  # noqa: PLR2004
+            raise ValueError(f"waveform of shape {tuple(waveform.shape)}: give (batch, samples)")
+        if waveform.shape[1] < self.min_samples:
+            raise AudioError(
+                f"clip of {waveform.shape[1]} samples at 16 kHz",
+                where=self.name,
+                rule=f"at least {self.min_samples} samples",
+                remedy="leave the clip out",
+            )
+        return self.encode(self.front_end(waveform))

@@ -1,0 +1,82 @@
+"""The one door to a backbone: by name, with the weights asked for, frozen and ready."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from profiler.backbones.base import Backbone
+from profiler.backbones.catalogue import FACTORIES, Entry, resolve
+from profiles_db.errors import InputError
+
+Factory = Callable[[Entry, str, int], Backbone]
+
+
+def load(
+    name: str,
+    weights: str = "pretrained",
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Backbone:
+    """The backbone `name`, frozen, in eval mode, on `device`.
+
+    Parameters
+    ----------
+    name : str
+        A name of the catalogue or of another package's entry point, `hf:ORG/NAME`, or a local
+        folder in the transformers format.
+    weights : str
+        'pretrained' (from the cache or the hub), 'random' (the true architecture, drawn from
+        `seed`), or the path of a local folder (transformers) or checkpoint file (s3prl). A front
+        end without weights ignores it.
+    seed : int
+        Seed of random weights; the global random generator is not touched.
+    device : str or torch.device
+
+    Raises
+    ------
+    InputError
+        Where no backbone of that name is known.
+    CheckpointError
+        Where the checkpoint is missing, would run code, or does not fit the architecture.
+
+    Examples
+    --------
+    >>> backbone = load("fbank")
+    >>> backbone(torch.zeros(1, 16_000)).shape
+    torch.Size([1, 1, 98, 240])
+    """
+    entry = _identified(resolve(name), weights)
+    backbone = _factory(entry)(entry, weights, seed)
+    return backbone.requires_grad_(False).eval().to(device)
+
+
+def _identified(entry: Entry, weights: str) -> Entry:
+    """`entry` with its family, read from the checkpoint's configuration where need be."""
+    if entry.family or entry.factory:
+        return entry
+    from profiler.backbones.checkpoint import read_config  # noqa: PLC0415
+    from profiler.backbones.transformers_source import folder_for  # noqa: PLC0415
+
+    config = read_config(folder_for(entry, "random" if weights == "pretrained" else weights))
+    return replace(entry, family=config["model_type"])
+
+
+def _factory(entry: Entry) -> Factory:
+    target = entry.factory or FACTORIES.get(entry.family)
+    if target is None:
+        raise InputError(f"unknown family {entry.family!r}", where=entry.name)
+    module, _, function = target.partition(":")
+    try:
+        factory: Factory = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"cannot be built: {error}",
+            where=entry.name,
+            rule="a factory is written module:function",
+            remedy="reinstall the package that provides it",
+        ) from error
+    return factory
