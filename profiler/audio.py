@@ -1,0 +1,225 @@
+"""The audio door: from a file to the samples that a backbone hears, or a reason why not.
+
+Decoding by libsndfile, resampling by soxr at its best quality. What a header claims is never
+trusted with memory: frames are read in small blocks, and no more of them than the clip needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import stat
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiles_db.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SAMPLE_RATE: Final = 16_000
+MIN_SAMPLES: Final = 400
+"""25 ms at 16 kHz, one analysis frame: nothing shorter has a spectrum to speak of."""
+RATES: Final = (1_000, 768_000)
+MOST_CHANNELS: Final = 64
+LARGEST_SAMPLE: Final = 16.0
+"""Floating-point files may pass full scale (1.0) a little; beyond this they are not scaled."""
+_MARGIN_SECONDS: Final = 0.5
+"""Read past the cut, so that the resampling filter sees the same samples as in the whole clip."""
+_BLOCK_FRAMES: Final = 16_384
+_FULL_SCALE: Final = 1.0 - 2.0**-7
+"""Samples at or over the largest value of an 8-bit file count as clipped."""
+
+QUIETEST: Final = 2.0**-23
+"""Peak to peak, one step of a 24-bit file: what stays below it is silence."""
+_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Without O_NONBLOCK, opening a pipe that nobody writes would wait for ever."""
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The part of a file that a backbone hears, and what its header and samples say.
+
+    `samples` is float32 mono at the rate asked for. `duration` is of the whole file in seconds
+    as its header gives it. `peak` is of the file's own samples, all channels, over the part read;
+    `clipped` the share of frames with a channel at full scale.
+    """
+
+    samples: Samples
+    duration: float
+    rate: int
+    channels: int
+    peak: float
+    clipped: float
+
+
+def load_clip(
+    path: Path,
+    *,
+    seconds: float,
+    sample_rate: int = SAMPLE_RATE,
+    min_samples: int = MIN_SAMPLES,
+) -> Samples:
+    """The first `seconds` of a file as a backbone hears them.
+
+    Channels are averaged, then resampled by soxr (VHQ), then cut: equal, bit by bit, to decoding
+    and resampling the whole file and cutting it afterwards.
+
+    Parameters
+    ----------
+    path : Path
+        Any file libsndfile decodes, whatever its extension says.
+    seconds : float
+        Greater than 0.
+    sample_rate : int, optional
+        Of the result, in Hz.
+    min_samples : int, optional
+        Shortest acceptable result, in samples at `sample_rate`.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,), nominally in [-1, 1]
+        At most ``round(seconds * sample_rate)`` samples.
+
+    Raises
+    ------
+    AudioError
+        With the reason: not a readable file, undecodable, empty, too short, holding NaN or
+        infinite samples, not scaled to [-1, 1], or silent (zeros or a constant level).
+    """
+    return read_clip(
+        path, seconds=seconds, sample_rate=sample_rate, min_samples=min_samples
+    ).samples
+
+
+def read_clip(
+    path: Path,
+    *,
+    seconds: float,
+    sample_rate: int = SAMPLE_RATE,
+    min_samples: int = MIN_SAMPLES,
+) -> Clip:
+    """As `load_clip`, with what the file says of itself; the same errors."""
+    with open_regular(path) as handle:
+        clip = _decode(handle, str(path), seconds)
+    _require_sound(clip.samples[: math.ceil(seconds * clip.rate)], str(path))
+    wanted = round(seconds * sample_rate)
+    samples = _resample(clip.samples, clip.rate, sample_rate)[:wanted]
+    if samples.size < min_samples:
+        raise AudioError(
+            f"{samples.size} samples at {sample_rate} Hz",
+            where=str(path),
+            rule=f"at least {min_samples}",
+        )
+    return Clip(samples, clip.duration, clip.rate, clip.channels, clip.peak, clip.clipped)
+
+
+def audio_digest(samples: Samples) -> str:
+    """Name of a clip by what the backbone hears: ``sha256:`` over its samples.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,)
+
+    Examples
+    --------
+    >>> audio_digest(np.zeros(3, dtype=np.float32))[:20]
+    'sha256:15ec7bf0b50732'
+    """
+    return f"sha256:{hashlib.sha256(samples.astype('<f4', copy=False).tobytes()).hexdigest()}"
+
+
+def file_digest(path: Path) -> str:
+    """``sha256:`` over the bytes of a file; AudioError where it cannot be read."""
+    with open_regular(path) as handle:
+        return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file; pipes, devices, folders and symlink loops are AudioErrors."""
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise AudioError(f"cannot be opened: {reason}", where=str(path)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise AudioError("not a regular file", where=str(path))
+    return os.fdopen(descriptor, "rb")
+
+
+def _decode(handle: BufferedReader, where: str, seconds: float) -> Clip:
+    """Mono samples of the first `seconds` and a margin, at the file's own rate."""
+    import soundfile  # noqa: PLC0415 - only clips need libsndfile, metadata does not
+
+    if os.fstat(handle.fileno()).st_size == 0:
+        raise AudioError("empty file", where=where)
+    try:
+        with soundfile.SoundFile(handle.fileno(), closefd=False) as sound:
+            return _read(sound, where, seconds)
+    except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
+        reason = getattr(error, "error_string", str(error))
+        raise AudioError(f"cannot be decoded: {reason}", where=where) from error
+
+
+def _read(sound: Any, where: str, seconds: float) -> Clip:
+    rate, channels, frames = sound.samplerate, sound.channels, sound.frames
+    if not RATES[0] <= rate <= RATES[1]:
+        raise AudioError(f"{rate} Hz", where=where, rule=f"{RATES[0]} to {RATES[1]} Hz")
+    if channels > MOST_CHANNELS:
+        raise AudioError(f"{channels} channels", where=where, rule=f"at most {MOST_CHANNELS}")
+    mono, peak, clipped = [], 0.0, 0
+    for block in _blocks(sound, math.ceil((seconds + _MARGIN_SECONDS) * rate)):
+        largest = np.abs(block).max(axis=1)
+        peak = max(peak, float(largest.max()))
+        clipped += int((largest >= _FULL_SCALE).sum())
+        with np.errstate(invalid="ignore"):  # infinities of both signs: refused below
+            mono.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
+    if not mono:
+        raise AudioError("no samples", where=where, rule="at least one")
+    samples = np.concatenate(mono)
+    _require_finite(samples, where)
+    if not peak <= LARGEST_SAMPLE:
+        raise AudioError(f"samples up to {peak:.3g}", where=where, rule="scaled to [-1, 1]")
+    duration = max(frames, samples.size) / rate
+    return Clip(samples, duration, rate, channels, peak, clipped / samples.size)
+
+
+def _blocks(sound: Any, limit: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks of shape (frames, channels) up to `limit` frames, so that no header sizes a buffer."""
+    buffer = np.empty((_BLOCK_FRAMES, sound.channels), dtype=np.float32)
+    while limit > 0:
+        block = sound.read(out=buffer[: min(limit, _BLOCK_FRAMES)])
+        if not len(block):
+            return
+        yield block
+        limit -= len(block)
+
+
+def _require_finite(samples: Samples, where: str) -> None:
+    wrong = samples.size - int(np.isfinite(samples).sum())
+    if wrong:
+        raise AudioError(f"{wrong} of {samples.size} samples are NaN or infinite", where=where)
+
+
+def _require_sound(samples: Samples, where: str) -> None:
+    if float(np.ptp(samples)) < QUIETEST:
+        level = float(np.abs(samples).max())
+        kind = "all samples are zero" if level < QUIETEST else f"a constant level ({level:.3g})"
+        raise AudioError(f"silent: {kind}", where=where)
+
+
+def _resample(samples: Samples, rate: int, wanted: int) -> Samples:
+    if rate == wanted:
+        return samples
+    import soxr  # noqa: PLC0415 - only clips at another rate need it
+
+    return np.asarray(soxr.resample(samples, rate, wanted, quality="VHQ"), dtype=np.float32)

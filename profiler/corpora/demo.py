@@ -1,0 +1,129 @@
+"""The demo corpus: synthetic speech that the program makes itself, the same on every machine.
+
+Sixteen speakers of two genders speak six takes in each of four emotion styles: 384 clips. It is
+there to try the program without data; what a backbone scores on it says nothing about people.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from profiler.corpora.base import Corpus, Gender, Utterance
+from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, select
+from profiler.folds import kfold_by_speaker
+from profiles_db.errors import CorpusError
+
+INFO: Final = CorpusInfo(
+    name="demo",
+    title="Demo (synthetic speech)",
+    licence="MIT, as the program that makes it",
+    request="made by the program",
+    layout="speaker_01/neutral_1.wav\n...",
+    classes=BASIC_CLASSES,
+    all_classes=BASIC_CLASSES,
+    folding="5 folds over the speakers, dev the last fifth of the rest",
+    synthetic=True,
+    needs_root=False,
+)
+VERSION: Final = 1
+"""Goes up whenever the clips change."""
+SEED: Final = 2023
+SPEAKERS: Final = 16
+TAKES: Final = 6
+
+
+def read(root: Path | None = None, classes: str = "default") -> Corpus:
+    """The demo corpus, its clips made where they are not there yet.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Folder to keep the clips in; `default_root` by default.
+    classes : str, optional
+        ``default``, ``all``, or a comma-separated choice.
+
+    Raises
+    ------
+    CorpusError
+        Where the folder cannot be written.
+    """
+    chosen = INFO.choose(classes)
+    folder = root if root is not None else default_root()
+    every = tuple(_utterances(folder))
+    try:
+        _make_missing(every)
+    except OSError as error:
+        raise CorpusError(
+            f"the demo clips cannot be written: {error.strerror}",
+            where=str(folder),
+            remedy="give another folder as --data-root",
+        ) from error
+    utterances, notes = select(every, chosen)
+    return Corpus(
+        name=INFO.name,
+        classes=chosen,
+        utterances=utterances,
+        folds=kfold_by_speaker(utterances),
+        synthetic=True,
+        notes=("Synthetic speech: no person spoke it.", *notes),
+    )
+
+
+def default_root() -> Path:
+    """The user's cache folder for these clips, by version and seed."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    cache = Path(base) if base else Path.home() / ".cache"
+    return cache / "trustser" / f"demo-{VERSION}-{SEED}"
+
+
+def gender_of(speaker: int) -> Gender:
+    """Odd speakers are male, even ones female, so that every fold holds both."""
+    return "male" if speaker % 2 else "female"
+
+
+def _utterances(folder: Path) -> Iterator[Utterance]:
+    for speaker in range(1, SPEAKERS + 1):
+        name = f"speaker_{speaker:02d}"
+        for style in BASIC_CLASSES:
+            for take in range(1, TAKES + 1):
+                path = folder / name / f"{style}_{take}.wav"
+                yield Utterance(f"{name}/{style}_{take}", path, name, gender_of(speaker), style)
+
+
+def _make_missing(utterances: tuple[Utterance, ...]) -> None:
+    for utterance in utterances:
+        if not utterance.path.exists():
+            utterance.path.parent.mkdir(parents=True, exist_ok=True)
+            _write(utterance.path, samples_of(utterance.id))
+
+
+def samples_of(id_: str, seed: int = SEED) -> bytes:
+    """The 16-bit samples (little-endian, 16 kHz, mono) of the clip `id_`."""
+    from profiler.corpora import demo_voice  # noqa: PLC0415 - NumPy only where clips are made
+
+    name, _, clip = id_.partition("/")
+    style, _, take = clip.partition("_")
+    speaker = int(name.removeprefix("speaker_"))
+    voice = demo_voice.voice_of(seed, speaker, gender_of(speaker))
+    known = next(known for known in demo_voice.STYLES if known == style)
+    return demo_voice.speak(seed, speaker, voice, known, int(take)).astype("<i2").tobytes()
+
+
+def _write(path: Path, samples: bytes) -> None:
+    """Write a WAV whole or not at all."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as stream, wave.open(stream, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(16_000)
+            sound.writeframes(samples)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,274 @@
+"""One's own data, as a CSV: path, speaker, label, and optionally gender, session, split.
+
+The file is UTF-8 with a header line. Relative paths are relative to the file and stay below its
+folder; absolute paths and paths that climb out of it are refused unless allowed, so that a
+manifest from elsewhere names no file outside. Symbolic links below the folder are the owner's
+decision and are followed. Labels and speakers are compared as written, without surrounding space.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import posixpath
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TextIO
+
+from profiler.corpora.base import Corpus, Fold, Gender, Part, Utterance
+from profiler.corpora.info import FEWEST_CLASSES, CorpusInfo, select
+from profiler.folds import alternate_by_gender, fold_by_split, kfold_by_session, kfold_by_speaker
+from profiles_db.errors import CorpusError
+
+INFO: Final = CorpusInfo(
+    name="manifest",
+    title="Manifest",
+    licence="as the data's owner says",
+    request="your own recordings",
+    layout="data/manifest.csv (path,speaker,label[,gender][,session][,split])\ndata/clips/a.wav",
+    classes=(),
+    all_classes=(),
+    folding="its split if given, else one fold per session, else 5 folds over the speakers",
+)
+REQUIRED: Final = ("path", "speaker", "label")
+OPTIONAL: Final = ("gender", "session", "split")
+GENDERS: Final[Mapping[str, Gender | None]] = {
+    **dict.fromkeys(("female", "f"), "female"),
+    **dict.fromkeys(("male", "m"), "male"),
+    **dict.fromkeys(("", "unknown", "other"), None),
+}
+SPLITS: Final[Mapping[str, Part]] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+MOST_CLASSES: Final = 100
+MOST_ERRORS: Final = 10
+"""Faults named one by one; the rest are counted."""
+MOST_FAULTS: Final = 10_000
+"""Faults after which reading stops: such a file is of another kind altogether."""
+
+
+@dataclass(slots=True)
+class _Faults:
+    """Everything wrong with a manifest, collected so that one reading names all of it."""
+
+    path: Path
+    found: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, line: int, what: str) -> None:
+        self.found.append((line, what))
+        if len(self.found) >= MOST_FAULTS:
+            self.report()
+
+    def report(self) -> None:
+        """Raise one CorpusError over all faults, or none where there are none."""
+        if not self.found:
+            return
+        (line, first), *rest = sorted(self.found)
+        shown = [first, *(f"line {number}: {what}" for number, what in rest[: MOST_ERRORS - 1])]
+        hidden = len(self.found) - len(shown)
+        more = [f"and {hidden} more"] if hidden else []
+        raise CorpusError("; ".join(shown + more), where=f"{self.path}:{line}")
+
+
+def read(root: Path, classes: str = "default", *, allow_outside: bool = False) -> Corpus:
+    """Read a manifest.
+
+    Parameters
+    ----------
+    root : Path
+        The CSV, or a folder that holds ``manifest.csv``.
+    classes : str, optional
+        ``default`` and ``all`` take every label of the file; or a comma-separated choice.
+    allow_outside : bool, optional
+        Accept absolute paths and paths that leave the manifest's folder.
+
+    Raises
+    ------
+    CorpusError
+        Naming file and line of everything that is wrong: a missing column or cell, a path named
+        twice, a label, gender or split that cannot be, one speaker of two genders.
+    """
+    path = root / "manifest.csv" if root.is_dir() else root
+    if not path.is_file():
+        raise INFO.not_found(root, "no such CSV file")
+    faults = _Faults(path)
+    every, notes = _read_rows(path, faults, allow_outside)
+    labels = _spelled_once(every, "label", faults)
+    _spelled_once(every, "speaker", faults)
+    faults.report()
+    _require_classes(labels, path)
+    chosen = INFO.choose(classes, labels)
+    utterances, others = select(every, chosen)
+    folds, rule = _fold(utterances)
+    return Corpus(INFO.name, chosen, utterances, folds, notes=(*notes, *others, rule))
+
+
+def _read_rows(
+    path: Path, faults: _Faults, allow_outside: bool
+) -> tuple[list[Utterance], tuple[str, ...]]:
+    rows = _Rows(path.parent, faults, allow_outside)
+    # Bytes that are no UTF-8 become surrogates, so that the fault can be named with its line.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        every = list(rows.read(stream))
+    return every, rows.notes()
+
+
+class _Rows:
+    """The rows of one manifest, checked one by one and against those before."""
+
+    def __init__(self, folder: Path, faults: _Faults, allow_outside: bool) -> None:
+        self.folder = folder
+        self.faults = faults
+        self.allow_outside = allow_outside
+        self.ignored: list[str] = []
+        self.lines: dict[str, int] = {}
+        self.genders: dict[str, tuple[Gender, int]] = {}
+        self.filled: dict[str, list[int]] = {"session": [0, 0], "split": [0, 0]}
+
+    def notes(self) -> tuple[str, ...]:
+        if not self.ignored:
+            return ()
+        return (f"Columns not used: {', '.join(self.ignored)}.",)
+
+    def read(self, stream: TextIO) -> Iterator[Utterance]:
+        reader = csv.reader(stream, strict=True)
+        try:
+            columns = self._columns(next(reader, []))
+            for cells in reader:
+                if cells and (utterance := self._row(reader.line_num, cells, columns)):
+                    yield utterance
+        except csv.Error as error:
+            self.faults.add(reader.line_num, f"not CSV: {error}")
+            self.faults.report()
+        self._require_filled_whole()
+
+    def _columns(self, header: Sequence[str]) -> list[str]:
+        columns = [name.strip().lower() for name in header]
+        faults = [f"no column {name!r}" for name in REQUIRED if name not in columns]
+        faults += [
+            f"column {name!r} twice" for name in REQUIRED + OPTIONAL if columns.count(name) > 1
+        ]
+        self.ignored = [name for name in columns if name and name not in REQUIRED + OPTIONAL]
+        for name in self.ignored:
+            near = difflib.get_close_matches(name, REQUIRED + OPTIONAL, n=1, cutoff=0.75)
+            faults += [f"column {name!r}: {near[0]!r} is meant?"] if near else []
+        if faults and len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
+            faults.append("cells are separated by commas")
+        for fault in faults:
+            self.faults.add(1, fault)
+        if faults:
+            self.faults.report()
+        return columns
+
+    def _row(self, line: int, cells: list[str], columns: list[str]) -> Utterance | None:
+        fault = _fault_of_cells(cells, columns)
+        if fault:
+            self.faults.add(line, fault)
+            return None
+        row = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
+        empty = [name for name in REQUIRED if not row[name]]
+        if empty:
+            self.faults.add(line, f"no {' and no '.join(empty)}")
+            return None
+        id_ = self._id(line, row["path"])
+        gender = self._gender(line, row)
+        split = self._split(line, row)
+        session = sys.intern(row.get("session", "")) or None
+        self._count("session", line, session)
+        if id_ is None:
+            return None
+        speaker, label = sys.intern(row["speaker"]), sys.intern(row["label"])
+        return Utterance(id_, self.folder / id_, speaker, gender, label, session, split)
+
+    def _id(self, line: int, text: str) -> str | None:
+        """The path relative to the manifest, which is the clip's id; None with a fault added."""
+        if "\0" in text:
+            self.faults.add(line, "NUL in the path")
+            return None
+        absolute = text.startswith("/")
+        id_ = posixpath.relpath(text, self.folder) if absolute else posixpath.normpath(text)
+        outside = absolute or id_ == ".." or id_.startswith("../")
+        if outside and not self.allow_outside:
+            self.faults.add(line, f"path {text!r} is not below the manifest's folder")
+            return None
+        other = self.lines.setdefault(id_, line)
+        if other != line:
+            self.faults.add(line, f"path {text!r} is named in line {other} already")
+            return None
+        return id_
+
+    def _gender(self, line: int, row: dict[str, str]) -> Gender | None:
+        word = row.get("gender", "")
+        if word.lower() not in GENDERS:
+            self.faults.add(line, f"gender {word!r} is not female, male, unknown, other or empty")
+            return None
+        gender = GENDERS[word.lower()]
+        if gender is None:
+            return None
+        known, where = self.genders.setdefault(row["speaker"], (gender, line))
+        if known != gender:
+            what = f"speaker {row['speaker']!r} is {gender} here, but {known} in line {where}"
+            self.faults.add(line, f"{what}: two people under one name?")
+        return gender
+
+    def _split(self, line: int, row: dict[str, str]) -> Part | None:
+        word = row.get("split", "")
+        split = SPLITS.get(word.lower())
+        if word and split is None:
+            self.faults.add(line, f"split {word!r} is not train, dev or test")
+        self._count("split", line, split)
+        return split
+
+    def _count(self, column: str, line: int, value: str | None) -> None:
+        """Remember the first line with, and the first line without, a value."""
+        first = self.filled[column]
+        index = 0 if value else 1
+        first[index] = first[index] or line
+
+    def _require_filled_whole(self) -> None:
+        for column, (filled, empty) in self.filled.items():
+            if filled and empty:
+                self.faults.add(empty, f"no {column}, though line {filled} has one: all or none")
+
+
+def _fault_of_cells(cells: Sequence[str], columns: Sequence[str]) -> str | None:
+    if len(cells) != len(columns):
+        return f"{len(cells)} cells, but {len(columns)} columns"
+    text = "".join(cells)
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return "not UTF-8"
+    return None
+
+
+def _spelled_once(utterances: Sequence[Utterance], name: str, faults: _Faults) -> tuple[str, ...]:
+    """The sorted distinct values; a fault for each pair that differs by case or accents' coding."""
+    values = sorted({getattr(utterance, name) for utterance in utterances})
+    seen: dict[str, str] = {}
+    for value in values:
+        other = seen.setdefault(unicodedata.normalize("NFC", value).casefold(), value)
+        if other != value:
+            faults.add(1, f"{name} {value!r} is also spelled {other!r}")
+    return tuple(values)
+
+
+def _require_classes(labels: Sequence[str], path: Path) -> None:
+    if not FEWEST_CLASSES <= len(labels) <= MOST_CLASSES:
+        raise CorpusError(
+            f"{len(labels)} different labels",
+            where=str(path),
+            rule=f"{FEWEST_CLASSES} to {MOST_CLASSES} classes",
+        )
+
+
+def _fold(utterances: Sequence[Utterance]) -> tuple[tuple[Fold, ...], str]:
+    if utterances[0].split is not None:
+        return fold_by_split(utterances), "One fold: the manifest's own split."
+    if utterances[0].session is not None:
+        return kfold_by_session(utterances), "Folds by session."
+    order = alternate_by_gender(utterances)
+    return kfold_by_speaker(utterances, speakers=order), "Folds by speaker."
