@@ -13,6 +13,8 @@ Exit codes of the command line
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class TrustserError(Exception):
     """Base of all errors that a user can cause and mend.
@@ -66,7 +68,32 @@ class MissingExtraError(TrustserError):
 
 
 class ScenarioError(TrustserError):
-    """A scenario file breaks the scenario language."""
+    """A scenario file breaks the scenario language.
+
+    `problems` holds one error for each thing that is wrong; as text they stand one to a line.
+
+    Examples
+    --------
+    >>> first = ScenarioError("no title", where="a.yaml:1:1")
+    >>> print(ScenarioError.of([first, ScenarioError("no priorities", where="a.yaml:1:1")]))
+    a.yaml:1:1: no title.
+    a.yaml:1:1: no priorities.
+    """
+
+    problems: tuple[ScenarioError, ...] = ()
+
+    @classmethod
+    def of(cls, problems: Iterable[ScenarioError]) -> ScenarioError:
+        """One error for all of `problems`, which may not be empty."""
+        listed = tuple(problems)
+        error = cls(f"{len(listed)} problems" if len(listed) > 1 else listed[0].what)
+        error.problems = listed
+        return error
+
+    def __str__(self) -> str:
+        if self.problems:
+            return "\n".join(str(problem) for problem in self.problems)
+        return super().__str__()
 
 
 class EvidenceError(TrustserError):
