@@ -134,6 +134,7 @@ _ENTRIES: Final = (
         pre_training_data=_LIBRISPEECH,
         hidden_size=768,
         layers=4,
+        hub_id="s3prl/tera",
         file="tera_logMelBase_T_F_M_AdamW_b32_1m_960hr_drop1/states-1000000.ckpt",
     ),
     _whisper("tiny", "Tiny", 384, 4),

@@ -122,15 +122,17 @@ def encoder_tensors(tensors: Mapping[str, Tensor], layout: Layout, where: str) -
     return {_renamed(name, layout.renamed): tensor for name, tensor in (named | rest).items()}
 
 
-def configuration(kind: type[PretrainedConfig], fields: Mapping[str, Any]) -> PretrainedConfig:
+def configuration(
+    kind: type[PretrainedConfig], fields: Mapping[str, Any], attention: str = "sdpa"
+) -> PretrainedConfig:
     """A configuration of `kind` from those of `fields` that describe an architecture.
 
-    Only fields that `kind` itself knows are taken, and attention is torch's own whatever the
-    file says, so that a configuration can never choose code.
+    Only fields that `kind` itself knows are taken, and `attention` names the implementation
+    whatever the file says, so that a configuration can never choose code.
     """
     known = set(kind().to_dict()) - _NEVER_READ
     taken = {n: v for n, v in fields.items() if n in known and not n.startswith("_")}
-    return kind(**taken, attn_implementation="sdpa")
+    return kind(**taken, attn_implementation=attention)
 
 
 def _existing(folder: Path) -> Path:

@@ -1,0 +1,129 @@
+"""Encoders that read the waveform itself: wav2vec 2.0, HuBERT and WavLM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    HubertConfig,
+    HubertModel,
+    PretrainedConfig,
+    PreTrainedModel,
+    Wav2Vec2Config,
+    Wav2Vec2Model,
+    WavLMConfig,
+    WavLMModel,
+)
+
+from profiler.backbones.base import Weights
+from profiler.backbones.catalogue import Entry
+from profiler.backbones.encoder import Encoder
+from profiler.backbones.transformers_source import Layout, configuration, encoder
+
+_VARIANCE_FLOOR: Final = 1e-7  # as the families' own feature extractor has it
+
+# The positional convolution's weight norm, as it was written before torch 2.
+_WEIGHT_NORM: Final = MappingProxyType(
+    {
+        "pos_conv_embed.conv.weight_g": "pos_conv_embed.conv.parametrizations.weight.original0",
+        "pos_conv_embed.conv.weight_v": "pos_conv_embed.conv.parametrizations.weight.original1",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    model: type[PreTrainedModel]
+    config: type[PretrainedConfig]
+    attention: str = "sdpa"
+
+
+_FAMILIES: Final[Mapping[str, _Family]] = MappingProxyType(
+    {
+        "wav2vec2": _Family(Wav2Vec2Model, Wav2Vec2Config),
+        "hubert": _Family(HubertModel, HubertConfig),
+        "wavlm": _Family(WavLMModel, WavLMConfig, "eager"),
+    }
+)
+
+
+def layout(family: str) -> Layout:
+    """How checkpoints of `family` are written, with or without a head or a quantiser."""
+    return Layout(
+        anchor="feature_projection.projection.weight",
+        prefixes=(f"{family}.", ""),
+        ignored=(
+            "quantizer.",
+            "project_hid.",
+            "project_q.",
+            "lm_head.",
+            "projector.",
+            "classifier.",
+            "layer_weights",
+            "adapter.",
+        ),
+        optional=("masked_spec_embed",),
+        renamed=_WEIGHT_NORM,
+    )
+
+
+class WaveformEncoder(Encoder):
+    """A wav2vec 2.0, HuBERT or WavLM encoder.
+
+    Hidden states are the outputs of the transformer's layers, without its input embedding.
+    """
+
+    def __init__(self, name: str, encoder: PreTrainedModel, weights: Weights) -> None:
+        super().__init__()
+        self.name, self.weights = name, weights
+        self.hidden_size = encoder.config.hidden_size
+        self.layers = encoder.config.num_hidden_layers
+        self.min_samples = receptive_field(encoder.config.conv_kernel, encoder.config.conv_stride)
+        self.encoder = encoder
+
+    def front_end(self, waveform: Tensor) -> Tensor:
+        """The waveform with zero mean and unit variance over each clip, shape kept."""
+        mean = waveform.mean(1, keepdim=True)
+        variance = waveform.var(1, keepdim=True, correction=0)
+        return (waveform - mean) / (variance + _VARIANCE_FLOOR).sqrt()
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Hidden states of the normalised waveform."""
+        outputs = self.encoder(features, output_hidden_states=True)
+        # The last layer as the model itself gives it: after the final norm, where there is one.
+        states = (*outputs.hidden_states[1:-1], outputs.last_hidden_state)
+        return torch.stack(states, dim=1)
+
+
+def receptive_field(kernels: list[int], strides: list[int]) -> int:
+    """Samples that one frame of a stack of convolutions sees.
+
+    Examples
+    --------
+    >>> receptive_field([10, 3, 3, 3, 3, 2, 2], [5, 2, 2, 2, 2, 2, 2])
+    400
+    """
+    samples = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        samples = (samples - 1) * stride + kernel
+    return samples
+
+
+def build(entry: Entry, weights: str, seed: int) -> WaveformEncoder:
+    """An encoder of one of these families; see `profiler.backbones.load.load`."""
+    make = partial(_encoder, _FAMILIES[entry.family])
+    model, carried = encoder(entry, weights, seed, layout(entry.family), make)
+    return WaveformEncoder(entry.name, model, carried)
+
+
+def _encoder(family: _Family, fields: Mapping[str, Any]) -> nn.Module:
+    # The convolutional adapter of fine-tuned models only serves their decoders.
+    plain = {**fields, "add_adapter": False}
+    model: nn.Module = family.model(configuration(family.config, plain, family.attention))
+    return model
