@@ -1,0 +1,53 @@
+"""A decision as one self-contained HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from advisor.decision import Decision
+from reports.advice_pictures import plane_picture, profile_pictures
+from reports.advice_view import View
+from reports.embedded import as_script
+from reports.page import render_page, write_text
+from reports.wording import INTERVALS, METHODS, ORIGINS
+
+
+def write_advice(decision: Decision, path: Path, *, made_at: str | None = None) -> None:
+    """Write the report of `decision` to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    decision : Decision
+    path : Path
+        The HTML file; its folder must exist.
+    made_at : str or None
+        Time of making as the report shall print it, or None to leave it out. It is all that may
+        tell two reports of one decision apart.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    write_text(path, render_advice(decision, made_at=made_at))
+
+
+def render_advice(decision: Decision, *, made_at: str | None = None) -> str:
+    """The report of `decision` as the text of an HTML file; see `write_advice`."""
+    return render_page("advice.html.j2", _context(decision, made_at), script="advice.js")
+
+
+def _context(decision: Decision, made_at: str | None) -> dict[str, Any]:
+    view = View(decision)
+    return {
+        "decision": decision,
+        "view": view,
+        "made_at": made_at,
+        "profiles": profile_pictures(view),
+        "plane": plane_picture(view),
+        "embedded": as_script(decision.to_json()),
+        "origins": ORIGINS,
+        "intervals": INTERVALS,
+        "methods": METHODS,
+    }

@@ -1,0 +1,183 @@
+"""What the templates need to know of a decision, looked up rather than computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from advisor.decision import Decision
+from advisor.findings import Requirement, WeightedCriterion
+from advisor.records import Candidate, Figure, Outcome
+from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
+from reports import wording
+
+_RUNNERS_UP: Final = 2
+_SHADES: Final = (0.005, 0.05, 0.2, 0.4, 0.6)
+_COLORS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a stacked bar; `start` and `width` in percent of the bar."""
+
+    aspect: int
+    title: str
+    start: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The figure that stands for an aspect, for one candidate, on its fixed scale."""
+
+    number: int
+    title: str
+    criterion: str
+    figure: Figure | None
+    unit: Unit
+    scale: Scale
+
+    @property
+    def score(self) -> float | None:
+        """Score of the value; None where it is unknown."""
+        return self._score(self.figure.value if self.figure else None)
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """Scores of the two ends of the interval, the lower first."""
+        if self.figure is None:
+            return None, None
+        ends = self._score(self.figure.low), self._score(self.figure.high)
+        return ends if ends[0] is None or ends[1] is None else (min(ends), max(ends))  # type: ignore[type-var]
+
+    @property
+    def reading(self) -> str:
+        """The value in words."""
+        return wording.quantity(self.figure.value if self.figure else None, self.unit)
+
+    @property
+    def interval(self) -> str:
+        """The interval in words, with a mark where it is assumed; empty where there is none."""
+        if self.figure is None:
+            return ""
+        text = wording.interval(self.figure.low, self.figure.high, self.unit)
+        return f"{text} (assumed)" if text and self.figure.interval == "assumed" else text
+
+    def _score(self, value: float | None) -> float | None:
+        return None if value is None else self.scale.score(value)
+
+
+class View:
+    """A decision with its names, colours and tables at hand."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self.candidates: Mapping[str, Candidate] = {c.name: c for c in decision.candidates}
+        self.weighted: Mapping[str, WeightedCriterion] = {
+            weighted.criterion: weighted for weighted in decision.criteria
+        }
+        self.requirements: Mapping[str, Requirement] = {r.id: r for r in decision.requirements}
+        self._colors = {name: number for number, name in enumerate(sorted(self.candidates))}
+
+    @property
+    def chosen(self) -> Candidate | None:
+        """The candidate that was chosen."""
+        return None if self.decision.choice is None else self.candidates[self.decision.choice]
+
+    @property
+    def shown(self) -> list[Candidate]:
+        """The candidates whose trust profiles are drawn: the choice and the runners-up."""
+        return [self.candidates[name] for name in self.decision.ranking[: 1 + _RUNNERS_UP]]
+
+    @property
+    def shouts(self) -> list[str]:
+        """What makes the evidence unfit for a real choice, for the banner and the pictures."""
+        study = self.decision.study
+        found = {"untrained weights": study.untrained, "synthetic speech": study.synthetic}
+        return [words for words, true in found.items() if true]
+
+    def title(self, name: str | None) -> str:
+        """Title of a candidate for people; the name itself where it is none of the candidates."""
+        if name is None:
+            return "no candidate"
+        return self.candidates[name].title if name in self.candidates else name
+
+    def color(self, name: str) -> int:
+        """Number of the candidate's colour, the same wherever it appears."""
+        return self._colors[name] % _COLORS
+
+    def shape(self, name: str) -> int:
+        """Number of the candidate's marker; with more candidates than colours, pairs differ."""
+        number = self._colors[name]
+        return (number + number // _COLORS) % _COLORS
+
+    def unit(self, criterion: str) -> Unit | None:
+        """Unit of a criterion; None for a detail that is none."""
+        return CRITERIA[criterion].unit if criterion in CRITERIA else None
+
+    def criterion_title(self, criterion: str) -> str:
+        """Title of a criterion for people."""
+        return self.decision.criteria_titles.get(criterion, criterion)
+
+    def aspect_number(self, criterion: str) -> int:
+        """Number of the colour of the criterion's aspect."""
+        return ASPECTS.index(CRITERIA[criterion].aspect)
+
+    def axes(self, candidate: Candidate) -> list[Axis]:
+        """The five aspects of one candidate."""
+        return [self._axis(candidate, aspect) for aspect in ASPECTS]
+
+    def segments(self, candidate: Candidate) -> list[Segment]:
+        """The candidate's contributions, one beside the other; the full bar is a score of 1."""
+        segments: list[Segment] = []
+        start = 0.0
+        for number, aspect in enumerate(ASPECTS):
+            share = candidate.aspect_contributions.get(aspect)
+            if share is None:
+                continue
+            title = ASPECT_TITLES[aspect]
+            segments.append(
+                Segment(number, title, 100 * start, 100 * share, f"{title} {share:.3f}")
+            )
+            start += share
+        return segments
+
+    def aspect_weights(self) -> list[tuple[int, str, float]]:
+        """Number, title and weight of each aspect that carries weight."""
+        return [
+            (number, ASPECT_TITLES[aspect], share)
+            for number, aspect in enumerate(ASPECTS)
+            if (share := sum(c.weight for c in self.decision.criteria if c.aspect == aspect)) > 0
+        ]
+
+    def outcome(self, candidate: Candidate, requirement: Requirement) -> Outcome:
+        """How `candidate` does on `requirement`."""
+        return next(o for o in candidate.outcomes if o.requirement == requirement.id)
+
+    def shade(self, probability: float) -> int:
+        """Step of the heat scale for a probability, 0 for next to nothing."""
+        return sum(probability >= step for step in _SHADES)
+
+    def figure_criteria(self) -> list[str]:
+        """Every criterion of which some candidate has a figure, in the order of the aspects."""
+        named = {name for candidate in self.decision.candidates for name in candidate.figures}
+        known = [name for name in CRITERIA if name in named]
+        return known + sorted(named - set(known))
+
+    def _axis(self, candidate: Candidate, aspect: Aspect) -> Axis:
+        criterion = self._stands_for(aspect)
+        scale, definition = CRITERIA[criterion].scale, CRITERIA[criterion]
+        if criterion in self.weighted:
+            weighted = self.weighted[criterion]
+            scale = Scale(weighted.worst, weighted.best, weighted.scale_source)
+        figure = candidate.figures.get(criterion)
+        title = ASPECT_TITLES[aspect]
+        return Axis(ASPECTS.index(aspect), title, criterion, figure, definition.unit, scale)
+
+    def _stands_for(self, aspect: Aspect) -> str:
+        """The study's criterion for an aspect, unless only others of the aspect are weighed."""
+        usual = self.decision.study.aspect_criterion[aspect]
+        weighed = [c.criterion for c in self.decision.criteria if c.aspect == aspect]
+        return usual if usual in weighed or not weighed else weighed[0]

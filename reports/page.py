@@ -1,0 +1,90 @@
+"""From a template to one self-contained HTML file: style and script inline, each by its hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from profiles_db.errors import InputError
+from reports import wording
+
+_POLICY: Final = (
+    "default-src 'none'; style-src '{style}'; script-src {script}; base-uri 'none'; "
+    "form-action 'none'"
+)
+
+
+def render_page(template: str, context: Mapping[str, Any], *, script: str | None = None) -> str:
+    """Render `template` with the shared style sheet and, where named, the script of that name.
+
+    The same inputs give the same bytes: nothing in here knows the time or draws a number.
+    """
+    style = _asset("style.css")
+    code = _asset(script) if script else ""
+    policy = _POLICY.format(style=_digest(style), script=f"'{_digest(code)}'" if code else "'none'")
+    page = _environment().get_template(template)
+    return page.render(**context, style=Markup(style), script=Markup(code), policy=policy)  # noqa: S704
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or cannot be written to.
+    """
+    temporary: str | None = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise InputError(
+            f"cannot be written: {error.strerror or error}",
+            where=str(path),
+            remedy="name a file in a folder that exists and can be written to",
+        ) from error
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "quantity": wording.quantity,
+        "margin": wording.margin,
+        "probability": wording.probability,
+        "score": wording.score,
+        "percent": wording.percent,
+    }
+    environment.globals |= {"interval": wording.interval, "bound": wording.bound}
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("reports").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

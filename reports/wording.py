@@ -1,0 +1,151 @@
+"""How reports write numbers: one place for percent, intervals, margins and probabilities."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from advisor.records import Comparison
+from profiles_db.criteria import Unit, format_value
+from profiles_db.measurement import IntervalKind, Origin
+
+UNKNOWN: Final = "unknown"
+
+ORIGINS: Final[dict[Origin, str]] = {
+    "measured": "measured by a run",
+    "published": "printed in a publication",
+    "digitised": "read off a published chart",
+    "counted": "counted from the architecture",
+}
+
+INTERVALS: Final[dict[IntervalKind, str]] = {
+    "none": "no interval",
+    "bootstrap": "95 % interval, bootstrap over speakers",
+    "assumed": "assumed interval: nobody measured it",
+    "exact": "exact 95 % interval",
+    "quantile": "95 % of the repetitions",
+}
+
+METHODS: Final[dict[str, str]] = {
+    "weighted_sum": "weighted sum",
+    "weighted_product": "weighted product",
+    "topsis": "TOPSIS",
+    "promethee_ii": "PROMETHEE II",
+}
+
+_PLOT_UNITS: Final[dict[Unit, tuple[str, float]]] = {
+    "fraction": ("%", 1e2),
+    "MAC": ("GMAC", 1e-9),
+    "parameters": ("M", 1e-6),
+    "bytes": ("MB", 1e-6),
+    "seconds": ("ms", 1e3),
+    "ratio": ("", 1.0),
+}
+
+_CERTAIN: Final = 0.995
+_MINUS: Final = "\N{MINUS SIGN}"
+
+
+def quantity(value: float | None, unit: Unit | None) -> str:
+    """A value in its unit, or `unknown`; never a zero for what nobody knows.
+
+    Examples
+    --------
+    >>> quantity(0.637, "fraction"), quantity(None, "MAC"), quantity(12.0, None)
+    ('63.7 %', 'unknown', '12')
+    """
+    if value is None:
+        return UNKNOWN
+    text = format_value(value, unit) if unit is not None else f"{value:.4g}"
+    return text.replace("-", _MINUS)
+
+
+def interval(low: float | None, high: float | None, unit: Unit | None) -> str:
+    """The two ends of an interval, the unit written once; empty where there is none.
+
+    Examples
+    --------
+    >>> interval(0.627, 0.647, "fraction"), interval(None, None, "fraction")
+    ('62.7–64.7 %', '')
+    """
+    if low is None or high is None:
+        return ""
+    first, last = quantity(low, unit), quantity(high, unit)
+    number, _, name = first.partition(" ")
+    return f"{number}–{last}" if name and last.endswith(" " + name) else f"{first}–{last}"
+
+
+def margin(value: float | None, unit: Unit) -> str:
+    """A signed distance to a bound; percent become percentage points.
+
+    Examples
+    --------
+    >>> margin(0.012, "fraction"), margin(-3.3e9, "MAC")
+    ('+1.2 points', '−3.30 GMAC')
+    """
+    if value is None:
+        return UNKNOWN
+    sign = _MINUS if value < 0 else "+"
+    if unit == "fraction":
+        return f"{sign}{100 * abs(value):.1f} points"
+    return sign + format_value(abs(value), unit)
+
+
+def probability(share: float | None) -> str:
+    """A share of draws in whole percent that never claims certainty it has not.
+
+    Examples
+    --------
+    >>> probability(0.714), probability(0.9999), probability(0.001), probability(1.0)
+    ('71 %', '> 99 %', '< 1 %', '100 %')
+    """
+    if share is None:
+        return UNKNOWN
+    if _CERTAIN <= share < 1:
+        return "> 99 %"
+    if 0 < share < 1 - _CERTAIN:
+        return "< 1 %"
+    return f"{100 * share:.0f} %"
+
+
+def score(value: float | None) -> str:
+    """A score in [0, 1] to three digits."""
+    return UNKNOWN if value is None else f"{value:.3f}"
+
+
+def percent(share: float) -> str:
+    """A weight or share of the whole, to a tenth of a percent."""
+    return f"{100 * share:.1f} %"
+
+
+def bound(comparison: Comparison, value: float, unit: Unit) -> str:
+    """A bound in words.
+
+    Examples
+    --------
+    >>> bound("at_most", 5e9, "MAC")
+    'at most 5.00 GMAC'
+    """
+    return f"{comparison.replace('_', ' ')} {quantity(value, unit)}"
+
+
+def axis(title: str, unit: Unit, better: str) -> str:
+    """Title of a plot's axis, with the unit its ticks are in.
+
+    Examples
+    --------
+    >>> axis("Parameters", "parameters", "lower")
+    'Parameters, M (lower is better)'
+    """
+    name = _PLOT_UNITS[unit][0]
+    return f"{title}, {name} ({better} is better)" if name else f"{title} ({better} is better)"
+
+
+def tick(value: float, unit: Unit) -> str:
+    """A tick of an axis that `axis` titled, without its unit.
+
+    Examples
+    --------
+    >>> tick(0.675, "fraction"), tick(10e9, "MAC")
+    ('67.5', '10')
+    """
+    return f"{value * _PLOT_UNITS[unit][1]:.6g}".replace("-", _MINUS)
