@@ -110,9 +110,9 @@ class Manner:
 
 _STYLES: Final[dict[Style, Manner]] = {
     "neutral": Manner(pitch=0.0, span=2.0, rate=0.0, level=0.0, tilt=0.0),
-    "happy": Manner(pitch=3.0, span=4.5, rate=0.10, level=2.5, tilt=1.0),
-    "sad": Manner(pitch=-1.5, span=1.2, rate=-0.22, level=-3.5, tilt=-2.0),
-    "angry": Manner(pitch=2.0, span=3.0, rate=0.15, level=5.0, tilt=2.2),
+    "happy": Manner(pitch=4.0, span=5.0, rate=0.10, level=2.5, tilt=0.8),
+    "sad": Manner(pitch=-1.5, span=1.0, rate=-0.22, level=-4.0, tilt=-2.2),
+    "angry": Manner(pitch=2.0, span=3.0, rate=0.15, level=6.0, tilt=2.6),
 }
 STYLES: Final[tuple[Style, ...]] = tuple(_STYLES)
 
@@ -124,10 +124,10 @@ def voice_of(seed: int, speaker: int, gender: Gender) -> Voice:
     return Voice(
         pitch=(125.0 if male else 195.0) * 2 ** (dice.spread(6.0) / 12),
         tract=(1.0 if male else 1.14) * (1 + dice.spread(0.10)),
-        level=dice.spread(5.0),
-        tilt=dice.spread(2.5),
+        level=dice.spread(3.0),
+        tilt=dice.spread(1.6),
         rate=1 + dice.spread(0.2),
-        expression=1 + dice.spread(0.5),
+        expression=1 + dice.spread(0.4),
         breath=dice.one(0.01, 0.06),
     )
 
@@ -148,14 +148,14 @@ def speak(seed: int, speaker: int, voice: Voice, style: Style, take: int) -> Sam
 
 def _perform(dice: Dice, style: Manner, voice: Voice) -> Manner:
     """The style as this speaker manages it in this take."""
-    strength = voice.expression * dice.one(0.35, 1.05)
+    strength = voice.expression * dice.one(0.7, 1.2)
     neutral = _STYLES["neutral"]
     return Manner(
-        pitch=strength * style.pitch + dice.spread(2.5),
-        span=max(0.5, neutral.span + strength * (style.span - neutral.span) + dice.spread(1.0)),
-        rate=strength * style.rate + dice.spread(0.2),
-        level=strength * style.level + dice.spread(4.0),
-        tilt=strength * style.tilt + dice.spread(2.0),
+        pitch=strength * style.pitch + dice.spread(1.5),
+        span=max(0.5, neutral.span + strength * (style.span - neutral.span) + dice.spread(0.8)),
+        rate=strength * style.rate + dice.spread(0.12),
+        level=strength * style.level + dice.spread(2.5),
+        tilt=strength * style.tilt + dice.spread(1.2),
     )
 
 
@@ -171,7 +171,7 @@ class _Score:
 
 def _write_score(dice: Dice, voice: Voice, manner: Manner) -> _Score:
     """Syllables one after the other: perhaps a pause, a consonant of noise, a vowel."""
-    syllables = int(dice.one(7, 11))
+    syllables = int(dice.one(6, 10))
     speed = voice.rate * np.exp(manner.rate)
     vowels, melody, loud, hiss, edges = [], [], [], [], [0.12]
     for number in range(syllables):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -124,8 +124,3 @@ def unique_by_id(utterances: Iterable[Utterance], where: Path) -> tuple[Utteranc
 def first_existing(root: Path, *candidates: str) -> Path | None:
     """The first of several paths under `root` that exists, or None."""
     return next((root / name for name in candidates if (root / name).exists()), None)
-
-
-def label_of(mapping: Mapping[str, str], code: str) -> str | None:
-    """The class for a corpus' own code, however it is cased; None where it maps to none."""
-    return mapping.get(code.strip().lower())

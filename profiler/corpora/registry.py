@@ -7,18 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from profiler.corpora import demo, manifest, ravdess
+from profiler.corpora import (
+    crema_d,
+    demo,
+    iemocap,
+    manifest,
+    meld,
+    msp_improv,
+    msp_podcast,
+    ravdess,
+)
 from profiler.corpora.base import Corpus
 from profiler.corpora.info import CorpusInfo
 from profiles_db.errors import CorpusError, InputError
 
+_PUBLISHED: Final = (ravdess, crema_d, iemocap, msp_improv, msp_podcast, meld)
+
 CORPORA: Final[dict[str, CorpusInfo]] = {
-    info.name: info for info in (demo.INFO, ravdess.INFO, manifest.INFO)
+    module.INFO.name: module.INFO for module in (demo, *_PUBLISHED, manifest)
 }
 """Every corpus `read` knows, by name."""
 
 _READERS: Final[dict[str, Callable[[Path, str], Corpus]]] = {
-    ravdess.INFO.name: ravdess.read,
+    module.INFO.name: module.read for module in _PUBLISHED
 }
 
 

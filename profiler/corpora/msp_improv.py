@@ -1,0 +1,83 @@
+"""MSP-Improv: improvised and read dialogues of twelve actors in six sessions.
+
+All recordings are used (target sentences, improvisations, natural interaction, read), as in the
+paper. Clips labelled other (``O``) or without agreement (``X``) are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from profiler.corpora.base import Corpus, Utterance
+from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, first_existing, select, unique_by_id
+from profiler.corpora.tables import read_lines
+from profiler.folds import kfold_by_session
+from profiles_db.errors import CorpusError
+
+INFO: Final = CorpusInfo(
+    name="msp_improv",
+    title="MSP-Improv",
+    licence="MSP-IMPROV academic licence (research, on request)",
+    request="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html",
+    layout="Evalution.txt\nsession1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav (or under Audio/)\n...",
+    classes=BASIC_CLASSES,
+    all_classes=BASIC_CLASSES,
+    folding="6 folds, one session each as test, the last of the others as dev",
+)
+EMOTIONS: Final = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry"}
+_REASONS: Final = {"O": "labelled `other`", "X": "the annotators do not agree"}
+_LINE: Final = re.compile(
+    r"UTD-(?P<rest>IMPROV-(?P<sentence>S\d\d[A-Z])-(?P<speaker>(?P<gender>[FM])(?P<session>\d\d))"
+    r"-(?P<kind>[PRST])-\w+)\.avi\s*;\s*(?P<label>[A-Z])\s*;.*"
+)
+
+
+def read(root: Path, classes: str = "default") -> Corpus:
+    """Read MSP-Improv's evaluation file under `root`; the audio need not be there.
+
+    Raises
+    ------
+    CorpusError
+        Where there is no evaluation file, or a line of it is not as published.
+    """
+    chosen = INFO.choose(classes)
+    table = first_existing(root, "Evalution.txt", "Evaluation.txt")  # published misspelled
+    if table is None:
+        raise INFO.not_found(root, "no Evalution.txt")
+    left_out: dict[str, str] = {}
+    every = unique_by_id(_read_clips(root, table, left_out), table)
+    if not every:
+        raise CorpusError("no labelled clip", where=str(table))
+    utterances, notes = select(every, chosen)
+    folds = kfold_by_session(utterances)
+    return Corpus(INFO.name, chosen, utterances, folds, left_out=left_out, notes=notes)
+
+
+def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[Utterance]:
+    audio = root / "Audio" if (root / "Audio").is_dir() else root
+    for number, line in enumerate(read_lines(table), start=1):
+        if not line.startswith("UTD-"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise CorpusError(f"not an evaluation: {line[:80]!r}", where=f"{table}:{number}")
+        code = match["label"]
+        if code in EMOTIONS:
+            yield _utterance(match, audio, EMOTIONS[code])
+        else:
+            left_out[f"MSP-{match['rest']}"] = _REASONS.get(code, f"unknown label {code!r}")
+
+
+def _utterance(match: re.Match[str], audio: Path, label: str) -> Utterance:
+    name, session = f"MSP-{match['rest']}", f"session{int(match['session'])}"
+    return Utterance(
+        id=name,
+        path=audio / session / match["sentence"] / match["kind"] / f"{name}.wav",
+        speaker=match["speaker"],
+        gender="female" if match["gender"] == "F" else "male",
+        label=label,
+        session=session,
+    )

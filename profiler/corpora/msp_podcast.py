@@ -1,0 +1,103 @@
+"""MSP-Podcast: speech from podcasts, with the corpus' own speaker-independent partitions.
+
+As in the reference, ``Train``, ``Validation`` (``Development`` in later releases) and ``Test1``
+are the parts, and clips of unknown speaker or gender are left out: without a speaker nobody can
+say that the parts share none. How many clips remain depends on the release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from profiler.corpora.base import Corpus, Gender, Part, Utterance
+from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, first_existing, select, unique_by_id
+from profiler.corpora.tables import Row, read_table
+from profiler.folds import fold_by_split
+from profiles_db.errors import CorpusError
+
+INFO: Final = CorpusInfo(
+    name="msp_podcast",
+    title="MSP-Podcast",
+    licence="MSP-Podcast academic licence (research, on request)",
+    request="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html",
+    layout=(
+        "Labels/labels_consensus.csv (or labels_concensus.csv)\n"
+        "Audios/MSP-PODCAST_0001_0008.wav (or Audio/)\n..."
+    ),
+    classes=BASIC_CLASSES,
+    all_classes=(*BASIC_CLASSES, "surprised", "fearful", "disgust", "contempt"),
+    folding="one fold: the corpus' own Train, Validation and Test1",
+)
+EMOTIONS: Final = {
+    "N": "neutral",
+    "H": "happy",
+    "S": "sad",
+    "A": "angry",
+    "U": "surprised",
+    "F": "fearful",
+    "D": "disgust",
+    "C": "contempt",
+}
+_REASONS: Final = {"O": "labelled `other`", "X": "the annotators do not agree"}
+_SPLITS: Final[Mapping[str, Part]] = {
+    "Train": "train",
+    "Validation": "dev",
+    "Development": "dev",
+    "Test1": "test",
+}
+_GENDERS: Final[Mapping[str, Gender]] = {"Female": "female", "Male": "male"}
+_COLUMNS: Final = ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set")
+
+
+def read(root: Path, classes: str = "default") -> Corpus:
+    """Read MSP-Podcast's consensus labels under `root`; the audio need not be there.
+
+    Raises
+    ------
+    CorpusError
+        Where the label file is missing or not as published.
+    """
+    chosen = INFO.choose(classes)
+    table = first_existing(
+        root, "Labels/labels_consensus.csv", "Labels/labels_concensus.csv", "labels_consensus.csv"
+    )
+    if table is None:
+        raise INFO.not_found(root, "no Labels/labels_consensus.csv")
+    left_out: dict[str, str] = {}
+    every = unique_by_id(_read_clips(root, table, left_out), table)
+    utterances, notes = select(every, chosen)
+    folds = fold_by_split(utterances)
+    return Corpus(INFO.name, chosen, utterances, folds, left_out=left_out, notes=notes)
+
+
+def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[Utterance]:
+    audio = first_existing(root, "Audios", "Audio") or root / "Audios"
+    for row in read_table(table, _COLUMNS):
+        name = row["FileName"]
+        if PurePosixPath(name).name != name or not name:
+            raise CorpusError(f"{name!r} is no file name", where=str(table))
+        reason = _reason_to_leave_out(row)
+        if reason:
+            left_out[name] = reason
+            continue
+        yield Utterance(
+            id=name,
+            path=audio / name,
+            speaker=row["SpkrID"],
+            gender=_GENDERS[row["Gender"]],
+            label=EMOTIONS[row["EmoClass"]],
+            split=_SPLITS[row["Split_Set"]],
+        )
+
+
+def _reason_to_leave_out(row: Row) -> str:
+    if row["Split_Set"] not in _SPLITS:
+        return f"in the partition {row['Split_Set']}, which the protocol does not use"
+    if not row["SpkrID"] or row["SpkrID"].lower() == "unknown":
+        return "unknown speaker"
+    if row["Gender"] not in _GENDERS:
+        return "unknown gender"
+    code = row["EmoClass"]
+    return "" if code in EMOTIONS else _REASONS.get(code, f"unknown label {code!r}")
