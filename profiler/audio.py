@@ -13,7 +13,7 @@ import stat
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,17 @@ _OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O
 """Without O_NONBLOCK, opening a pipe that nobody writes would wait for ever."""
 
 Samples = NDArray[np.float32]
+Reason = Literal["missing", "unreadable", "empty", "short", "invalid", "silent"]
+"""Why a clip cannot be used: not there, not to be opened or decoded, without samples, shorter than
+a backbone needs, holding samples that are no sound pressure, or without any sound."""
+
+
+class ClipError(AudioError):
+    """An `AudioError` that says which kind of fault it is, for those who count them."""
+
+    def __init__(self, reason: Reason, what: str, *, where: str, rule: str | None = None) -> None:
+        self.reason: Reason = reason
+        super().__init__(what, where=where, rule=rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,8 @@ def read_clip(
     wanted = round(seconds * sample_rate)
     samples = _resample(clip.samples, clip.rate, sample_rate)[:wanted]
     if samples.size < min_samples:
-        raise AudioError(
+        raise ClipError(
+            "short",
             f"{samples.size} samples at {sample_rate} Hz",
             where=str(path),
             rule=f"at least {min_samples}",
@@ -148,11 +160,12 @@ def open_regular(path: Path) -> BufferedReader:
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise AudioError(f"cannot be opened: {reason}", where=str(path)) from error
+        kind: Reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
+        text = error.strerror if isinstance(error, OSError) else str(error)
+        raise ClipError(kind, f"cannot be opened: {text}", where=str(path)) from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise AudioError("not a regular file", where=str(path))
+        raise ClipError("unreadable", "not a regular file", where=str(path))
     return os.fdopen(descriptor, "rb")
 
 
@@ -161,21 +174,23 @@ def _decode(handle: BufferedReader, where: str, seconds: float) -> Clip:
     import soundfile  # noqa: PLC0415 - only clips need libsndfile, metadata does not
 
     if os.fstat(handle.fileno()).st_size == 0:
-        raise AudioError("empty file", where=where)
+        raise ClipError("empty", "empty file", where=where)
     try:
         with soundfile.SoundFile(handle.fileno(), closefd=False) as sound:
             return _read(sound, where, seconds)
     except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
         reason = getattr(error, "error_string", str(error))
-        raise AudioError(f"cannot be decoded: {reason}", where=where) from error
+        raise ClipError("unreadable", f"cannot be decoded: {reason}", where=where) from error
 
 
 def _read(sound: Any, where: str, seconds: float) -> Clip:
     rate, channels, frames = sound.samplerate, sound.channels, sound.frames
     if not RATES[0] <= rate <= RATES[1]:
-        raise AudioError(f"{rate} Hz", where=where, rule=f"{RATES[0]} to {RATES[1]} Hz")
+        raise ClipError("invalid", f"{rate} Hz", where=where, rule=f"{RATES[0]} to {RATES[1]} Hz")
     if channels > MOST_CHANNELS:
-        raise AudioError(f"{channels} channels", where=where, rule=f"at most {MOST_CHANNELS}")
+        raise ClipError(
+            "invalid", f"{channels} channels", where=where, rule=f"at most {MOST_CHANNELS}"
+        )
     mono, peak, clipped = [], 0.0, 0
     for block in _blocks(sound, math.ceil((seconds + _MARGIN_SECONDS) * rate)):
         largest = np.abs(block).max(axis=1)
@@ -184,11 +199,13 @@ def _read(sound: Any, where: str, seconds: float) -> Clip:
         with np.errstate(invalid="ignore"):  # infinities of both signs: refused below
             mono.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
     if not mono:
-        raise AudioError("no samples", where=where, rule="at least one")
+        raise ClipError("empty", "no samples", where=where, rule="at least one")
     samples = np.concatenate(mono)
     _require_finite(samples, where)
     if not peak <= LARGEST_SAMPLE:
-        raise AudioError(f"samples up to {peak:.3g}", where=where, rule="scaled to [-1, 1]")
+        raise ClipError(
+            "invalid", f"samples up to {peak:.3g}", where=where, rule="scaled to [-1, 1]"
+        )
     duration = max(frames, samples.size) / rate
     return Clip(samples, duration, rate, channels, peak, clipped / samples.size)
 
@@ -207,14 +224,16 @@ def _blocks(sound: Any, limit: int) -> Iterator[NDArray[np.float32]]:
 def _require_finite(samples: Samples, where: str) -> None:
     wrong = samples.size - int(np.isfinite(samples).sum())
     if wrong:
-        raise AudioError(f"{wrong} of {samples.size} samples are NaN or infinite", where=where)
+        raise ClipError(
+            "invalid", f"{wrong} of {samples.size} samples are NaN or infinite", where=where
+        )
 
 
 def _require_sound(samples: Samples, where: str) -> None:
     if float(np.ptp(samples)) < QUIETEST:
         level = float(np.abs(samples).max())
         kind = "all samples are zero" if level < QUIETEST else f"a constant level ({level:.3g})"
-        raise AudioError(f"silent: {kind}", where=where)
+        raise ClipError("silent", f"silent: {kind}", where=where)
 
 
 def _resample(samples: Samples, rate: int, wanted: int) -> Samples:

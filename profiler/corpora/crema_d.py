@@ -98,4 +98,4 @@ def _read_clips(
 def _reason_to_leave_out(name: str, vote: str) -> str:
     if name == UNUSABLE:
         return "the corpus' own unusable clip"
-    return "" if vote in EMOTIONS else f"no single emotion has the most votes ({vote})"
+    return "" if vote in EMOTIONS else "no single emotion has the most votes"

@@ -1,0 +1,301 @@
+"""What a corpus' audio says: clips that cannot be used, that are odd, or that are the same."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+
+from profiler.corpora.base import Corpus, Utterance
+from profiler.corpora.findings import EVERY_ASPECT, Finding, Severity
+from profiles_db.criteria import Aspect
+from profiles_db.errors import AudioError
+
+HEARD_SECONDS: Final = 6.0
+"""What the reference protocol hears of a clip."""
+SHORT_SECONDS: Final = 0.5
+LONG_SECONDS: Final = 30.0
+CLIPPED_SHARE: Final = 0.001
+QUIET_PEAK: Final = 0.003
+"""About -50 dB of full scale."""
+_BATCH: Final = 512
+
+Progress = Callable[[int, int], None]
+"""Called with the clips done and the clips in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What reading one clip gave: its facts, or the reason why it cannot be used."""
+
+    id: str
+    reason: str = ""
+    what: str = ""
+    duration: float = 0.0
+    rate: int = 0
+    channels: int = 0
+    peak: float = 0.0
+    clipped: float = 0.0
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCount:
+    """The audio of a corpus in numbers.
+
+    `opened` says whether files were decoded; `hours` and the rest are then of the usable clips.
+    """
+
+    present: int
+    missing: int
+    opened: bool
+    usable: int = 0
+    hours: float = 0.0
+    rates: dict[str, int] = field(default_factory=dict)
+    channels: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def present(utterances: Sequence[Utterance]) -> frozenset[str]:
+    """Ids of the utterances whose file is there."""
+    return frozenset(clip.id for clip in utterances if os.path.exists(clip.path))  # noqa: PTH110
+
+
+def listen(utterances: Sequence[Utterance], progress: Progress | None = None) -> list[Heard]:
+    """Decode the clips, in as many threads as the machine has cores."""
+    heard: list[Heard] = []
+    remaining = iter(utterances)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        while batch := list(islice(remaining, _BATCH)):
+            for clip in pool.map(_listen_to, batch):
+                heard.append(clip)
+                if progress:
+                    progress(len(heard), len(utterances))
+    return heard
+
+
+def count_audio(found: int, missing: int, heard: Sequence[Heard] | None) -> AudioCount:
+    """The numbers over all clips; `heard` is None where nothing was opened."""
+    if heard is None:
+        return AudioCount(found, missing, opened=False)
+    usable = [clip for clip in heard if not clip.reason]
+    return AudioCount(
+        present=found,
+        missing=missing,
+        opened=True,
+        usable=len(usable),
+        hours=sum(clip.duration for clip in usable) / 3600,
+        rates=_tally(clip.rate for clip in usable),
+        channels=_tally(clip.channels for clip in usable),
+    )
+
+
+def findings_of(corpus: Corpus, heard: Sequence[Heard]) -> Iterator[Finding]:
+    """Everything the audio shows to be wrong or worth knowing."""
+    yield from _unusable(heard)
+    usable = [clip for clip in heard if not clip.reason]
+    yield from _odd(usable)
+    yield from _identical(corpus, usable)
+
+
+def absence(found: int, missing: int) -> Iterator[Finding]:
+    """The finding on clips whose file is not there."""
+    if missing and not found:
+        yield Finding(
+            "audio_missing",
+            "warning",
+            "The audio is missing: counted from metadata alone.",
+            "Nothing can be measured until it is there.",
+        )
+    elif missing:
+        yield Finding(
+            "clips_missing",
+            "warning",
+            f"{missing} of {found + missing} files are not there.",
+            "They are left out of every figure.",
+        )
+
+
+def _listen_to(utterance: Utterance) -> Heard:
+    from profiler.audio import ClipError, audio_digest, read_clip  # noqa: PLC0415 - needs NumPy
+
+    try:
+        clip = read_clip(utterance.path, seconds=HEARD_SECONDS)
+    except ClipError as error:
+        return Heard(utterance.id, error.reason, error.what)
+    except AudioError as error:
+        return Heard(utterance.id, "unreadable", error.what)
+    return Heard(
+        id=utterance.id,
+        duration=clip.duration,
+        rate=clip.rate,
+        channels=clip.channels,
+        peak=clip.peak,
+        clipped=clip.clipped,
+        digest=audio_digest(clip.samples),
+    )
+
+
+def _tally(values: Iterator[int]) -> dict[str, int]:
+    return {str(value): count for value, count in sorted(Counter(values).items())}
+
+
+def _unusable(heard: Sequence[Heard]) -> Iterator[Finding]:
+    by_reason: defaultdict[str, list[Heard]] = defaultdict(list)
+    for clip in heard:
+        if clip.reason:
+            by_reason[clip.reason].append(clip)
+    for reason, clips in sorted(by_reason.items()):
+        yield Finding(
+            f"{reason}_clips",
+            "warning",
+            f"{len(clips)} {reason}, such as {clips[0].id}: {clips[0].what}.",
+            "They are left out of every figure, counted and named in the run.",
+            clips=tuple(clip.id for clip in clips),
+        )
+
+
+def _odd(usable: Sequence[Heard]) -> Iterator[Finding]:
+    yield from _over(
+        "clipped_clips",
+        "warning",
+        [clip for clip in usable if clip.clipped > CLIPPED_SHARE],
+        f"more than {100 * CLIPPED_SHARE:.1f} % of the samples at full scale",
+        "Clipping sounds like anger; an attack's room shrinks, as samples stay within full scale.",
+        ("system_performance", "safety"),
+    )
+    yield from _over(
+        "quiet_clips",
+        "warning",
+        [clip for clip in usable if clip.peak < QUIET_PEAK],
+        f"a peak below {QUIET_PEAK} of full scale",
+        "An attack at a fixed signal-to-noise ratio falls below the step of 16 bits.",
+        ("system_performance", "safety"),
+    )
+    yield from _over(
+        "short_clips",
+        "warning",
+        [clip for clip in usable if clip.duration < SHORT_SECONDS],
+        f"shorter than {SHORT_SECONDS} s",
+        "Too short for the melody of an emotion; some backbones refuse them.",
+        ("system_performance",),
+    )
+    yield from _long(usable)
+
+
+def _long(usable: Sequence[Heard]) -> Iterator[Finding]:
+    yield from _over(
+        "long_clips",
+        "warning",
+        [clip for clip in usable if clip.duration > LONG_SECONDS],
+        f"longer than {LONG_SECONDS:.0f} s",
+        f"Perhaps not cut into utterances; only the first {HEARD_SECONDS:.0f} s are heard.",
+        ("system_performance",),
+    )
+    yield from _over(
+        "cut_clips",
+        "note",
+        [clip for clip in usable if HEARD_SECONDS < clip.duration <= LONG_SECONDS],
+        f"longer than the {HEARD_SECONDS:.0f} s that the protocol hears",
+        "The rest of them is not heard.",
+        ("system_performance",),
+    )
+
+
+def _over(
+    code: str,
+    severity: Severity,
+    clips: Sequence[Heard],
+    what: str,
+    effect: str,
+    aspects: tuple[Aspect, ...],
+) -> Iterator[Finding]:
+    if clips:
+        ids = tuple(clip.id for clip in clips)
+        text = f"{len(ids)} of the clips: {what}, such as {ids[0]}."
+        yield Finding(code, severity, text, effect, aspects, ids)
+
+
+_IDENTICAL: Final[dict[str, tuple[str, Severity, str, tuple[Aspect, ...]]]] = {
+    "parts": (
+        "identical_clips_leak",
+        "error",
+        "in more than one part of a fold: figures of these folds are too good.",
+        EVERY_ASPECT,
+    ),
+    "speakers": (
+        "identical_clips_of_speakers",
+        "warning",
+        "under two speakers' names: speaker re-identification is blurred.",
+        ("privacy", "fairness"),
+    ),
+    "labels": (
+        "identical_clips_of_labels",
+        "warning",
+        "under two labels: one of them is wrong.",
+        ("system_performance",),
+    ),
+    "twice": (
+        "identical_clips",
+        "note",
+        "counted twice; same speaker and label, same part of every fold: no leak.",
+        ("system_performance",),
+    ),
+}
+"""What identical clips break, gravest first: code, severity, effect, aspects."""
+
+
+def _identical(corpus: Corpus, usable: Sequence[Heard]) -> Iterator[Finding]:
+    """Clips with the same sound in what is heard of them, one finding for each thing broken."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for clip in usable:
+        groups[clip.digest].append(clip.id)
+    by_id = {utterance.id: utterance for utterance in corpus.utterances}
+    repeated: defaultdict[str, list[list[Utterance]]] = defaultdict(list)
+    for ids in groups.values():
+        if len(ids) > 1:
+            clips = [by_id[id_] for id_ in ids]
+            repeated[_broken_by(clips, corpus)].append(clips)
+    for kind in _IDENTICAL:
+        if kind in repeated:
+            yield _identical_finding(kind, repeated[kind])
+
+
+def _identical_finding(kind: str, groups: Sequence[Sequence[Utterance]]) -> Finding:
+    code, severity, effect, aspects = _IDENTICAL[kind]
+    ids = tuple(clip.id for clips in groups for clip in clips)
+    first = " = ".join(clip.id for clip in groups[0][:4])
+    count = "1 recording is" if len(groups) == 1 else f"{len(groups)} recordings are"
+    what = f"{count} there more than once, such as {first} ({_likeness(groups[0])})."
+    return Finding(code, severity, what, f"The same sound is {effect}", aspects, ids)
+
+
+def _broken_by(clips: Sequence[Utterance], corpus: Corpus) -> str:
+    """Key of `_IDENTICAL` for clips that sound the same."""
+    if _leaks(corpus, {clip.id for clip in clips}):
+        return "parts"
+    if len({clip.speaker for clip in clips}) > 1:
+        return "speakers"
+    return "labels" if len({clip.label for clip in clips}) > 1 else "twice"
+
+
+def _likeness(clips: Sequence[Utterance]) -> str:
+    from profiler.audio import file_digest  # noqa: PLC0415 - needs NumPy
+
+    if len({file_digest(clip.path) for clip in clips}) == 1:
+        return "byte-identical files"
+    return "other bytes, equal sound"
+
+
+def _leaks(corpus: Corpus, ids: set[str]) -> bool:
+    return any(
+        sum(not ids.isdisjoint(part) for part in (fold.train, fold.dev, fold.test)) > 1
+        for fold in corpus.folds
+    )
