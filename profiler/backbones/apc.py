@@ -42,6 +42,7 @@ class Apc(Encoder):
     """
 
     min_samples = TWO_FRAMES
+    beyond = ("encoder.postnet",)
 
     def __init__(self, name: str, encoder: APC, weights: Weights) -> None:
         super().__init__()
@@ -65,6 +66,11 @@ class Apc(Encoder):
                 hidden = output + hidden if states and self.encoder.rnn_residual else output
                 states.append(hidden)
         return torch.stack(states, dim=1)
+
+    def published_pass(self, features: Tensor) -> Tensor:
+        """`encode`, and the post-net that predicts the next frames, as the upstream runs it."""
+        predicted: Tensor = self.encoder.postnet(self.encode(features)[:, -1])
+        return predicted
 
 
 def build(entry: Entry, weights: str, seed: int) -> Apc:

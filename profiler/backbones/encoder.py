@@ -16,6 +16,9 @@ class Encoder(Backbone):
     Subclasses implement `front_end` and `encode`; costs are counted over `encode` alone.
     """
 
+    beyond: tuple[str, ...] = ()
+    """Modules that `published_pass` runs and the hidden states do not need."""
+
     @abc.abstractmethod
     def front_end(self, waveform: Tensor) -> Tensor:
         """Features that the encoder takes, one row of the batch per clip.
@@ -28,6 +31,10 @@ class Encoder(Backbone):
     @abc.abstractmethod
     def encode(self, features: Tensor) -> Tensor:
         """Hidden states of `features`, shape (batch, layers, frames, hidden_size)."""
+
+    def published_pass(self, features: Tensor) -> Tensor:
+        """What published counts of this backbone ran upon the features: `encode`, and no more."""
+        return self.encode(features)
 
     def hidden_states(self, waveform: Tensor) -> Tensor:
         """Hidden states of all layers; see `Backbone.hidden_states`.
