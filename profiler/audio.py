@@ -121,7 +121,6 @@ def read_clip(
     """As `load_clip`, with what the file says of itself; the same errors."""
     with open_regular(path) as handle:
         clip = _decode(handle, str(path), seconds)
-    _require_sound(clip.samples[: math.ceil(seconds * clip.rate)], str(path))
     wanted = round(seconds * sample_rate)
     samples = _resample(clip.samples, clip.rate, sample_rate)[:wanted]
     if samples.size < min_samples:
@@ -131,6 +130,7 @@ def read_clip(
             where=str(path),
             rule=f"at least {min_samples}",
         )
+    _require_sound(clip.samples[: math.ceil(seconds * clip.rate)], str(path))
     return Clip(samples, clip.duration, clip.rate, clip.channels, clip.peak, clip.clipped)
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
+from profiler.corpora.audit_identical import identical_clips
 from profiler.corpora.base import Corpus, Utterance
-from profiler.corpora.findings import EVERY_ASPECT, Finding, Severity
+from profiler.corpora.findings import Finding, Severity
 from profiles_db.criteria import Aspect
 from profiles_db.errors import AudioError
 
@@ -102,7 +103,7 @@ def findings_of(corpus: Corpus, heard: Sequence[Heard]) -> Iterator[Finding]:
     yield from _unusable(heard)
     usable = [clip for clip in heard if not clip.reason]
     yield from _odd(usable)
-    yield from _identical(corpus, usable)
+    yield from identical_clips(corpus, [(clip.id, clip.digest) for clip in usable])
 
 
 def absence(found: int, missing: int) -> Iterator[Finding]:
@@ -221,81 +222,3 @@ def _over(
         ids = tuple(clip.id for clip in clips)
         text = f"{len(ids)} of the clips: {what}, such as {ids[0]}."
         yield Finding(code, severity, text, effect, aspects, ids)
-
-
-_IDENTICAL: Final[dict[str, tuple[str, Severity, str, tuple[Aspect, ...]]]] = {
-    "parts": (
-        "identical_clips_leak",
-        "error",
-        "in more than one part of a fold: figures of these folds are too good.",
-        EVERY_ASPECT,
-    ),
-    "speakers": (
-        "identical_clips_of_speakers",
-        "warning",
-        "under two speakers' names: speaker re-identification is blurred.",
-        ("privacy", "fairness"),
-    ),
-    "labels": (
-        "identical_clips_of_labels",
-        "warning",
-        "under two labels: one of them is wrong.",
-        ("system_performance",),
-    ),
-    "twice": (
-        "identical_clips",
-        "note",
-        "counted twice; same speaker and label, same part of every fold: no leak.",
-        ("system_performance",),
-    ),
-}
-"""What identical clips break, gravest first: code, severity, effect, aspects."""
-
-
-def _identical(corpus: Corpus, usable: Sequence[Heard]) -> Iterator[Finding]:
-    """Clips with the same sound in what is heard of them, one finding for each thing broken."""
-    groups: defaultdict[str, list[str]] = defaultdict(list)
-    for clip in usable:
-        groups[clip.digest].append(clip.id)
-    by_id = {utterance.id: utterance for utterance in corpus.utterances}
-    repeated: defaultdict[str, list[list[Utterance]]] = defaultdict(list)
-    for ids in groups.values():
-        if len(ids) > 1:
-            clips = [by_id[id_] for id_ in ids]
-            repeated[_broken_by(clips, corpus)].append(clips)
-    for kind in _IDENTICAL:
-        if kind in repeated:
-            yield _identical_finding(kind, repeated[kind])
-
-
-def _identical_finding(kind: str, groups: Sequence[Sequence[Utterance]]) -> Finding:
-    code, severity, effect, aspects = _IDENTICAL[kind]
-    ids = tuple(clip.id for clips in groups for clip in clips)
-    first = " = ".join(clip.id for clip in groups[0][:4])
-    count = "1 recording is" if len(groups) == 1 else f"{len(groups)} recordings are"
-    what = f"{count} there more than once, such as {first} ({_likeness(groups[0])})."
-    return Finding(code, severity, what, f"The same sound is {effect}", aspects, ids)
-
-
-def _broken_by(clips: Sequence[Utterance], corpus: Corpus) -> str:
-    """Key of `_IDENTICAL` for clips that sound the same."""
-    if _leaks(corpus, {clip.id for clip in clips}):
-        return "parts"
-    if len({clip.speaker for clip in clips}) > 1:
-        return "speakers"
-    return "labels" if len({clip.label for clip in clips}) > 1 else "twice"
-
-
-def _likeness(clips: Sequence[Utterance]) -> str:
-    from profiler.audio import file_digest  # noqa: PLC0415 - needs NumPy
-
-    if len({file_digest(clip.path) for clip in clips}) == 1:
-        return "byte-identical files"
-    return "other bytes, equal sound"
-
-
-def _leaks(corpus: Corpus, ids: set[str]) -> bool:
-    return any(
-        sum(not ids.isdisjoint(part) for part in (fold.train, fold.dev, fold.test)) > 1
-        for fold in corpus.folds
-    )
