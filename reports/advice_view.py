@@ -15,6 +15,8 @@ from reports import wording
 _RUNNERS_UP: Final = 2
 _SHADES: Final = (0.005, 0.05, 0.2, 0.4, 0.6)
 _COLORS: Final = 8
+_SLIDER_END: Final = 10.0
+"""A little above `high`, the strongest priority that has a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,22 @@ class View:
         """Number of the colour of the criterion's aspect."""
         return ASPECTS.index(CRITERIA[criterion].aspect)
 
+    def aspect_title(self, criterion: str) -> str:
+        """Title of the criterion's aspect."""
+        return ASPECT_TITLES[CRITERIA[criterion].aspect]
+
+    def common_source(self, criterion: str) -> str | None:
+        """Origin and source of a criterion's figures, where all of them have the same."""
+        figures = [c.figures.get(criterion) for c in self.decision.candidates]
+        known = [figure for figure in figures if figure and figure.value is not None]
+        sources = {(figure.origin, figure.source) for figure in known}
+        return self.source(known[0]) if len(sources) == 1 else None
+
+    def source(self, figure: Figure) -> str:
+        """Where a figure comes from, in words."""
+        origin = wording.ORIGINS[figure.origin]
+        return f"{origin}: {figure.source}" if figure.source else origin
+
     def axes(self, candidate: Candidate) -> list[Axis]:
         """The five aspects of one candidate."""
         return [self._axis(candidate, aspect) for aspect in ASPECTS]
@@ -144,13 +162,22 @@ class View:
             start += share
         return segments
 
-    def aspect_weights(self) -> list[tuple[int, str, float]]:
-        """Number, title and weight of each aspect that carries weight."""
+    def aspect_weights(self) -> list[tuple[int, Aspect, str, float]]:
+        """Number, name, title and weight of each aspect that carries weight."""
         return [
-            (number, ASPECT_TITLES[aspect], share)
+            (number, aspect, ASPECT_TITLES[aspect], share)
             for number, aspect in enumerate(ASPECTS)
             if (share := sum(c.weight for c in self.decision.criteria if c.aspect == aspect)) > 0
         ]
+
+    def aspect_colors(self) -> str:
+        """Colour classes of the weighed aspects, in the order of the criteria."""
+        aspects = dict.fromkeys(weighted.aspect for weighted in self.decision.criteria)
+        return " ".join(f"aspect-{ASPECTS.index(aspect)}" for aspect in aspects)
+
+    def slider_end(self, weighted: WeightedCriterion) -> float:
+        """Largest priority that the page lets one try."""
+        return max(_SLIDER_END, 2 * weighted.raw)
 
     def outcome(self, candidate: Candidate, requirement: Requirement) -> Outcome:
         """How `candidate` does on `requirement`."""

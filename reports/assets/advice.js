@@ -1,0 +1,239 @@
+"use strict";
+// Recomputes the ranking for other weights and requirements, as `advisor.scoring` does. Nothing is
+// loaded or sent; without this script the page says the same, for the priorities as stated.
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const decision = JSON.parse(byId("trustser-decision").textContent);
+  const { criteria, candidates } = decision;
+  const names = criteria.map((criterion) => criterion.criterion);
+  const aspects = [...new Set(criteria.map((criterion) => criterion.aspect))];
+  const titles = new Map(candidates.map((candidate) => [candidate.name, candidate.title]));
+  const sliders = [...document.querySelectorAll("#explore input[type=range]")];
+  const switches = [...document.querySelectorAll("#explore input[type=checkbox]")];
+
+  const stated = () => ({
+    raw: new Map(criteria.map((criterion) => [criterion.criterion, criterion.raw])),
+    off: new Set(),
+  });
+  let setting = stated();
+
+  // The arithmetic, step by step as in Python.
+
+  const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
+  function weights(raw) {
+    const total = sum(names.map((name) => raw.get(name)));
+    return names.map((name) => (total > 0 ? raw.get(name) / total : 0));
+  }
+
+  const weightedSum = (rows, weight) => rows.map((row) => sum(row.map((x, i) => weight[i] * x)));
+
+  const floor = 0.01;
+  const weightedProduct = (rows, weight) => rows.map((row) =>
+    row.reduce((product, x, i) => product * Math.max(x, floor) ** weight[i], 1));
+
+  const topsis = (rows, weight) => rows.map((row) => {
+    const distance = (end) => Math.sqrt(sum(row.map((x, i) => (weight[i] * (end - x)) ** 2)));
+    return distance(0) / (distance(1) + distance(0));
+  });
+
+  const prometheeTwo = (rows, weight) => weightedSum(rows.map((row) => row.map((x, i) =>
+    sum(rows.map((other) => Math.sign(x - other[i]))) / Math.max(1, rows.length - 1))), weight);
+
+  const methods = {
+    weighted_sum: weightedSum,
+    weighted_product: weightedProduct,
+    topsis,
+    promethee_ii: prometheeTwo,
+  };
+
+  function scores(weight) {
+    const needed = names.filter((_, i) => weight[i] > 0);
+    if (!needed.length) return new Map();
+    const known = candidates.filter((one) => needed.every((name) => name in one.scores));
+    const rows = known.map((one) => needed.map((name) => one.scores[name]));
+    const values = methods[decision.scenario.method](rows, weight.filter((share) => share > 0));
+    return new Map(known.map((one, i) => [one.name, values[i]]));
+  }
+
+  function evaluate({ raw, off }) {
+    const weight = weights(raw);
+    const score = scores(weight);
+    const results = candidates.map((candidate) => ({
+      candidate,
+      score: score.get(candidate.name) ?? null,
+      eligible: score.has(candidate.name) &&
+        !candidate.outcomes.some((one) => one.blocks && !off.has(one.requirement)),
+      contributions: names.map((name, i) =>
+        (name in candidate.scores ? weight[i] * candidate.scores[name] : null)),
+    }));
+    const group = (one) => (one.eligible ? 0 : one.score !== null ? 1 : 2);
+    const byName = (a, b) => (a.candidate.name < b.candidate.name ? -1 : 1);
+    results.sort((a, b) =>
+      group(a) - group(b) || (b.score ?? 0) - (a.score ?? 0) || byName(a, b));
+    return { weight, results };
+  }
+
+  // What is shown.
+
+  const three = (number) => (number === null ? "unknown" : number.toFixed(3));
+  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const rowOf = (table, name) =>
+    [...document.querySelectorAll(`#${table} tbody tr`)].find((row) => row.dataset.candidate === name);
+
+  function rect(attributes) {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    Object.entries({ y: 0, height: "100%", ...attributes })
+      .forEach(([key, value]) => node.setAttribute(key, value));
+    return node;
+  }
+
+  function drawBar(bar, { candidate, contributions }) {
+    const said = [];
+    let start = 0;
+    bar.replaceChildren();
+    aspects.forEach((aspect, order) => {
+      const mine = contributions.filter((share, i) => share !== null && criteria[i].aspect === aspect);
+      if (!mine.length) return;
+      const share = sum(mine);
+      const color = bar.dataset.aspects.split(" ")[order];
+      bar.append(rect({ class: `f-${color}`, x: `${100 * start}%`, width: `${100 * share}%` }));
+      if (start > 0) bar.append(rect({ class: "edge", x: `${100 * start}%`, width: 1.5 }));
+      start += share;
+      said.push(`${aspect.replace("_", " ")} ${three(share)}`);
+    });
+    bar.setAttribute("aria-label", `Contributions of ${candidate.title}: ${said.join(", ")}`);
+  }
+
+  function drawRow(result, position) {
+    const row = rowOf("ranking-table", result.candidate.name);
+    const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
+    row.classList.toggle("chosen", position === 1);
+    row.dataset.score = result.score ?? "";
+    row.dataset.position = position ?? "";
+    cell("place").textContent = position ?? "–";
+    cell("score").textContent = three(result.score);
+    cell("first").textContent = "–";
+    cell("state").textContent = result.eligible ? ""
+      : result.score === null ? "cannot be scored" : "out: does not meet the requirements";
+    drawBar(row.querySelector(".bar"), result);
+    row.parentNode.append(row);
+  }
+
+  function drawContributions(result, weight) {
+    const row = rowOf("contributions-table", result.candidate.name);
+    names.forEach((name, i) => {
+      const cell = row.querySelector(`[data-criterion="${CSS.escape(name)}"]`);
+      const share = result.contributions[i];
+      cell.dataset.value = share ?? "";
+      cell.replaceChildren(three(share));
+      if (share === null) return;
+      const small = document.createElement("small");
+      small.textContent = `${percent(weight[i])} × ${three(result.candidate.scores[name])}`;
+      cell.append(small);
+    });
+    row.querySelector("[data-sum]").textContent =
+      three(result.score === null ? null : sum(result.contributions.map((share) => share ?? 0)));
+    row.parentNode.append(row);
+  }
+
+  function drawWeights(weight) {
+    criteria.forEach((criterion, i) => {
+      const slider = sliders.find((one) => one.dataset.criterion === criterion.criterion);
+      const value = setting.raw.get(criterion.criterion);
+      slider.value = value;
+      slider.setAttribute("aria-valuetext", `${value}, weight ${percent(weight[i])}`);
+      slider.parentNode.querySelector("output").textContent = `${value} → ${percent(weight[i])}`;
+      const head = document.querySelector(`#contributions-table th[data-criterion="${CSS.escape(names[i])}"] small`);
+      head.textContent = `weight ${percent(weight[i])}`;
+    });
+    aspects.forEach((aspect) => {
+      const share = sum(weight.filter((_, i) => criteria[i].aspect === aspect));
+      document.querySelector(`[data-aspect-weight="${aspect}"]`).textContent = percent(share);
+    });
+    switches.forEach((one) => { one.checked = !setting.off.has(one.dataset.requirement); });
+  }
+
+  function drawVerdict(results, changed) {
+    const first = results[0] && results[0].eligible ? results[0].candidate.name : null;
+    const verdict = byId("verdict");
+    verdict.classList.toggle("changed", changed);
+    const choice = first === null ? "no candidate would be left" : `the choice would be ${titles.get(first)}`;
+    const same = first === decision.choice ? ", as in the report" : "";
+    verdict.textContent = !changed ? "These are the priorities and requirements as stated."
+      : results.every((one) => one.score === null) ? "Nothing can be scored with these weights."
+      : `With these settings ${choice}${same}. Scores and places below follow them; the rest of the report does not.`;
+  }
+
+  // The setting: in the page, and as a link.
+
+  const isStated = () => setting.off.size === 0 &&
+    criteria.every((criterion) => setting.raw.get(criterion.criterion) === criterion.raw);
+
+  function fragment() {
+    const parts = new URLSearchParams();
+    criteria.forEach(({ criterion, raw }) => {
+      if (setting.raw.get(criterion) !== raw) parts.append(`w.${criterion}`, setting.raw.get(criterion));
+    });
+    setting.off.forEach((id) => parts.append("off", id));
+    return `#set&${parts}`;
+  }
+
+  function read(text) {
+    if (!text.startsWith("#set&")) return false;
+    const parts = new URLSearchParams(text.slice(5));
+    setting = stated();
+    sliders.forEach(({ dataset, max }) => {
+      const value = Number.parseFloat(parts.get(`w.${dataset.criterion}`));
+      if (value >= 0 && value <= Number(max)) setting.raw.set(dataset.criterion, value);
+    });
+    switches.forEach(({ dataset }) => {
+      if (parts.getAll("off").includes(dataset.requirement)) setting.off.add(dataset.requirement);
+    });
+    return true;
+  }
+
+  const original = ["ranking-table", "contributions-table", "legend"]
+    .map((id) => [byId(id), byId(id).cloneNode(true)]);
+
+  function restore() {
+    original.forEach(([node, copy]) => node.replaceChildren(...copy.cloneNode(true).childNodes));
+  }
+
+  function show() {
+    restore();
+    const { weight, results } = evaluate(setting);
+    const changed = !isStated();
+    drawWeights(weight);
+    drawVerdict(results, changed);
+    if (changed) {
+      results.forEach((result, i) => drawRow(result, result.eligible ? i + 1 : null));
+      results.forEach((result) => drawContributions(result, weight));
+    }
+    byId("setting-link").href = fragment();
+    byId("reset").disabled = !changed;
+  }
+
+  function keep() {
+    show();
+    location.replace(fragment());
+  }
+
+  sliders.forEach((slider) => {
+    slider.addEventListener("input", () => {
+      setting.raw.set(slider.dataset.criterion, Number(slider.value));
+      show();
+    });
+    slider.addEventListener("change", keep);
+  });
+  switches.forEach((one) => one.addEventListener("change", () => {
+    setting.off[one.checked ? "delete" : "add"](one.dataset.requirement);
+    keep();
+  }));
+  byId("reset").addEventListener("click", () => { setting = stated(); keep(); });
+  window.addEventListener("hashchange", () => { if (read(location.hash)) show(); });
+
+  byId("explore").hidden = false;
+  if (read(location.hash)) byId("ranking").scrollIntoView();
+  show();
+})();
