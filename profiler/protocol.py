@@ -35,12 +35,12 @@ class Protocol(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    classes: Literal["default", "all"] = "default"
-    """Which label set of the corpus: its usual four classes, or all it offers."""
+    classes: str = "default"
+    """Label set of the corpus: its usual four (`default`), `all` it offers, or names, by comma."""
     seconds: float = Field(default=6.0, gt=0, le=60)
     """At most this many seconds from the start of each clip."""
-    min_seconds: float = Field(default=0.1, gt=0)
-    """Clips shorter than this are left out, for every backbone alike."""
+    min_seconds: float = Field(default=0.1, ge=0.025)
+    """Clips shorter than this are left out, for every backbone alike; at least 0.025."""
     folds: int | None = Field(default=None, ge=1)
     """Run the first so many folds; all where None."""
     seeds: int = Field(default=1, ge=1, le=100)

@@ -15,6 +15,11 @@ the gender probe on the emotion head's embedding."""
 Space = Literal["backbone", "head"]
 """Where voices are compared: pooled hidden states, or the emotion head's embedding."""
 
+AttackName = Literal["fgsm", "pgd", "noise"]
+
+GradientState = Literal["ok", "zero", "not finite", "none"]
+"""What the loss gradient at the clean clip was like; `none` where no gradient was used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -60,19 +65,19 @@ class AttackOutcome:
     """What became of one rightly classified clip under one perturbation.
 
     `snr_db` is what was asked for, `reached_snr_db` what the perturbed waveform has (None where
-    the perturbation is zero). `gradient` is 'ok', 'zero' or 'not finite', or 'none' for noise.
+    the perturbation is zero).
     """
 
     seed: int
     fold: int
-    attack: Literal["fgsm", "pgd", "noise"]
+    attack: AttackName
     snr_db: float
     utterance: str
     speaker: str
     label: str
     predicted: str
     reached_snr_db: float | None
-    gradient: Literal["ok", "zero", "not finite", "none"]
+    gradient: GradientState
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ class Store:
 
     def rows(self, run: str, kind: type[Row]) -> list[Row]:
         """All rows of one kind of `run`, in the order of seed, fold and insertion."""
-        names = [field.name for field in dataclasses.fields(kind)]
+        names: list[str] = [field.name for field in dataclasses.fields(kind)]
         columns = ", ".join(names)
         with self._file.transaction() as connection:
             found = connection.execute(
@@ -160,7 +160,7 @@ class Store:
 
     def profiles(self, *, study: str | None = None) -> list[Profile]:
         """Profiles of all finished runs, or of one study, in the order they were finished."""
-        names = [f.name for f in dataclasses.fields(Profile) if f.name != "measurements"]
+        names: list[str] = [f.name for f in dataclasses.fields(Profile) if f.name != "measurements"]
         condition = "" if study is None else " AND study = ?"
         with self._file.transaction() as connection:
             runs = connection.execute(
@@ -168,7 +168,7 @@ class Store:
                 " ORDER BY finished, run",
                 [] if study is None else [study],
             ).fetchall()
-            return [_profile(connection, dict(zip(names, row, strict=True))) for row in runs]
+            return [_profile(connection, names, row) for row in runs]
 
 
 def _folds_done(connection: duckdb.DuckDBPyConnection, run: str) -> set[tuple[int, int]]:
@@ -187,8 +187,8 @@ def _insert_rows(connection: duckdb.DuckDBPyConnection, run: str, rows: list[Row
     if not rows:
         return
     kind = type(rows[0])
-    names = [field.name for field in dataclasses.fields(kind)]
-    columns = [[run] * len(rows), *([getattr(row, name) for row in rows] for name in names)]
+    names: list[str] = [field.name for field in dataclasses.fields(kind)]
+    columns: list[list[Any]] = [[run] * len(rows), *([getattr(row, name) for row in rows] for name in names)]
     _insert_columns(connection, _ROWS[kind], ["run", *names], columns)
 
 
@@ -218,13 +218,16 @@ def _insert_measurements(
     _insert_columns(connection, "measurements", ["run", *_MEASUREMENT_COLUMNS], columns)
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, run: dict[str, Any]) -> Profile:
+def _profile(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], row: Sequence[Any]
+) -> Profile:
+    run = dict(zip(columns, row, strict=True))
     names = ", ".join(f'"{name}"' for name in _MEASUREMENT_COLUMNS)
     found = connection.execute(
         f"SELECT {names} FROM measurements WHERE run = ? ORDER BY rowid",  # noqa: S608
         [run["run"]],
     ).fetchall()
-    identity: dict[str, str] = {
+    identity: dict[str, Any] = {
         "study": run["study"],
         "backbone": run["backbone"],
         "weights": run["weights_id"],

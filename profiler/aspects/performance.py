@@ -1,0 +1,144 @@
+"""System performance: how well emotion is recognised.
+
+UAR, accuracy and macro F1 are computed on each test fold and averaged over the folds, as the
+reference does; recall per class and the confusion matrix are over all folds together.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from profiler.aspects.tables import Measure, Table, mean_over, record
+from profiler.statistics import (
+    Floats,
+    accuracy,
+    bootstrap,
+    macro_f1,
+    recalls,
+    unweighted_average_recall,
+)
+from profiles_db.measurement import Measurement
+
+CALIBRATION_BINS = 15
+FEW_SPEAKERS = 5
+"""With fewer speakers a bootstrap over them says little."""
+
+
+def system_performance(table: Table, measure: Measure, *, resamples: int) -> list[Measurement]:
+    """UAR, accuracy, macro F1 and calibration with intervals; recalls, folds, seeds, confusion."""
+    chance = 1 / len(table.classes)
+    flags = _flags(table)
+    found = []
+    for criterion, score, floor in (
+        ("uar", unweighted_average_recall, chance),
+        ("accuracy", accuracy, _majority(table)),
+        ("macro_f1", macro_f1, None),
+    ):
+        estimate = bootstrap(mean_over(table.confusions, score), table.strata, resamples=resamples)
+        found.append(record(measure, criterion, estimate, n=table.n, chance=floor, flags=flags))
+    found.append(_calibration(table, measure, resamples))
+    return found + _per_fold(table, measure) + _per_class(table, measure, resamples)
+
+
+def _flags(table: Table) -> tuple[str, ...]:
+    flags = []
+    if len(table.speakers) < FEW_SPEAKERS:
+        flags.append(f"only {len(table.speakers)} speakers: the interval is too narrow")
+    support = table.confusions.sum(axis=(1, 3))
+    for (seed, fold), counts in zip(table.cells, support, strict=True):
+        absent = [name for name, n in zip(table.classes, counts, strict=True) if n == 0]
+        if absent and seed == table.seeds[0]:
+            flags.append(f"fold {fold} has no test clip of {', '.join(absent)}")
+    return tuple(flags)
+
+
+def _majority(table: Table) -> float:
+    """Accuracy of always answering the commonest class."""
+    counts = np.bincount(table.truth, minlength=len(table.classes))
+    return float(counts.max() / counts.sum())
+
+
+def _calibration(table: Table, measure: Measure, resamples: int) -> Measurement:
+    """Expected calibration error over equal bins of the top probability (Guo et al., 2017)."""
+    confidence = table.probabilities.max(axis=1)
+    hit = (table.truth == table.predicted).astype(np.float64)
+    place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+    shape = (len(table.speakers), CALIBRATION_BINS)
+    gap, count = np.zeros(shape), np.zeros(len(table.speakers))
+    np.add.at(gap, (table.speaker, place), hit - confidence)
+    np.add.at(count, table.speaker, 1.0)
+
+    def statistic(weights: Floats) -> Floats:
+        error: Floats = np.abs(weights @ gap).sum(axis=1) / (weights @ count)
+        return error
+
+    estimate = bootstrap(statistic, table.strata, resamples=resamples)
+    return record(measure, "expected_calibration_error", estimate, n=table.n)
+
+
+def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
+    """UAR of each fold (mean over repetitions), its deviation over folds and over repetitions."""
+    scores = unweighted_average_recall(table.confusions.sum(axis=1))
+    clips = table.confusions.sum(axis=(1, 2, 3))
+    found = []
+    by_fold = {
+        fold: [i for i, (_, f) in enumerate(table.cells) if f == fold] for fold in table.folds
+    }
+    for fold, cells in by_fold.items():
+        found.append(
+            measure(
+                criterion="uar",
+                fold=fold,
+                value=float(scores[cells].mean()),
+                n=int(clips[cells[0]]),
+                chance=1 / len(table.classes),
+            )
+        )
+    folds = np.array([scores[cells].mean() for cells in by_fold.values()])
+    if len(folds) > 1:
+        spread = float(folds.std(ddof=1))
+        found.append(measure(criterion="uar", variant="deviation over folds", value=spread))
+    seeds = [
+        scores[[i for i, (s, _) in enumerate(table.cells) if s == seed]].mean()
+        for seed in table.seeds
+    ]
+    if len(seeds) > 1:
+        spread = float(np.std(seeds, ddof=1))
+        found.append(measure(criterion="uar", variant="deviation over seeds", value=spread))
+    return found
+
+
+def _recall(index: int, counts: Floats) -> Floats:
+    return recalls(counts)[..., index]
+
+
+def _per_class(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+    """Recall of each class with its interval, and the confusion matrix (mean over repetitions)."""
+    found = []
+    pooled = table.pooled.sum(axis=1).mean(axis=0)
+    for index, name in enumerate(table.classes):
+        estimate = bootstrap(
+            mean_over(table.pooled, partial(_recall, index)), table.strata, resamples=resamples
+        )
+        found.append(
+            record(
+                measure,
+                "recall",
+                estimate,
+                variant=f"class={name}",
+                n=int(pooled[index].sum()),
+                chance=1 / len(table.classes),
+                undefined=f"no test clip of {name}",
+            )
+        )
+        found += [
+            measure(
+                criterion="confusion",
+                variant=f"true={name},predicted={other}",
+                value=float(pooled[index, column]),
+            )
+            for column, other in enumerate(table.classes)
+        ]
+    return found

@@ -1,0 +1,174 @@
+"""Privacy: what the frozen hidden states, and the head itself, give away of the speaker.
+
+Gender by a probe on every fold (accuracy averaged over the folds, as the reference does for its
+one), and identity by speaker verification: voices never seen in training are enrolled with a few
+clips and recognised by cosine similarity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from profiler.aspects.tables import UNKNOWN_GENDER, Measure, Table, mean_over, record
+from profiler.statistics import (
+    Floats,
+    Statistic,
+    accuracy,
+    area_under_roc,
+    bootstrap,
+    equal_error_rate,
+    mean_of_defined,
+    permuted_genders,
+    unweighted_average_recall,
+)
+from profiles_db.measurement import Measurement
+from profiles_db.records import Prediction, Space, Task, Trial
+
+GENDERS: Final = ("female", "male")
+EER_CRITERION: Final[dict[Space, str]] = {"backbone": "speaker_eer", "head": "head_speaker_eer"}
+NO_GENDER: Final = "the corpus does not give both genders in every part of a fold"
+
+
+def privacy(
+    predictions: Sequence[Prediction],
+    trials: Sequence[Trial],
+    genders: Mapping[str, str | None],
+    measure: Measure,
+    *,
+    resamples: int,
+) -> list[Measurement]:
+    """Gender inference and speaker re-identification, from the backbone and from the head.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Of all tasks.
+    trials : sequence of Trial
+    genders : mapping from speaker to gender
+    measure : callable
+    resamples : int
+    """
+    found = _gender(_of_task(predictions, "gender"), measure, resamples)
+    found += _head_gender(_of_task(predictions, "head_gender"), measure, resamples)
+    for space in EER_CRITERION:
+        own = [trial for trial in trials if trial.space == space]
+        found.append(_eer(space, own, genders, measure, resamples))
+    return found
+
+
+def _of_task(predictions: Sequence[Prediction], task: Task) -> Table:
+    return Table([row for row in predictions if row.task == task], GENDERS)
+
+
+def _gender(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+    names = ("gender_accuracy", "gender_uar", "gender_auc")
+    if not table.rows:
+        return [measure(criterion=name, value=None, unknown=NO_GENDER) for name in names]
+    statistics = (
+        mean_over(table.confusions, accuracy),
+        mean_over(table.confusions, unweighted_average_recall),
+        _auc(table),
+    )
+    floors = (_majority(table), 0.5, 0.5)
+    found = []
+    for name, statistic, floor in zip(names, statistics, floors, strict=True):
+        estimate = bootstrap(statistic, table.strata, resamples=resamples)
+        flags = _flags(table, resamples) if name == "gender_accuracy" else ()
+        found.append(record(measure, name, estimate, n=table.n, chance=floor, flags=flags))
+    return found + _per_fold(table, measure)
+
+
+def _head_gender(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+    name = "head_gender_accuracy"
+    if not table.rows:
+        return [measure(criterion=name, value=None, unknown=NO_GENDER)]
+    estimate = bootstrap(mean_over(table.confusions, accuracy), table.strata, resamples=resamples)
+    return [record(measure, name, estimate, n=table.n, chance=_majority(table))]
+
+
+def _majority(table: Table) -> float:
+    """Accuracy of always answering the commoner gender."""
+    counts = np.bincount(table.truth, minlength=len(GENDERS))
+    return float(counts.max() / counts.sum())
+
+
+def _flags(table: Table, resamples: int) -> tuple[str, ...]:
+    """Whether the probe's accuracy could come from answers that ignore gender.
+
+    The null deals the genders anew to the speakers and scores the probe's same answers.
+    """
+    female = permuted_genders(table.strata, permutations=resamples).astype(float)
+    says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
+    clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)
+    null = (female @ says_female + (1 - female) @ (clips - says_female)) / clips.sum()
+    value = float(accuracy(table.pooled.sum(axis=1)).mean())
+    if value <= float(np.quantile(null, 0.95)):
+        return ("no better than answers that ignore gender (permutation test, 5 %)",)
+    return ()
+
+
+def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
+    scores = accuracy(table.confusions.sum(axis=1))
+    found = []
+    for fold in table.folds:
+        cells = [index for index, (_, number) in enumerate(table.cells) if number == fold]
+        value = float(scores[cells].mean())
+        found.append(measure(criterion="gender_accuracy", fold=fold, value=value))
+    return found
+
+
+def _auc(table: Table) -> Statistic:
+    """Mean over the cells of the area under the ROC curve of the probe's score for 'male'."""
+    cells = [np.flatnonzero(table.cell == index) for index in range(len(table.cells))]
+
+    def statistic(weights: Floats) -> Floats:
+        areas = [
+            area_under_roc(
+                table.probabilities[rows, 1],
+                table.truth[rows] == 1,
+                weights[:, table.speaker[rows]],
+            )
+            for rows in cells
+        ]
+        return mean_of_defined(np.stack(areas, axis=-1))
+
+    return statistic
+
+
+def _eer(
+    space: Space,
+    trials: Sequence[Trial],
+    genders: Mapping[str, str | None],
+    measure: Measure,
+    resamples: int,
+) -> Measurement:
+    """Equal error rate per cell, averaged; resampled over the speakers of the trial clips."""
+    name = EER_CRITERION[space]
+    if not trials:
+        reason = "no fold has two unseen speakers with clips beyond their enrolment"
+        return measure(criterion=name, value=None, unknown=reason)
+    speakers = sorted({trial.speaker for trial in trials})
+    place = {speaker: index for index, speaker in enumerate(speakers)}
+    cells: dict[tuple[int, int], list[Trial]] = {}
+    for trial in trials:
+        cells.setdefault((trial.seed, trial.fold), []).append(trial)
+    arrays = [
+        (
+            np.array([trial.score for trial in cell]),
+            np.array([trial.speaker == trial.claimed for trial in cell]),
+            np.array([place[trial.speaker] for trial in cell]),
+        )
+        for cell in cells.values()
+    ]
+
+    def statistic(weights: Floats) -> Floats:
+        rates = [equal_error_rate(score, same, weights[:, own]) for score, same, own in arrays]
+        return mean_of_defined(np.stack(rates, axis=-1))
+
+    strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in speakers]
+    estimate = bootstrap(statistic, strata, resamples=resamples)
+    clips = len({(trial.fold, trial.utterance) for trial in trials})
+    return record(measure, name, estimate, n=clips, chance=0.5)

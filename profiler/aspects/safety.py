@@ -1,0 +1,207 @@
+"""Safety: how often a perturbation at a given signal-to-noise ratio changes the answer.
+
+Success counts over the clips classified right (the paper's figure), accuracy under attack over
+all test clips. Every figure stands beside Gaussian noise of the same ratio, and is flagged where
+the attack is not to be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from profiler.aspects.tables import UNKNOWN_GENDER, Measure, Table, record
+from profiler.statistics import Floats, bootstrap, mean_of_defined
+from profiles_db.measurement import Measurement
+from profiles_db.records import AttackName, AttackOutcome, Prediction
+
+MAX_BAD_GRADIENTS: Final = 0.01
+"""Share of zero or non-finite gradients above which the attack is flagged."""
+SNR_TOLERANCE_DB: Final = 0.5
+"""Median difference between the ratio reached and the one asked for that is not flagged."""
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Per cell (a fold of a repetition) and speaker: clips, clips classified right, clips
+    attacked, attacks that succeeded; each of shape (cells, speakers)."""
+
+    clips: Floats
+    right: Floats
+    attacked: Floats
+    changed: Floats
+
+    def success(self, weights: Floats) -> Floats:
+        """Attack success rate averaged over the cells, shape (resamples,)."""
+        return _mean_ratio(weights @ self.changed.T, weights @ self.attacked.T)
+
+    def accuracy(self, weights: Floats) -> Floats:
+        """Accuracy under attack averaged over the cells, shape (resamples,)."""
+        clips = weights @ self.clips.T
+        still = weights @ (self.right - self.changed).T
+        return _mean_ratio(still, clips)
+
+
+def _mean_ratio(part: Floats, whole: Floats) -> Floats:
+    ratio = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return mean_of_defined(ratio)
+
+
+def safety(
+    predictions: Sequence[Prediction],
+    outcomes: Sequence[AttackOutcome],
+    classes: Sequence[str],
+    genders: Mapping[str, str | None],
+    measure: Measure,
+    *,
+    snr_db: float,
+    resamples: int,
+) -> list[Measurement]:
+    """Success rate and accuracy under every perturbation; the main one without a variant.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Of the emotion head.
+    outcomes : sequence of AttackOutcome
+    classes : sequence of str
+    genders : mapping from speaker to gender
+    measure : callable
+    snr_db : float
+        The ratio of the FGSM that stands for safety.
+    resamples : int
+    """
+    table = Table(predictions, classes)
+    strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in table.speakers]
+    kinds: list[tuple[AttackName, float]] = sorted({(o.attack, o.snr_db) for o in outcomes})
+    if not kinds:
+        reason = "no clip was classified right, so none could be attacked"
+        names = ("attack_success_rate", "accuracy_under_attack")
+        return [measure(criterion=name, value=None, unknown=reason) for name in names]
+    found: list[Measurement] = []
+    rates: dict[tuple[AttackName, float], float] = {}
+    for kind in kinds:
+        own = [outcome for outcome in outcomes if (outcome.attack, outcome.snr_db) == kind]
+        rates[kind] = sum(o.predicted != o.label for o in own) / len(own)
+    for kind in kinds:
+        own = [outcome for outcome in outcomes if (outcome.attack, outcome.snr_db) == kind]
+        noise = rates.get(("noise", kind[1]))
+        flags = _flags(own, outcomes, noise)
+        variants = [f"{kind[0]}@{kind[1]:g}dB"]
+        if kind == ("fgsm", snr_db):
+            variants.append("")
+        counts = _count(table, own)
+        for variant in variants:
+            found += _figures(
+                table, counts, kind[0], variant, strata, noise, flags, measure, resamples
+            )
+        found.append(_reached(own, variants[0], measure))
+    return found
+
+
+def _figures(
+    table: Table,
+    counts: _Counts,
+    attack: AttackName,
+    variant: str,
+    strata: list[str],
+    noise: float | None,
+    flags: tuple[str, ...],
+    measure: Measure,
+    resamples: int,
+) -> list[Measurement]:
+    success = bootstrap(counts.success, strata, resamples=resamples)
+    clips = int(counts.attacked.sum())
+    empty = int((counts.attacked.sum(axis=1) == 0).sum())
+    if empty:
+        flags = (*flags, f"{empty} folds have no clip classified right and do not count")
+    found = [
+        record(
+            measure,
+            "attack_success_rate",
+            success,
+            variant=variant,
+            n=clips,
+            chance=None if attack == "noise" else noise,
+            flags=flags,
+        )
+    ]
+    if attack != "pgd":  # PGD runs on a sample of the clips
+        accuracy = bootstrap(counts.accuracy, strata, resamples=resamples)
+        found.append(
+            record(
+                measure, "accuracy_under_attack", accuracy, variant=variant, n=table.n, flags=flags
+            )
+        )
+    return found
+
+
+def _count(table: Table, outcomes: Sequence[AttackOutcome]) -> _Counts:
+    shape = (len(table.cells), len(table.speakers))
+    clips = table.confusions.sum(axis=(2, 3))
+    right = np.trace(table.confusions, axis1=2, axis2=3)
+    attacked, changed = np.zeros(shape), np.zeros(shape)
+    cell = {pair: index for index, pair in enumerate(table.cells)}
+    speaker = {name: index for index, name in enumerate(table.speakers)}
+    for outcome in outcomes:
+        place = cell[outcome.seed, outcome.fold], speaker[outcome.speaker]
+        attacked[place] += 1
+        changed[place] += outcome.predicted != outcome.label
+    return _Counts(clips, right, attacked, changed)
+
+
+def _flags(
+    own: Sequence[AttackOutcome], outcomes: Sequence[AttackOutcome], noise: float | None
+) -> tuple[str, ...]:
+    """Reasons not to believe an attack: bad gradients, beaten by noise, or, FGSM beating PGD."""
+    kind = own[0].attack
+    if kind == "noise":
+        return ()
+    flags = []
+    for state in ("zero", "not finite"):
+        share = sum(outcome.gradient == state for outcome in own) / len(own)
+        if share > MAX_BAD_GRADIENTS:
+            flags.append(f"{100 * share:.0f} % of the gradients are {state}")
+    success = sum(o.predicted != o.label for o in own) / len(own)
+    if noise is not None and noise > success:
+        flags.append("Gaussian noise of the same ratio succeeds more often")
+    if kind == "pgd" and _fgsm_on_same(own, outcomes) > success:
+        flags.append("FGSM succeeds more often than PGD on the same clips")
+    reached = [o.reached_snr_db for o in own if o.reached_snr_db is not None]
+    if kind == "fgsm" and reached and abs(np.median(reached) - own[0].snr_db) > SNR_TOLERANCE_DB:
+        flags.append(f"the median ratio reached is {np.median(reached):.1f} dB")
+    return tuple(flags)
+
+
+def _fgsm_on_same(pgd: Sequence[AttackOutcome], outcomes: Sequence[AttackOutcome]) -> float:
+    """FGSM's success rate on the clips, and at the ratio, that PGD attacked."""
+    clips = {(outcome.seed, outcome.fold, outcome.utterance) for outcome in pgd}
+    same = [
+        outcome
+        for outcome in outcomes
+        if outcome.attack == "fgsm"
+        and outcome.snr_db == pgd[0].snr_db
+        and (outcome.seed, outcome.fold, outcome.utterance) in clips
+    ]
+    return sum(o.predicted != o.label for o in same) / len(same)
+
+
+def _reached(own: Sequence[AttackOutcome], variant: str, measure: Measure) -> Measurement:
+    """Median of the ratio really reached, with the 2.5th and 97.5th percentile, in dB."""
+    reached = [o.reached_snr_db for o in own if o.reached_snr_db is not None]
+    if not reached:
+        reason = "no perturbation changed a sample"
+        return measure(criterion="reached_snr_db", variant=variant, value=None, unknown=reason)
+    low, middle, high = np.quantile(reached, [0.025, 0.5, 0.975])
+    return measure(
+        criterion="reached_snr_db",
+        variant=variant,
+        value=float(middle),
+        low=float(low),
+        high=float(high),
+        interval="quantile",
+        n=len(reached),
+    )

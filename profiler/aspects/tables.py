@@ -1,0 +1,181 @@
+"""Rows as arrays: predictions counted per cell (a fold of a repetition) and speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from profiler.statistics import (
+    Estimate,
+    Floats,
+    Ints,
+    Statistic,
+    confusion_by_group,
+    mean_of_defined,
+)
+from profiles_db.measurement import Measurement
+from profiles_db.records import Prediction
+
+Measure: TypeAlias = Callable[..., Measurement]
+"""`Measurement` with study, backbone, weights and corpus already filled in."""
+
+UNKNOWN_GENDER = "unknown"
+"""The stratum of speakers whose gender the corpus does not give."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Predictions of one task.
+
+    Parameters
+    ----------
+    rows : sequence of Prediction, not empty
+    classes : sequence of str
+        The order of classes in every array.
+    """
+
+    rows: Sequence[Prediction]
+    classes: Sequence[str]
+
+    @cached_property
+    def speakers(self) -> list[str]:
+        """All speakers, sorted."""
+        return sorted({row.speaker for row in self.rows})
+
+    @cached_property
+    def strata(self) -> list[str]:
+        """Each speaker's gender, in the order of `speakers`."""
+        gender = {row.speaker: row.gender or UNKNOWN_GENDER for row in self.rows}
+        return [gender[speaker] for speaker in self.speakers]
+
+    @cached_property
+    def cells(self) -> list[tuple[int, int]]:
+        """All (seed, fold) pairs, sorted."""
+        return sorted({(row.seed, row.fold) for row in self.rows})
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """All repetitions, sorted."""
+        return sorted({seed for seed, _ in self.cells})
+
+    @cached_property
+    def folds(self) -> list[int]:
+        """All folds, sorted."""
+        return sorted({fold for _, fold in self.cells})
+
+    @property
+    def n(self) -> int:
+        """Clips, each counted once however often the training was repeated."""
+        return len({(row.fold, row.utterance) for row in self.rows})
+
+    @cached_property
+    def truth(self) -> Ints:
+        """True class of each row, shape (rows,)."""
+        return self._indices([row.label for row in self.rows], self.classes)
+
+    @cached_property
+    def predicted(self) -> Ints:
+        """Predicted class of each row, shape (rows,)."""
+        return self._indices([row.predicted for row in self.rows], self.classes)
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """Shape (rows, classes)."""
+        return np.array([row.probabilities for row in self.rows], dtype=np.float64)
+
+    @cached_property
+    def speaker(self) -> Ints:
+        """Position in `speakers` of each row, shape (rows,)."""
+        return self._indices([row.speaker for row in self.rows], self.speakers)
+
+    @cached_property
+    def cell(self) -> Ints:
+        """Position in `cells` of each row, shape (rows,)."""
+        place = {cell: index for index, cell in enumerate(self.cells)}
+        return np.array([place[row.seed, row.fold] for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def confusions(self) -> Floats:
+        """Counts, shape (cells, speakers, classes, classes), indexed [.., .., truth, predicted]."""
+        speakers, classes = len(self.speakers), len(self.classes)
+        counts = confusion_by_group(
+            self.truth,
+            self.predicted,
+            self.cell * speakers + self.speaker,
+            classes=classes,
+            groups=len(self.cells) * speakers,
+        )
+        return counts.reshape(len(self.cells), speakers, classes, classes)
+
+    @cached_property
+    def pooled(self) -> Floats:
+        """Counts over all folds, shape (seeds, speakers, classes, classes)."""
+        counts = self.confusions
+        of_seed = [
+            [index for index, (seed, _) in enumerate(self.cells) if seed == wanted]
+            for wanted in self.seeds
+        ]
+        return np.stack([counts[indices].sum(axis=0) for indices in of_seed])
+
+    @staticmethod
+    def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:
+        place = {name: index for index, name in enumerate(order)}
+        return np.array([place[value] for value in values], dtype=np.int64)
+
+
+def weighted(counts: Floats, weights: Floats) -> Floats:
+    """Counts summed over speakers with multiplicities.
+
+    Parameters
+    ----------
+    counts : array, shape (groups, speakers, classes, classes)
+    weights : array, shape (resamples, speakers)
+
+    Returns
+    -------
+    array, shape (resamples, groups, classes, classes)
+    """
+    groups, speakers, rows, columns = counts.shape
+    flat = counts.transpose(1, 0, 2, 3).reshape(speakers, -1)
+    summed: Floats = (weights @ flat).reshape(-1, groups, rows, columns)
+    return summed
+
+
+def mean_over(counts: Floats, score: Callable[[Floats], Floats]) -> Statistic:
+    """Statistic: `score` of each group's counts (cells or seeds), averaged over the groups.
+
+    `score` takes counts of shape (resamples, groups, classes, classes). A group that a resample
+    left empty does not count in that resample.
+    """
+    return lambda weights: mean_of_defined(score(weighted(counts, weights)))
+
+
+def record(
+    measure: Measure,
+    criterion: str,
+    estimate: Estimate,
+    *,
+    undefined: str = "the test clips do not define it",
+    **details: Any,
+) -> Measurement:
+    """A measurement from an estimate: unknown, for the reason `undefined`, where it has no value.
+
+    A value without an interval says so in its flags.
+    """
+    flags: tuple[str, ...] = details.pop("flags", ())
+    if estimate.value is not None and estimate.low is None:
+        flags = (*flags, "no interval: too few speakers")
+    return measure(
+        criterion=criterion,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        interval="none" if estimate.low is None else "bootstrap",
+        unknown=undefined if estimate.value is None else None,
+        flags=flags,
+        **details,
+    )

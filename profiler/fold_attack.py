@@ -1,0 +1,149 @@
+"""The attacks on one fold's rightly classified clips."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from profiler import attacks
+from profiler.audio import load_clip
+from profiler.bench import Bench
+from profiler.corpora.base import Utterance
+from profiler.features import MAX_BATCH
+from profiler.heads import Head
+from profiles_db.records import AttackName, AttackOutcome, GradientState
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Clips of equal length under attack: their utterances, waveforms and true classes."""
+
+    utterances: list[Utterance]
+    wave: Tensor
+    classes: Tensor
+
+    def only(self, positions: list[int]) -> _Target:
+        """The clips at `positions`."""
+        chosen = [self.utterances[position] for position in positions]
+        return _Target(chosen, self.wave[positions], self.classes[positions])
+
+
+@dataclass(frozen=True, slots=True)
+class _Perturbed:
+    """A target after one perturbation, before the model has heard it."""
+
+    attack: AttackName
+    snr_db: float
+    target: _Target
+    wave: Tensor
+    states: Sequence[GradientState]
+
+
+def attack(
+    bench: Bench, head: Head, correct: Sequence[Utterance], *, seed: int, fold: int
+) -> list[AttackOutcome]:
+    """FGSM and noise at every ratio, PGD at the main one, on clips classified right.
+
+    Parameters
+    ----------
+    bench : Bench
+    head : Head
+        The trained emotion head, in eval mode.
+    correct : sequence of Utterance
+    seed, fold : int
+        Entered in the outcomes; `seed` is the repetition, from 0.
+    """
+    head.requires_grad_(False)
+
+    def model(wave: Tensor) -> Tensor:
+        logits: Tensor = head(list(bench.backbone.hidden_states(wave).unbind(0)))
+        return logits
+
+    hunted = _pgd_targets(bench, correct, fold)
+    outcomes: list[AttackOutcome] = []
+    with bench.progress.stage(f"fold {fold}: attack", len(correct)) as stage:
+        for target in _targets(bench, correct):
+            for perturbed in _perturbations(bench, model, target, hunted):
+                outcomes += _outcomes(bench, model, perturbed, seed, fold)
+            stage.advance(len(target.utterances))
+    return outcomes
+
+
+def _pgd_targets(bench: Bench, correct: Sequence[Utterance], fold: int) -> set[str]:
+    """The clips that PGD attacks: a random draw that depends on the fold alone."""
+    protocol = bench.protocol
+    if protocol.pgd_steps == 0:
+        return set()
+    order = np.random.default_rng(protocol.base_seed * fold).permutation(len(correct))
+    return {correct[position].id for position in order[: protocol.pgd_clips]}
+
+
+def _targets(bench: Bench, correct: Sequence[Utterance]) -> Iterator[_Target]:
+    """Clips of exactly equal length together on a GPU, each alone on a CPU."""
+    limit = MAX_BATCH if bench.device.type == "cuda" else 1
+    group: list[Utterance] = []
+    waves: list[np.ndarray] = []
+    for utterance in correct:
+        wave = load_clip(utterance.path, seconds=bench.protocol.seconds)
+        if group and (len(group) == limit or len(waves[0]) != len(wave)):
+            yield _target(bench, group, waves)
+            group, waves = [], []
+        group.append(utterance)
+        waves.append(wave)
+    if group:
+        yield _target(bench, group, waves)
+
+
+def _target(bench: Bench, group: list[Utterance], waves: list[np.ndarray]) -> _Target:
+    classes = [bench.classes.index(utterance.label) for utterance in group]
+    return _Target(
+        group,
+        torch.from_numpy(np.stack(waves)).to(bench.device),
+        torch.tensor(classes, device=bench.device),
+    )
+
+
+def _perturbations(
+    bench: Bench, model: attacks.Model, target: _Target, hunted: set[str]
+) -> Iterator[_Perturbed]:
+    protocol = bench.protocol
+    clip = protocol.clip_waveform
+    gradient = attacks.loss_gradient(model, target.wave, target.classes)
+    seeds = [zlib.crc32(utterance.id.encode()) for utterance in target.utterances]
+    for snr_db in protocol.snrs_db:
+        stepped = attacks.fgsm(target.wave, gradient.values, snr_db=snr_db, clip=clip)
+        yield _Perturbed("fgsm", snr_db, target, stepped, gradient.states)
+        noisy = attacks.noise(target.wave, snr_db=snr_db, seeds=seeds, clip=clip)
+        yield _Perturbed("noise", snr_db, target, noisy, ["none"] * len(seeds))
+    chosen = [p for p, utterance in enumerate(target.utterances) if utterance.id in hunted]
+    if chosen:
+        prey, snr_db = target.only(chosen), protocol.snr_db
+        steps = protocol.pgd_steps
+        found = attacks.pgd(model, prey.wave, prey.classes, snr_db=snr_db, steps=steps, clip=clip)
+        yield _Perturbed("pgd", snr_db, prey, found, [gradient.states[p] for p in chosen])
+
+
+@torch.no_grad()
+def _outcomes(
+    bench: Bench, model: attacks.Model, perturbed: _Perturbed, seed: int, fold: int
+) -> Iterator[AttackOutcome]:
+    predicted = model(perturbed.wave).argmax(dim=1).tolist()
+    reached = attacks.reached_snr_db(perturbed.target.wave, perturbed.wave)
+    for position, utterance in enumerate(perturbed.target.utterances):
+        yield AttackOutcome(
+            seed=seed,
+            fold=fold,
+            attack=perturbed.attack,
+            snr_db=perturbed.snr_db,
+            utterance=utterance.id,
+            speaker=utterance.speaker,
+            label=utterance.label,
+            predicted=bench.classes[predicted[position]],
+            reached_snr_db=reached[position],
+            gradient=perturbed.states[position],
+        )

@@ -1,0 +1,242 @@
+"""One fold of one repetition: train the heads, predict, compare voices, attack."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from profiler import probes, voices
+from profiler.bench import Bench, Parts
+from profiler.corpora.base import Fold, Utterance
+from profiler.fold_attack import attack
+from profiler.training import EpochLog, Recipe, Trained, embed, predict, train
+from profiles_db.records import Epoch, FoldResult, LayerWeight, Prediction, Space, Task, Trial
+
+GENDERS = ("female", "male")
+"""Order of the gender probe's classes."""
+
+
+def run_fold(bench: Bench, fold: Fold, *, repetition: int) -> FoldResult:
+    """Everything that one fold of one repetition (from 0) yields, computed from the features."""
+    seconds: dict[str, float] = {}
+    parts = bench.parts(fold)
+    with _clock(seconds, "emotion head"):
+        trained = _emotion_head(bench, fold, parts, repetition)
+        predictions = _emotion_predictions(bench, trained, fold, parts.test, repetition)
+    epochs = _epochs(trained, "emotion", fold, repetition)
+    with _clock(seconds, "gender probes"):
+        probe = _gender_probe(bench, fold, parts, repetition)
+        if probe:
+            epochs += _epochs(probe[0], "gender", fold, repetition)
+            predictions += probe[1]
+            predictions += _head_gender(bench, trained, fold, parts, repetition)
+    with _clock(seconds, "voices"):
+        trials = _trials(bench, trained, fold, parts, repetition)
+    with _clock(seconds, "attack"):
+        correct = _classified_right(parts.test, predictions)
+        attacked = attack(bench, trained.head, correct, seed=repetition, fold=fold.number)
+    weights = trained.head.layer_weights.tolist()
+    return FoldResult(
+        seed=repetition,
+        fold=fold.number,
+        seconds=seconds,
+        predictions=tuple(predictions),
+        attacks=tuple(attacked),
+        trials=tuple(trials),
+        epochs=tuple(epochs),
+        layer_weights=tuple(
+            LayerWeight(repetition, fold.number, layer, weight)
+            for layer, weight in enumerate(weights, start=1)
+        ),
+    )
+
+
+@contextmanager
+def _clock(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start
+
+
+def _emotion_head(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Trained:
+    protocol = bench.protocol
+    recipe = Recipe(
+        classes=len(bench.classes),
+        epochs=protocol.epochs,
+        score="uar",
+        class_weighting=protocol.class_weighting,
+        seed=protocol.seed(fold.number, repetition),
+    )
+    targets = {name: index for index, name in enumerate(bench.classes)}
+    return _train(
+        bench,
+        f"fold {fold.number}: emotion head",
+        recipe,
+        [(part, [targets[u.label] for u in part]) for part in (parts.train, parts.dev)],
+    )
+
+
+def _gender_probe(
+    bench: Bench, fold: Fold, parts: Parts, repetition: int
+) -> tuple[Trained, list[Prediction]] | None:
+    """The probe and its answers; None unless every part has both genders."""
+    known = [_with_gender(part) for part in (parts.train, parts.dev, parts.test)]
+    if any({u.gender for u in part} != set(GENDERS) for part in known):
+        return None
+    recipe = Recipe(
+        classes=len(GENDERS),
+        epochs=bench.protocol.probe_epochs,
+        score="accuracy",
+        class_weighting="none",
+        seed=bench.protocol.seed(fold.number, repetition),
+    )
+    pairs = [(part, _genders(part)) for part in known]
+    trained = _train(bench, f"fold {fold.number}: gender probe", recipe, pairs[:2])
+    logits = predict(trained.head, bench.examples(*pairs[2]))
+    rows = _predictions(logits, known[2], "gender", GENDERS, fold, repetition)
+    return trained, rows
+
+
+def _train(
+    bench: Bench, title: str, recipe: Recipe, parts: list[tuple[list[Utterance], list[int]]]
+) -> Trained:
+    training, dev = (bench.examples(part, targets) for part, targets in parts)
+    with bench.progress.stage(title, recipe.epochs) as stage:
+        return train(
+            bench.shape,
+            training,
+            dev,
+            recipe,
+            bench.protocol,
+            device=bench.device,
+            on_epoch=lambda _: stage.advance(),
+        )
+
+
+def _emotion_predictions(
+    bench: Bench, trained: Trained, fold: Fold, test: list[Utterance], repetition: int
+) -> list[Prediction]:
+    logits = predict(trained.head, bench.examples(test, [0] * len(test)))
+    return _predictions(logits, test, "emotion", bench.classes, fold, repetition)
+
+
+def _head_gender(
+    bench: Bench, trained: Trained, fold: Fold, parts: Parts, repetition: int
+) -> list[Prediction]:
+    """What a linear probe reads of gender from the emotion head's embedding."""
+    train_part, test = _with_gender(parts.train), _with_gender(parts.test)
+    targets = _genders(train_part)
+    probabilities = probes.logistic_regression(
+        embed(trained.head, bench.examples(train_part, targets)),
+        torch.tensor(targets),
+        embed(trained.head, bench.examples(test, _genders(test))),
+        classes=len(GENDERS),
+    )
+    return _predictions(
+        probabilities.clamp(min=1e-12).log(), test, "head_gender", GENDERS, fold, repetition
+    )
+
+
+def _with_gender(part: Sequence[Utterance]) -> list[Utterance]:
+    return [utterance for utterance in part if utterance.gender is not None]
+
+
+def _genders(part: Sequence[Utterance]) -> list[int]:
+    return [GENDERS.index(utterance.gender) for utterance in part if utterance.gender]
+
+
+def _predictions(
+    logits: Tensor,
+    part: Sequence[Utterance],
+    task: Task,
+    classes: Sequence[str],
+    fold: Fold,
+    repetition: int,
+) -> list[Prediction]:
+    probabilities = torch.softmax(logits.double(), dim=1)
+    rows = zip(part, probabilities.tolist(), probabilities.argmax(dim=1).tolist(), strict=True)
+    return [
+        Prediction(
+            seed=repetition,
+            fold=fold.number,
+            task=task,
+            utterance=utterance.id,
+            speaker=utterance.speaker,
+            gender=utterance.gender,
+            label=utterance.label if task == "emotion" else str(utterance.gender),
+            predicted=classes[best],
+            probabilities=tuple(values),
+        )
+        for utterance, values, best in rows
+    ]
+
+
+def _classified_right(test: list[Utterance], predictions: list[Prediction]) -> list[Utterance]:
+    right = {p.utterance for p in predictions if p.task == "emotion" and p.label == p.predicted}
+    return [utterance for utterance in test if utterance.id in right]
+
+
+def _epochs(trained: Trained, task: Task, fold: Fold, repetition: int) -> list[Epoch]:
+    def row(number: int, log: EpochLog) -> Epoch:
+        return Epoch(
+            repetition,
+            fold.number,
+            task,
+            number,
+            log.train_loss,
+            log.dev_loss,
+            log.dev_score,
+            log.learning_rate,
+        )
+
+    return [row(number, log) for number, log in enumerate(trained.log, start=1)]
+
+
+def _trials(
+    bench: Bench, trained: Trained, fold: Fold, parts: Parts, repetition: int
+) -> list[Trial]:
+    """Comparisons of the test part's voices, in both spaces."""
+    in_head = [
+        embed(trained.head, bench.examples(part, [0] * len(part)))
+        for part in (parts.train, parts.test)
+    ]
+    in_backbone = [bench.pooled_vectors(part) for part in (parts.train, parts.test)]
+    spaces: tuple[tuple[Space, list[Tensor]], ...] = (("backbone", in_backbone), ("head", in_head))
+    return [
+        trial
+        for space, (training, test) in spaces
+        for trial in _compare(bench, space, training.mean(dim=0), test, parts, fold, repetition)
+    ]
+
+
+def _compare(
+    bench: Bench,
+    space: Space,
+    centre: Tensor,
+    vectors: Tensor,
+    parts: Parts,
+    fold: Fold,
+    repetition: int,
+) -> Iterator[Trial]:
+    found = voices.compare(
+        vectors,
+        [utterance.speaker for utterance in parts.test],
+        centre,
+        enrolment=bench.protocol.enrolment_clips,
+        seed=bench.protocol.seed(fold.number, 0),
+    )
+    for comparison in found:
+        utterance = parts.test[comparison.position]
+        yield Trial(
+            seed=repetition,
+            fold=fold.number,
+            space=space,
+            utterance=utterance.id,
+            speaker=utterance.speaker,
+            claimed=comparison.claimed,
+            score=comparison.score,
+        )

@@ -1,0 +1,80 @@
+"""A study: one protocol on one corpus, named by the hash of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiler.audio import file_digest
+from profiler.corpora.base import Corpus, Fold
+from profiler.corpora.registry import read
+from profiler.features import Clip
+from profiler.progress import Progress
+from profiler.protocol import Protocol, digest_of
+from profiles_db.errors import AudioError, CorpusError
+
+SHORT = 12
+"""Characters of a hash that names a study or a run to people."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A corpus ready to be profiled.
+
+    `clips` holds the files that can be read, by utterance id; `left_out` names the others, and
+    those that the corpus' own rules exclude, with the reason. `folds` are those the protocol runs.
+    """
+
+    name: str
+    protocol: Protocol
+    corpus: Corpus
+    folds: tuple[Fold, ...]
+    clips: dict[str, Clip]
+    left_out: dict[str, str]
+
+
+def open_study(
+    corpus_name: str, root: Path | None, protocol: Protocol, progress: Progress
+) -> Study:
+    """Read the corpus, digest its files, and name the study.
+
+    The name depends on the protocol and on every clip's bytes, speaker, gender and label and the
+    folds, never on where the files lie.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus cannot be read, none of its files can, or it has fewer folds than asked for.
+    """
+    corpus = read(corpus_name, root, classes=protocol.classes)
+    folds = corpus.folds[: protocol.folds]
+    if protocol.folds is not None and protocol.folds > len(corpus.folds):
+        raise CorpusError(
+            f"{protocol.folds} folds asked for, it has {len(corpus.folds)}", where=corpus.name
+        )
+    clips: dict[str, Clip] = {}
+    left_out = dict(corpus.left_out)
+    with progress.stage("reading clips", len(corpus.utterances)) as stage:
+        for utterance in corpus.utterances:
+            try:
+                digest = file_digest(utterance.path).removeprefix("sha256:")
+                clips[utterance.id] = Clip(utterance.id, utterance.path, digest)
+            except AudioError as error:
+                left_out[utterance.id] = error.what
+            stage.advance()
+    if not clips:
+        raise CorpusError(
+            f"none of its {len(corpus.utterances)} clips can be read", where=corpus.name
+        )
+    return Study(_name(corpus, clips, protocol), protocol, corpus, folds, clips, left_out)
+
+
+def _name(corpus: Corpus, clips: dict[str, Clip], protocol: Protocol) -> str:
+    utterances = [
+        [u.id, clips[u.id].digest, u.speaker, u.gender, u.label]
+        for u in corpus.utterances
+        if u.id in clips
+    ]
+    folds = [[fold.number, fold.train, fold.dev, fold.test] for fold in corpus.folds]
+    content = [corpus.name, corpus.classes, utterances, folds]
+    return digest_of([protocol.model_dump(mode="json"), content])[:SHORT]

@@ -1,0 +1,66 @@
+"""Speaker re-identification: can a voice never seen in training be recognised from its vectors?
+
+Each speaker of the test part is enrolled with a few clips; every other clip of the part is then
+compared with every enrolled speaker. Vectors are centred by the training part's mean, since the
+offset that all clips share would otherwise make every cosine close to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A trial clip (its position), the enrolled speaker it is compared with, and the cosine."""
+
+    position: int
+    claimed: str
+    score: float
+
+
+def compare(
+    vectors: Tensor, speakers: Sequence[str], centre: Tensor, *, enrolment: int, seed: int
+) -> list[Comparison]:
+    """All comparisons of trial clips with enrolled speakers.
+
+    Parameters
+    ----------
+    vectors : Tensor, shape (clips, features)
+    speakers : sequence of str, one per clip
+    centre : Tensor, shape (features,)
+        Subtracted from every vector.
+    enrolment : int
+        Clips per enrolled speaker, drawn at random; a speaker without a clip beyond them is
+        left out.
+    seed : int
+
+    Returns
+    -------
+    list of Comparison
+        Empty where fewer than two speakers can be enrolled.
+    """
+    rng = np.random.default_rng(seed)
+    enrolled: dict[str, Tensor] = {}
+    trials: list[int] = []
+    centred = functional.normalize(vectors.double() - centre.double(), dim=1)
+    for speaker in sorted(set(speakers)):
+        own = rng.permutation([p for p, name in enumerate(speakers) if name == speaker])
+        if len(own) > enrolment:
+            enrolled[speaker] = centred[own[:enrolment]].mean(dim=0)
+            trials.extend(own[enrolment:].tolist())
+    if len(enrolled) < 2:  # noqa: PLR2004
+        return []
+    voices = functional.normalize(torch.stack(list(enrolled.values())), dim=1)
+    scores = centred[trials] @ voices.T
+    return [
+        Comparison(position, claimed, float(score))
+        for position, row in zip(trials, scores, strict=True)
+        for claimed, score in zip(enrolled, row, strict=True)
+    ]

@@ -1,0 +1,40 @@
+"""All commands, joined."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trustser import __version__
+from trustser.commands.profile import profile
+from trustser.commands.profiles import profiles_app
+
+app = typer.Typer(
+    name="trustser",
+    help="Choose a speech backbone for emotion recognition on five aspects of trust.",
+    add_completion=False,
+    no_args_is_help=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"trustser {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command()(profile)
+app.add_typer(profiles_app, name="profiles")

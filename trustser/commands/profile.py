@@ -1,0 +1,93 @@
+"""`trustser profile`: measure backbones on a corpus."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from profiles_db.store import Store
+from trustser.commands.profiles import as_record, print_aspects
+from trustser.extras import require_profile
+from trustser.terminal import TerminalProgress, print_json
+
+DEFAULT_DB = Path("trustser.duckdb")
+
+
+def default_cache() -> Path:
+    """`$TRUSTSER_CACHE`, else `trustser` in the user's cache folder."""
+    named = os.environ.get("TRUSTSER_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "trustser"
+
+
+def profile(
+    backbone: Annotated[
+        list[str], typer.Option(help="Backbone to profile; may be repeated. See `backbones`.")
+    ],
+    dataset: Annotated[str, typer.Option(help="Corpus to profile on. See `datasets`.")] = "demo",
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(help="`pretrained`, `random` (untrained stand-in), or a folder or file."),
+    ] = "pretrained",
+    db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
+    protocol: Annotated[Path | None, typer.Option(help="YAML file with protocol settings.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="One protocol setting; repeatable."),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="`default`, `all`, or class names with commas.")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="Run the first so many folds only.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of the emotion head.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Repeat the training so often.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the feature cache (default: $TRUSTSER_CACHE or ~/.cache)."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
+    weights_seed: Annotated[int, typer.Option(help="Seed of `--weights random`.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Print the profiles as JSON.")] = False,
+) -> None:
+    """Train heads on frozen backbones and measure the five aspects of trust.
+
+    Example: trustser profile --backbone whisper_tiny --dataset ravdess --data-root RAVDESS
+    --db profiles.duckdb
+    """
+    require_profile("profile")
+    from profiler.protocol import load_protocol  # noqa: PLC0415
+    from profiler.session import profile_all  # noqa: PLC0415
+
+    chosen = load_protocol(
+        protocol, setting or (), classes=classes, folds=folds, epochs=epochs, seeds=seeds
+    )
+    progress = TerminalProgress()
+    store = Store(db, on_wait=progress.say)
+    try:
+        found = profile_all(
+            backbone,
+            dataset,
+            data_root,
+            chosen,
+            store,
+            weights=weights,
+            weights_seed=weights_seed,
+            cache=cache or default_cache(),
+            device=device,
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")
+        raise
+    if json:
+        print_json([as_record(one) for one in found])
+    else:
+        print_aspects(found)

@@ -1,0 +1,104 @@
+"""How the command line shows things: tables, progress, and one way to write JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+PLAIN_INTERVAL_SECONDS = 10.0
+"""Where there is no terminal, a stage says how far it is at most this often."""
+PLAIN_WIDTH = 200
+"""Columns of a table that is written to a file or a pipe."""
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON on standard output, for programs."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> None:
+    """A table on standard output; the columns numbered in `right` are aligned to the right."""
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, markup=False)
+
+
+class TerminalProgress:
+    """Progress bars on a terminal, plain lines elsewhere, always on standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = self._console.is_terminal
+
+    def say(self, message: str) -> None:
+        """One line that stays."""
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[_Bar | _Lines]:
+        """A stage of `total` steps."""
+        if not self._live:
+            lines = _Lines(self, title, total)
+            yield lines
+            lines.close()
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Bars(*columns, console=self._console, transient=False) as bars:
+            yield _Bar(bars, bars.add_task(title, total=total))
+
+
+class _Bar:
+    """One rich progress bar."""
+
+    def __init__(self, bars: Bars, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+
+    def advance(self, steps: int = 1) -> None:
+        self._bars.advance(self._task, steps)
+
+
+class _Lines:
+    """A stage as plain lines: now and then how far it is, at the end how long it took."""
+
+    def __init__(self, progress: TerminalProgress, title: str, total: int) -> None:
+        self._progress, self._title, self._total = progress, title, total
+        self._done, self._start = 0, time.monotonic()
+        self._last = self._start
+
+    def advance(self, steps: int = 1) -> None:
+        self._done += steps
+        now = time.monotonic()
+        if now - self._last >= PLAIN_INTERVAL_SECONDS:
+            self._last = now
+            self._progress.say(f"{self._title}: {self._done} of {self._total}")
+
+    def close(self) -> None:
+        seconds = time.monotonic() - self._start
+        self._progress.say(f"{self._title}: {self._done} of {self._total} in {seconds:.1f} s")
