@@ -30,7 +30,9 @@ from profiles_db.criteria import ASPECTS, CRITERIA, Scale, Unit
 WORDS: Final[dict[str, float]] = {"low": 1.0, "medium": 3.0, "high": 9.0}
 """What a priority in words weighs: each step is three times the one below."""
 
+LEAST_WEIGHT: Final = 0.001
 MOST_WEIGHT: Final = 1000.0
+_SHOWN: Final = 60
 
 CriterionName = Annotated[
     str,
@@ -53,14 +55,15 @@ def _priority(raw: object) -> float:
         return WORDS[raw]
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         breach = Breach(
-            f"{raw!r:.60} is no priority",
+            f"{raw!r:.{_SHOWN}} is no priority",
             f"low, medium, high or a number from 0 to {MOST_WEIGHT:g}",
             found=str(raw),
             valid=tuple(WORDS),
         )
         raise BreachError(breach)
-    if not 0 <= raw <= MOST_WEIGHT:
-        raise BreachError(Breach(f"priority {raw:g} is out of range", f"0 to {MOST_WEIGHT:g}"))
+    if raw != 0 and not LEAST_WEIGHT <= raw <= MOST_WEIGHT:
+        rule = f"0, or {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
+        raise BreachError(Breach(f"priority {raw!r:.{_SHOWN}} is out of range", rule))
     return float(raw)
 
 

@@ -158,3 +158,16 @@ def write_quantity(value: float, unit: Unit, *, up: bool) -> str:
     step = Decimal(1).scaleb(-digits)
     rounded = shown.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)
     return f"{rounded:f}{suffix}"
+
+
+def quantity_text(value: float, unit: Unit) -> str:
+    """`value` as a scenario writes it, all its digits kept.
+
+    Examples
+    --------
+    >>> quantity_text(0.66, "fraction"), quantity_text(5e9, "MAC"), quantity_text(0.0405, "seconds")
+    ('66 %', '5 GMAC', '40.5 ms')
+    """
+    suffix, _ = _SHOWN[unit]
+    factor = SUFFIXES[unit].get(suffix.strip(), Decimal(1))
+    return f"{(Decimal(repr(value)) / factor).normalize():f}{suffix}"

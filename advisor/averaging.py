@@ -1,0 +1,103 @@
+"""One figure from several corpora: a weighted mean, its interval combined in quadrature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from advisor.records import Figure, Part
+from profiles_db.measurement import Measurement
+from profiles_db.profile import Profile
+
+
+def figure_of(measurement: Measurement) -> Figure:
+    """A measurement as a figure of the decision."""
+    return Figure(
+        criterion=measurement.criterion,
+        value=measurement.value,
+        low=measurement.low,
+        high=measurement.high,
+        interval=measurement.interval,
+        origin=measurement.origin,
+        source=measurement.source,
+        unknown=measurement.unknown,
+        flags=measurement.flags,
+        n=measurement.n,
+        chance=measurement.chance,
+        device=measurement.device,
+    )
+
+
+def combine(
+    criterion: str, by_corpus: Mapping[str, Profile], weights: Mapping[str, float]
+) -> Figure:
+    """The figure of a candidate over all corpora of the decision.
+
+    Parameters
+    ----------
+    criterion : str
+    by_corpus : mapping from corpus to Profile
+        The candidate's profiles.
+    weights : mapping from corpus to float
+        Share of each corpus, summing to 1.
+
+    Returns
+    -------
+    Figure
+        Unknown where a corpus lacks it: a mean over fewer corpora would not compare.
+    """
+    found = {corpus: profile.pooled(criterion) for corpus, profile in by_corpus.items()}
+    lacking = [corpus for corpus in weights if found.get(corpus) is None]
+    if lacking:
+        return Figure(criterion, None, unknown="not measured on " + ", ".join(lacking))
+    measurements = {corpus: m for corpus, m in found.items() if m is not None}
+    if len(weights) == 1:
+        (only,) = measurements.values()
+        return figure_of(only)
+    unknown = [f"{m.unknown} ({corpus})" for corpus, m in measurements.items() if m.unknown]
+    if unknown:
+        return Figure(criterion, None, unknown="; ".join(unknown))
+    return _mean(criterion, measurements, weights)
+
+
+def _mean(
+    criterion: str, measurements: Mapping[str, Measurement], weights: Mapping[str, float]
+) -> Figure:
+    parts = tuple(
+        Part(corpus, weights[corpus], m.value, m.low, m.high) for corpus, m in measurements.items()
+    )
+    values = [part.value for part in parts if part.value is not None]
+    value = values[0] if len(set(values)) == 1 else _weighted(parts, values)
+    low, high = _interval(value, parts)
+    first = next(iter(measurements.values()))
+    chances = [m.chance for m in measurements.values() if m.chance is not None]
+    counts = [m.n for m in measurements.values() if m.n is not None]
+    return Figure(
+        criterion=criterion,
+        value=value,
+        low=low,
+        high=high,
+        interval="none" if low is None else first.interval,
+        origin=first.origin,
+        source="weighted mean over " + ", ".join(measurements),
+        flags=tuple(f"{flag} ({c})" for c, m in measurements.items() for flag in m.flags),
+        n=sum(counts) if len(counts) == len(parts) else None,
+        chance=_weighted(parts, chances) if len(chances) == len(parts) else None,
+        device=first.device,
+        parts=parts,
+    )
+
+
+def _weighted(parts: tuple[Part, ...], values: list[float]) -> float:
+    return math.fsum(part.weight * value for part, value in zip(parts, values, strict=True))
+
+
+def _interval(value: float, parts: tuple[Part, ...]) -> tuple[float | None, float | None]:
+    """Half-widths add in quadrature, each side by itself: the corpora are independent."""
+    below, above = [], []
+    for part in parts:
+        if part.value is None or part.low is None or part.high is None:
+            return None, None
+        below.append(part.weight * (part.value - part.low))
+        above.append(part.weight * (part.high - part.value))
+    return value - math.hypot(*below), value + math.hypot(*above)

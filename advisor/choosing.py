@@ -1,0 +1,176 @@
+"""From a scenario and its evidence to a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from advisor import sensitivity
+from advisor.assembly import candidates
+from advisor.decision import FORMAT, Decision
+from advisor.dominance import plane
+from advisor.evidence import Evidence, gather
+from advisor.explanation import explain
+from advisor.findings import Sampling, WeightedCriterion
+from advisor.information import missing, sways
+from advisor.judgement import Judgement
+from advisor.matrix import build
+from advisor.records import Figure, ScenarioRecord
+from advisor.requirements import Bound, bounds_of, judge
+from advisor.scenario import Scenario, load_scenario
+from advisor.uncertainty import DRAWS, WEIGHT_FACTOR, Draws, tie_groups
+from advisor.weights import weighted_criteria
+from profiles_db.criteria import CRITERIA
+from profiles_db.errors import EvidenceError, InputError
+from profiles_db.profile import Profile
+
+_DEVICE_CRITERIA = ("latency_p50", "latency_p95", "real_time_factor", "memory")
+MOST_SEED = 2**63 - 1
+
+
+def advise(
+    scenario: Scenario | str | Path,
+    evidence: Evidence | Sequence[Profile] | None = None,
+    *,
+    seed: int = 0,
+) -> Decision:
+    """Choose a backbone.
+
+    Parameters
+    ----------
+    scenario : Scenario, str or Path
+        A scenario, the path of a scenario file, or the name of a shipped one.
+    evidence : Evidence or sequence of Profile, optional
+        What to choose from: profiles of a database where the scenario asks for measured evidence.
+        Not needed for published figures.
+    seed : int
+        Seed of the draws, 0 or above; the same seed gives the same decision.
+
+    Returns
+    -------
+    Decision
+        Its `choice` is None where no candidate meets the requirements.
+
+    Raises
+    ------
+    ScenarioError
+        The scenario breaks the language, or does not fit the evidence.
+    EvidenceError
+        The evidence is missing, or not comparable.
+    InputError
+        The seed is out of range.
+
+    Examples
+    --------
+    >>> decision = advise("edge")
+    >>> decision.choice, decision.ranking[:2]
+    ('whisper_tiny', ('whisper_tiny', 'apc'))
+    """
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError(f"seed {seed}", rule=f"0 to {MOST_SEED}")
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    if not isinstance(evidence, Evidence):
+        evidence = gather(scenario, evidence)
+    return decide(scenario, evidence, Sampling(DRAWS, seed, WEIGHT_FACTOR))
+
+
+def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decision:
+    """The decision, all inputs at hand."""
+    judgement = _judge(scenario, evidence)
+    draws = Draws(judgement.matrix, judgement.figures, sampling)
+    matrix, choice, eligible = judgement.matrix, judgement.choice, judgement.eligible
+    facts = (matrix, judgement.figures, judgement.bounds, judgement.outcomes, choice)
+    groups = tie_groups(draws, eligible)
+    undecided = Decision(
+        format=FORMAT,
+        choice=choice,
+        ranking=judgement.ranking,
+        priorities_ranking=judgement.by_priorities,
+        confidence=draws.confidence(choice, judgement.bounds, judgement.outcomes)
+        if choice
+        else None,
+        scenario=ScenarioRecord(
+            scenario.name,
+            scenario.spec.title,
+            scenario.spec.context,
+            scenario.spec.method,
+            scenario.texts,
+        ),
+        study=evidence.study,
+        sampling=sampling,
+        criteria=judgement.criteria,
+        criteria_titles={name: criterion.title for name, criterion in CRITERIA.items()},
+        candidates=candidates(judgement, draws, groups),
+        excluded=evidence.excluded,
+        requirements=judgement.requirements,
+        tie_groups=groups,
+        beats={other: draws.beats(choice, other) for other in eligible[1:]} if choice else {},
+        methods=judgement.methods,
+        stability=sensitivity.stability(matrix, choice, eligible) if choice else (),
+        flip=sensitivity.smallest_flip(matrix, choice, eligible) if choice else None,
+        leave_one_out=sensitivity.leave_one_out(matrix, eligible),
+        plane=plane(judgement.figures, judgement.criteria, evidence.study),
+        sways=sways(*facts),
+        missing=missing(*facts),
+        explanation=(),
+        versions=versions(),
+    )
+    return explain(undecided, judgement).sealed()
+
+
+def _judge(scenario: Scenario, evidence: Evidence) -> Judgement:
+    criteria = weighted_criteria(scenario, evidence.study)
+    bounds = bounds_of(scenario)
+    _check_known(criteria, evidence)
+    _check_devices(criteria, bounds, evidence)
+    figures = {a.name: a.figures for a in evidence.alternatives}
+    outcomes = {name: [judge(bound, known) for bound in bounds] for name, known in figures.items()}
+    matrix = build(figures, criteria, scenario.spec.method)
+    return Judgement(evidence, matrix, bounds, outcomes)
+
+
+def _check_known(criteria: tuple[WeightedCriterion, ...], evidence: Evidence) -> None:
+    for criterion in criteria:
+        figures = [a.figures.get(criterion.criterion) for a in evidence.alternatives]
+        if all(figure is None or figure.value is None for figure in figures):
+            raise EvidenceError(
+                f"no candidate has {criterion.criterion}{_reason(figures)}",
+                where=f"priorities.{criterion.key}",
+                rule="a criterion that counts is known for some candidate",
+                remedy="give it no priority, or measure it",
+            )
+
+
+def _reason(figures: Sequence[Figure | None]) -> str:
+    reasons = {figure.unknown for figure in figures if figure and figure.unknown}
+    return f" ({'; '.join(sorted(reasons))})" if reasons else ""
+
+
+def _check_devices(
+    criteria: tuple[WeightedCriterion, ...], bounds: tuple[Bound, ...], evidence: Evidence
+) -> None:
+    used = {c.criterion for c in criteria} | {bound.criterion for bound in bounds}
+    timed = sorted(used & set(_DEVICE_CRITERIA))
+    devices = sorted({a.device for a in evidence.alternatives if a.device})
+    if timed and len(devices) > 1:
+        raise EvidenceError(
+            f"{', '.join(timed)} was measured on several devices: {'; '.join(devices)}",
+            rule="time and memory compare on one device",
+            remedy="name one under evidence.device",
+        )
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of what computed the decision; a program run from its source has none."""
+    return {name: _version(name) for name in ("trustser", "numpy")}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "from source"

@@ -1,0 +1,79 @@
+"""Who is at least as good as whom on everything: dominance and Pareto fronts, on plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from advisor.findings import Plane, WeightedCriterion
+from advisor.matrix import Mask, Matrix
+from advisor.records import Figure, StudyRecord
+from advisor.scoring import Array
+from profiles_db.criteria import CRITERIA
+
+
+def dominators(values: Array, signs: Array, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """For each alternative, those at least as good on every criterion and better on one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (alternatives, criteria)
+        No NaN.
+    signs : ndarray, shape (criteria,)
+        1 where more is better, -1 where less is.
+    names : tuple of str
+
+    Examples
+    --------
+    >>> dominators(np.array([[1.0, 1.0], [2.0, 1.0]]), np.array([1, -1]), ("a", "b"))
+    {'a': ('b',), 'b': ()}
+    """
+    good = values * signs
+    no_worse: Mask = np.all(good[:, None, :] >= good[None, :, :], axis=-1)
+    better: Mask = np.any(good[:, None, :] > good[None, :, :], axis=-1)
+    dominates: Mask = no_worse & better
+    return {
+        name: tuple(other for other, beats in zip(names, dominates[:, i], strict=True) if beats)
+        for i, name in enumerate(names)
+    }
+
+
+def dominators_of(matrix: Matrix) -> dict[str, tuple[str, ...]]:
+    """Dominance over all weighted criteria, on values, so that no scale's end hides an edge."""
+    signs = np.array([_sign(criterion.criterion) for criterion in matrix.criteria])
+    return dominators(matrix.values, signs, matrix.names)
+
+
+def _sign(criterion: str) -> float:
+    return 1.0 if CRITERIA[criterion].direction == "maximise" else -1.0
+
+
+def plane(
+    figures: Mapping[str, Mapping[str, Figure]],
+    criteria: tuple[WeightedCriterion, ...],
+    study: StudyRecord,
+) -> Plane:
+    """The front of performance against cost, over all candidates that have both figures."""
+    x = _representative("sustainability", criteria, study)
+    y = _representative("system_performance", criteria, study)
+    rows = {
+        name: (known[x].value, known[y].value)
+        for name, known in sorted(figures.items())
+        if x in known and y in known
+    }
+    points = {name: row for name, row in rows.items() if None not in row}
+    values = np.array(list(points.values()), dtype=np.float64).reshape(len(points), 2)
+    found = dominators(values, np.array([_sign(x), _sign(y)]), tuple(points))
+    cost = dict(zip(points, (values[:, 0] * -_sign(x)).tolist(), strict=True))
+    front = sorted((name for name, by in found.items() if not by), key=lambda n: (cost[n], n))
+    return Plane(x, y, tuple(front))
+
+
+def _representative(
+    aspect: str, criteria: tuple[WeightedCriterion, ...], study: StudyRecord
+) -> str:
+    weighted = [c for c in criteria if c.aspect == aspect]
+    if weighted:
+        return max(weighted, key=lambda c: c.weight).criterion
+    return {str(a): name for a, name in study.aspect_criterion.items()}[aspect]

@@ -1,0 +1,110 @@
+"""The decision matrix: candidates by criteria, on fixed scales, and the best of them.
+
+Candidates stand in alphabetical order, so that among equals the first one found is the first in
+the alphabet, whatever the order of the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.findings import WeightedCriterion
+from advisor.records import Figure, Method
+from advisor.scoring import METHODS, Array
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Scores of the candidates that have a figure on every weighted criterion.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The candidates in alphabetical order.
+    criteria : tuple of WeightedCriterion
+    values : ndarray, shape (candidates, criteria)
+        In the criteria's units.
+    weights : ndarray, shape (criteria,)
+        Summing to 1.
+    method : Method
+    """
+
+    names: tuple[str, ...]
+    criteria: tuple[WeightedCriterion, ...]
+    values: Array
+    weights: Array
+    method: Method
+
+    @property
+    def scores(self) -> Array:
+        """Values on the fixed scales, in [0, 1], shape (candidates, criteria)."""
+        return self.score(self.values)
+
+    def score(self, values: Array) -> Array:
+        """Values of shape (..., criteria) on the fixed scales, cut at their ends."""
+        worst = np.array([criterion.worst for criterion in self.criteria])
+        best = np.array([criterion.best for criterion in self.criteria])
+        scores: Array = np.clip((values - worst) / (best - worst), 0.0, 1.0)
+        return scores
+
+    def combine(self, scores: Array | None = None, weights: Array | None = None) -> Array:
+        """The method's result for every candidate, shape (..., candidates)."""
+        scores = self.scores if scores is None else scores
+        return METHODS[self.method](scores, self.weights if weights is None else weights)
+
+    def with_method(self, method: Method) -> Matrix:
+        """The same matrix under another method."""
+        return replace(self, method=method)
+
+    def order(self, names: Iterable[str], result: Array | None = None) -> tuple[str, ...]:
+        """`names` by the method's result, best first, equals in alphabetical order."""
+        result = self.combine() if result is None else result
+        place = {name: (-result[i], name) for i, name in enumerate(self.names)}
+        return tuple(sorted(names, key=place.__getitem__))
+
+    def mask(self, names: Iterable[str]) -> Mask:
+        """Which candidates are among `names`, shape (candidates,)."""
+        chosen = set(names)
+        return np.array([name in chosen for name in self.names], dtype=np.bool_)
+
+    def best(self, eligible: Iterable[str], weights: Array | None = None) -> str | None:
+        """The best of the eligible, None where there is none."""
+        index = int(best_index(self.combine(weights=weights), self.mask(eligible)))
+        return self.names[index] if index >= 0 else None
+
+
+def best_index(combined: Array, eligible: Mask) -> NDArray[np.intp]:
+    """Index of the best eligible candidate along the last axis, -1 where there is none."""
+    if combined.shape[-1] == 0:
+        return np.full(combined.shape[:-1], -1, dtype=np.intp)
+    held = np.where(eligible, combined, -np.inf)
+    return np.where(eligible.any(axis=-1), np.argmax(held, axis=-1), -1)
+
+
+def build(
+    figures: Mapping[str, Mapping[str, Figure]],
+    criteria: tuple[WeightedCriterion, ...],
+    method: Method,
+) -> Matrix:
+    """The matrix of all candidates whose weighted criteria are known.
+
+    Parameters
+    ----------
+    figures : mapping from candidate to mapping from criterion to Figure
+    criteria : tuple of WeightedCriterion
+    method : Method
+    """
+    rows = {
+        name: [known[c.criterion].value if c.criterion in known else None for c in criteria]
+        for name, known in sorted(figures.items())
+    }
+    scored = {name: row for name, row in rows.items() if None not in row}
+    values = np.array(list(scored.values()), dtype=np.float64).reshape(len(scored), len(criteria))
+    weights = np.array([criterion.weight for criterion in criteria])
+    return Matrix(tuple(scored), criteria, values, weights, method)

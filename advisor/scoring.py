@@ -1,0 +1,121 @@
+"""Four ways to combine scores, as pure functions on arrays.
+
+Each takes scores on fixed scales, shape (..., alternatives, criteria), in [0, 1], more is better,
+and weights, shape (..., criteria), that sum to 1; each returns shape (..., alternatives), more is
+better. Leading axes broadcast, so that thousands of draws are one call. Nothing is validated here:
+NaN goes in and comes out, ties get equal results, a criterion of weight 0 changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.records import Method
+
+Array = NDArray[np.float64]
+
+PRODUCT_FLOOR: Final = 0.01
+"""What a score below counts as in the weighted product, so that the end of one scale does not
+erase all other criteria."""
+
+
+def weighted_sum(scores: Array, weights: Array) -> Array:
+    """Sum of weight times score: S = sum_j w_j s_j, in [0, 1].
+
+    Examples
+    --------
+    >>> weighted_sum(np.array([[1.0, 0.0], [0.5, 0.8]]), np.array([0.75, 0.25]))
+    array([0.75 , 0.575])
+    """
+    # A product and a sum round alike whatever else is in the batch; matmul need not.
+    total: Array = np.sum(scores * weights[..., None, :], axis=-1)
+    return total
+
+
+def weighted_product(scores: Array, weights: Array) -> Array:
+    """Product of scores raised to their weights: P = prod_j s_j^w_j (Bridgman, 1922), in [0, 1].
+
+    A score of 0 with a weight above 0 gives 0; callers who do not want that floor the scores.
+
+    Examples
+    --------
+    >>> weighted_product(np.array([[0.25, 1.0]]), np.array([0.5, 0.5]))
+    array([0.5])
+    """
+    product: Array = np.prod(scores ** weights[..., None, :], axis=-1)
+    return product
+
+
+def topsis(
+    scores: Array, weights: Array, ideal: float | Array = 1.0, worst: float | Array = 0.0
+) -> Array:
+    """Closeness to the ideal: C = d- / (d+ + d-), in [0, 1] (Hwang and Yoon, 1981).
+
+    d+ and d- are the Euclidean distances of the weighted scores from the ideal and from the worst
+    point. On fixed scales those are 1 and 0, not taken from the alternatives at hand, so that no
+    alternative changes the others' closeness. Where all weights are on criteria whose ideal
+    equals the worst, the result is NaN.
+
+    Parameters
+    ----------
+    scores, weights : ndarray
+    ideal, worst : float or ndarray, shape (criteria,)
+
+    Examples
+    --------
+    >>> topsis(np.array([[1.0, 1.0], [0.5, 0.5]]), np.array([0.5, 0.5]))
+    array([1. , 0.5])
+    """
+    spread = weights[..., None, :]
+    to_ideal = np.sqrt(np.sum((spread * (ideal - scores)) ** 2, axis=-1))
+    to_worst = np.sqrt(np.sum((spread * (scores - worst)) ** 2, axis=-1))
+    closeness: Array = to_worst / (to_ideal + to_worst)
+    return closeness
+
+
+def promethee_ii(
+    scores: Array, weights: Array, indifference: float = 0.0, preference: float = 0.0
+) -> Array:
+    """Net outranking flow, in [-1, 1] (Brans and Vincke, 1985).
+
+    An alternative is preferred over another on a criterion by 0 up to a difference of
+    `indifference`, by 1 from `preference` on, linearly between; with both 0 (the usual criterion)
+    any advantage counts fully. Flows are means over the other alternatives, so this is the one
+    method here in which alternatives that come or go may reverse a rank. A single alternative has
+    flow 0.
+
+    Examples
+    --------
+    >>> promethee_ii(np.array([[1.0, 0.0], [0.5, 0.8]]), np.array([0.75, 0.25]))
+    array([ 0.5, -0.5])
+    """
+    return weighted_sum(criterion_flows(scores, indifference, preference), weights)
+
+
+def criterion_flows(scores: Array, indifference: float = 0.0, preference: float = 0.0) -> Array:
+    """Net flow of each alternative on each criterion alone, shape as `scores`, in [-1, 1]."""
+    difference = scores[..., :, None, :] - scores[..., None, :, :]
+    if preference > indifference:
+        advantage = np.clip((difference - indifference) / (preference - indifference), 0.0, 1.0)
+    else:
+        advantage = (difference > indifference).astype(np.float64)
+    net = advantage.sum(axis=-2) - advantage.sum(axis=-3)
+    flows: Array = net / max(1, scores.shape[-2] - 1)
+    return flows
+
+
+def _floored_product(scores: Array, weights: Array) -> Array:
+    return weighted_product(np.maximum(scores, PRODUCT_FLOOR), weights)
+
+
+METHODS: Final[dict[Method, Callable[[Array, Array], Array]]] = {
+    "weighted_sum": weighted_sum,
+    "weighted_product": _floored_product,
+    "topsis": topsis,
+    "promethee_ii": promethee_ii,
+}
+"""The methods a scenario may name, as they are applied to scores on fixed scales."""

@@ -1,0 +1,184 @@
+"""What would change the choice: each weight's interval, the smallest change, a criterion less.
+
+All methods but TOPSIS compare two candidates by a sum that is linear in the weights, so that the
+points where they draw level are solved for; TOPSIS compares by a polynomial of degree four in one
+weight's share, whose roots are found, and its smallest change is searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise, permutations
+from typing import Final
+
+import numpy as np
+from numpy.polynomial import Polynomial
+
+from advisor.findings import Flip, LeaveOneOut, Stability
+from advisor.matrix import Matrix
+from advisor.scoring import PRODUCT_FLOOR, Array, criterion_flows
+
+_SEARCH_STEPS: Final = 400
+_REAL: Final = 1e-9
+
+
+def utilities(matrix: Matrix) -> Array:
+    """Numbers whose weighted sum orders the candidates as the method does; not for TOPSIS.
+
+    Returns
+    -------
+    ndarray, shape (candidates, criteria)
+    """
+    scores = matrix.scores
+    if matrix.method == "weighted_product":
+        return np.log(np.maximum(scores, PRODUCT_FLOOR))
+    return criterion_flows(scores) if matrix.method == "promethee_ii" else scores
+
+
+def stability(matrix: Matrix, choice: str, eligible: Sequence[str]) -> tuple[Stability, ...]:
+    """The interval of each weight's share within which `choice` stays the best of the eligible.
+
+    The other weights keep their proportions. The only weight there is has nothing to trade with.
+    """
+    rivals = [name for name in eligible if name != choice]
+    return tuple(
+        _stability(matrix, column, choice, rivals) for column in range(len(matrix.weights))
+    )
+
+
+def _stability(matrix: Matrix, column: int, choice: str, rivals: Sequence[str]) -> Stability:
+    weight = float(matrix.weights[column])
+    low, high = (0.0, None), (1.0, None)  # type: tuple[float, str | None], tuple[float, str | None]
+    for rival in rivals if len(matrix.weights) > 1 else ():
+        below, above = _crossings(advantage(matrix, column, choice, rival), weight)
+        low = max(low, (below, rival)) if below is not None else low
+        high = min(high, (above, rival)) if above is not None else high
+    name = matrix.criteria[column].criterion
+    return Stability(name, weight, low[0], high[0], low[1], high[1])
+
+
+def advantage(matrix: Matrix, column: int, first: str, second: str) -> Polynomial:
+    """A polynomial in one weight's share, positive where `first` scores above `second`."""
+    a, b = matrix.names.index(first), matrix.names.index(second)
+    rest = np.delete(matrix.weights, column) / (1.0 - matrix.weights[column])
+    if matrix.method != "topsis":
+        lead = utilities(matrix)[a] - utilities(matrix)[b]
+        at_none = float(np.delete(lead, column) @ rest)
+        return Polynomial([at_none, float(lead[column]) - at_none])
+    scores = matrix.scores
+    to_worst = [_squared_distance(scores[i], column, rest) for i in (a, b)]
+    to_ideal = [_squared_distance(1.0 - scores[i], column, rest) for i in (a, b)]
+    return to_worst[0] * to_ideal[1] - to_worst[1] * to_ideal[0]
+
+
+def _squared_distance(gaps: Array, column: int, rest: Array) -> Polynomial:
+    share, others = Polynomial([0.0, 1.0]), Polynomial([1.0, -1.0])
+    own = float(gaps[column] ** 2)
+    return own * share**2 + float(np.sum((rest * np.delete(gaps, column)) ** 2)) * others**2
+
+
+def _crossings(lead: Polynomial, weight: float) -> tuple[float | None, float | None]:
+    """The nearest shares below and above `weight` beyond which the lead is negative."""
+    roots = lead.roots()
+    real = np.sort(roots[np.abs(np.imag(roots)) < _REAL].real)
+    inner = [float(root) for root in real if 0.0 < root < 1.0]
+    edges = [0.0, *inner, 1.0]
+    negative = [
+        (left, right)
+        for left, right in pairwise(edges)
+        if right > left and lead((left + right) / 2) < 0
+    ]
+    below = [min(right, weight) for left, right in negative if left < weight]
+    above = [max(left, weight) for left, right in negative if right > weight]
+    return max(below, default=None), min(above, default=None)
+
+
+def smallest_flip(matrix: Matrix, choice: str, eligible: Sequence[str]) -> Flip | None:
+    """The smallest share of weight that has to change place until another draws level.
+
+    None where no weights at all bring another one level.
+    """
+    solve = _search if matrix.method == "topsis" else _transport
+    flips = [solve(matrix, choice, name) for name in eligible if name != choice]
+    found = [flip for flip in flips if flip is not None]
+    return min(found, key=lambda flip: (flip.moved, flip.to)) if found else None
+
+
+def _transport(matrix: Matrix, choice: str, rival: str) -> Flip | None:
+    """Exact for linear utilities: weight goes to the rival's best criterion, from its worst on.
+
+    Each share moved from criterion i to the sink gains `lead[sink] - lead[i]`, so taking from the
+    smallest lead first reaches level with the least moved.
+    """
+    names = matrix.names
+    lead = utilities(matrix)[names.index(rival)] - utilities(matrix)[names.index(choice)]
+    weights = matrix.weights.copy()
+    gap, sink, moved = max(0.0, -float(weights @ lead)), int(np.argmax(lead)), 0.0
+    if lead[sink] <= 0:
+        return None
+    for source in np.argsort(lead, kind="stable"):
+        gain = float(lead[sink] - lead[source])
+        if gap <= 0 or gain <= 0:
+            break
+        share = min(float(weights[source]), gap / gain)
+        weights[source] -= share
+        weights[sink] += share
+        moved, gap = moved + share, gap - share * gain
+    return Flip(rival, moved, _by_name(matrix, weights), exact=True)
+
+
+def _search(matrix: Matrix, choice: str, rival: str) -> Flip | None:
+    """The smallest move from one criterion to one other, on a grid and then by bisection."""
+    best: Flip | None = None
+    for source, sink in permutations(range(len(matrix.weights)), 2):
+        moved = _first_level(matrix, choice, rival, source, sink)
+        if moved is not None and (best is None or moved < best.moved):
+            weights = _shift(matrix.weights, source, sink, np.array([moved]))[0]
+            best = Flip(rival, moved, _by_name(matrix, weights), exact=False)
+    return best
+
+
+def _first_level(matrix: Matrix, choice: str, rival: str, source: int, sink: int) -> float | None:
+    a, b = matrix.names.index(rival), matrix.names.index(choice)
+
+    def lead(shares: Array) -> Array:
+        result = matrix.combine(weights=_shift(matrix.weights, source, sink, shares))
+        difference: Array = result[..., a] - result[..., b]
+        return difference
+
+    shares = np.linspace(0.0, float(matrix.weights[source]), _SEARCH_STEPS)
+    level = np.flatnonzero(lead(shares) >= 0)
+    if level.size == 0:
+        return None
+    high = float(shares[level[0]])
+    low = float(shares[max(0, level[0] - 1)])
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if lead(np.array([middle]))[0] >= 0 else (middle, high)
+    return high
+
+
+def _shift(weights: Array, source: int, sink: int, shares: Array) -> Array:
+    moved = np.repeat(weights[None, :], len(shares), axis=0)
+    moved[:, source] -= shares
+    moved[:, sink] += shares
+    return moved
+
+
+def _by_name(matrix: Matrix, weights: Array) -> dict[str, float]:
+    names = [criterion.criterion for criterion in matrix.criteria]
+    return dict(zip(names, np.maximum(weights, 0.0).tolist(), strict=True))
+
+
+def leave_one_out(matrix: Matrix, eligible: Sequence[str]) -> tuple[LeaveOneOut, ...]:
+    """The choice without each criterion in turn; empty where there is only one."""
+    if len(matrix.weights) == 1:
+        return ()
+    return tuple(_without(matrix, column, eligible) for column in range(len(matrix.weights)))
+
+
+def _without(matrix: Matrix, column: int, eligible: Sequence[str]) -> LeaveOneOut:
+    weights = matrix.weights.copy()
+    weights[column] = 0.0
+    order = matrix.order(eligible, matrix.combine(weights=weights / weights.sum()))
+    return LeaveOneOut(matrix.criteria[column].criterion, order[0] if order else None, order)
