@@ -49,9 +49,20 @@ def load(
     >>> backbone(torch.zeros(1, 16_000)).shape
     torch.Size([1, 1, 98, 240])
     """
+    return prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
+
+
+def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]:
+    """All of `load` that comes before the weights: the name is resolved, the libraries imported.
+
+    Returns
+    -------
+    callable
+        Takes the seed and makes the backbone.
+    """
     entry = _identified(resolve(name), weights)
-    backbone = _factory(entry)(entry, weights, seed)
-    return backbone.requires_grad_(False).eval().to(device)
+    factory = _factory(entry)
+    return lambda seed: factory(entry, weights, seed)
 
 
 def _identified(entry: Entry, weights: str) -> Entry:
