@@ -49,8 +49,8 @@ def peak_memory(request: Request) -> PeakMemory:
     """Peak memory of inference on one clip, less the idle process that has loaded the libraries.
 
     On a CPU it is the peak of resident memory while the clip runs, above what it was before the
-    weights were loaded; on CUDA what torch allocated there. Where the system does not tell, or the process fails, it is
-    unknown, with the reason.
+    weights were loaded; on CUDA what torch allocated there. Where the system does not tell, or the
+    process fails, it is unknown, with the reason.
     """
     try:
         done = subprocess.run(  # noqa: S603
