@@ -11,7 +11,8 @@ from profiles_db.criteria import CRITERIA
 from reports import wording
 from reports.advice_view import View
 from reports.plots import Axis, Dot, Interval, scatter
-from reports.radar import Spoke, radar
+from reports.radar import radar
+from reports.trust_axis import profile_alt
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +28,9 @@ def profile_pictures(view: View) -> list[ProfilePicture]:
     pictures: list[ProfilePicture] = []
     for candidate in view.shown:
         reference = [] if not pictures else [axis.score for axis in view.axes(view.shown[0])]
-        spokes = [Spoke(a.title, a.reading, a.score, *a.ends) for a in view.axes(candidate)]
+        spokes = [axis.spoke for axis in view.axes(candidate)]
         color = f"backbone-{view.color(candidate.name)}"
-        alt = _profile_alt(candidate.title, spokes, view.shouts)
+        alt = profile_alt(candidate.title, spokes, view.shouts)
         stamp = ", ".join(view.shouts)
         picture = radar(spokes, color, alt, reference=reference, stamp=stamp)
         pictures.append(ProfilePicture(candidate, picture))
@@ -45,16 +46,6 @@ def plane_picture(view: View) -> Markup | None:
     x = _axis(plane.x, [_reach(dot.x, dot.x_interval) for dot in dots])
     y = _axis(plane.y, [_reach(dot.y, dot.y_interval) for dot in dots])
     return scatter(x, y, dots, _plane_alt(view, dots), stamp=", ".join(view.shouts))
-
-
-def _profile_alt(title: str, spokes: list[Spoke], shouts: list[str]) -> str:
-    parts = [
-        f"{spoke.title} {spoke.reading}, "
-        + ("score unknown" if spoke.score is None else f"score {spoke.score:.2f}")
-        for spoke in spokes
-    ]
-    marks = f" ({', '.join(shouts)})" if shouts else ""
-    return f"Trust profile of {title}{marks}: {'; '.join(parts)}."
 
 
 def _plane_alt(view: View, dots: list[Dot]) -> str:

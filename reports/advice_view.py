@@ -11,6 +11,7 @@ from advisor.findings import Requirement, WeightedCriterion
 from advisor.records import Candidate, Figure, Outcome
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
 from reports import wording
+from reports.trust_axis import TrustAxis
 
 _RUNNERS_UP: Final = 2
 _SHADES: Final = (0.005, 0.05, 0.2, 0.4, 0.6)
@@ -28,47 +29,6 @@ class Segment:
     start: float
     width: float
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """The figure that stands for an aspect, for one candidate, on its fixed scale."""
-
-    number: int
-    title: str
-    criterion: str
-    figure: Figure | None
-    unit: Unit
-    scale: Scale
-
-    @property
-    def score(self) -> float | None:
-        """Score of the value; None where it is unknown."""
-        return self._score(self.figure.value if self.figure else None)
-
-    @property
-    def ends(self) -> tuple[float | None, float | None]:
-        """Scores of the two ends of the interval, the lower first."""
-        if self.figure is None:
-            return None, None
-        ends = self._score(self.figure.low), self._score(self.figure.high)
-        return ends if ends[0] is None or ends[1] is None else (min(ends), max(ends))  # type: ignore[type-var]
-
-    @property
-    def reading(self) -> str:
-        """The value in words."""
-        return wording.quantity(self.figure.value if self.figure else None, self.unit)
-
-    @property
-    def interval(self) -> str:
-        """The interval in words, with a mark where it is assumed; empty where there is none."""
-        if self.figure is None:
-            return ""
-        text = wording.interval(self.figure.low, self.figure.high, self.unit)
-        return f"{text} (assumed)" if text and self.figure.interval == "assumed" else text
-
-    def _score(self, value: float | None) -> float | None:
-        return None if value is None else self.scale.score(value)
 
 
 class View:
@@ -143,7 +103,7 @@ class View:
         origin = wording.ORIGINS[figure.origin]
         return f"{origin}: {figure.source}" if figure.source else origin
 
-    def axes(self, candidate: Candidate) -> list[Axis]:
+    def axes(self, candidate: Candidate) -> list[TrustAxis]:
         """The five aspects of one candidate."""
         return [self._axis(candidate, aspect) for aspect in ASPECTS]
 
@@ -193,7 +153,7 @@ class View:
         known = [name for name in CRITERIA if name in named]
         return known + sorted(named - set(known))
 
-    def _axis(self, candidate: Candidate, aspect: Aspect) -> Axis:
+    def _axis(self, candidate: Candidate, aspect: Aspect) -> TrustAxis:
         criterion = self._stands_for(aspect)
         scale, definition = CRITERIA[criterion].scale, CRITERIA[criterion]
         if criterion in self.weighted:
@@ -201,7 +161,7 @@ class View:
             scale = Scale(weighted.worst, weighted.best, weighted.scale_source)
         figure = candidate.figures.get(criterion)
         title = ASPECT_TITLES[aspect]
-        return Axis(ASPECTS.index(aspect), title, criterion, figure, definition.unit, scale)
+        return TrustAxis(ASPECTS.index(aspect), title, criterion, figure, definition.unit, scale)
 
     def _stands_for(self, aspect: Aspect) -> str:
         """The study's criterion for an aspect, unless only others of the aspect are weighed."""

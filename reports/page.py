@@ -6,8 +6,8 @@ import base64
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -71,14 +71,24 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "quantity": wording.quantity,
-        "margin": wording.margin,
-        "probability": wording.probability,
+        "quantity": _unbroken(wording.quantity),
+        "margin": _unbroken(wording.margin),
+        "probability": _unbroken(wording.probability),
         "score": wording.score,
-        "percent": wording.percent,
+        "percent": _unbroken(wording.percent),
     }
-    environment.globals |= {"interval": wording.interval, "bound": wording.bound}
+    environment.globals |= {"interval": _unbroken(wording.interval), "bound": wording.bound}
     return environment
+
+
+def _unbroken(write: Callable[..., str]) -> Callable[..., str]:
+    """The same words, never parted at a line's end: a number stays with its unit."""
+
+    @wraps(write)
+    def unbroken(*arguments: Any) -> str:
+        return write(*arguments).replace(" ", "\N{NO-BREAK SPACE}")
+
+    return unbroken
 
 
 @cache

@@ -127,10 +127,13 @@ def curves(
     ticks: Sequence[float] | None = None,
     stamp: str = "",
 ) -> Markup:
-    """Draw curves with whiskers; the legend is the page's business."""
+    """Draw curves with whiskers, each named at its first point."""
     frame = Frame(x, y, ticks=ticks)
     frame.canvas.stamp(stamp)
     for curve in lines:
+        across, up, _ = curve.points[0]
+        here = frame.at(across, up)
+        frame.canvas.text((here[0] + 9, here[1] + 9), shorten(curve.name), "ink", size=_LABEL_SIZE)
         points = [frame.at(across, up) for across, up, _ in curve.points]
         if len(points) > 1:
             frame.canvas.line(points, curve.color, width=2)

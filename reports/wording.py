@@ -19,10 +19,10 @@ ORIGINS: Final[dict[Origin, str]] = {
 
 INTERVALS: Final[dict[IntervalKind, str]] = {
     "none": "no interval",
-    "bootstrap": "95 % interval, bootstrap over speakers",
-    "assumed": "assumed interval: nobody measured it",
-    "exact": "exact 95 % interval",
-    "quantile": "95 % of the repetitions",
+    "bootstrap": "bootstrap over speakers",
+    "assumed": "assumed: nobody measured it",
+    "exact": "exact",
+    "quantile": "quantiles of the repetitions",
 }
 
 METHODS: Final[dict[str, str]] = {
@@ -50,8 +50,8 @@ def quantity(value: float | None, unit: Unit | None) -> str:
 
     Examples
     --------
-    >>> quantity(0.637, "fraction"), quantity(None, "MAC"), quantity(12.0, None)
-    ('63.7 %', 'unknown', '12')
+    >>> print(quantity(0.637, "fraction"), quantity(None, "MAC"))
+    63.7 % unknown
     """
     if value is None:
         return UNKNOWN
@@ -64,14 +64,14 @@ def interval(low: float | None, high: float | None, unit: Unit | None) -> str:
 
     Examples
     --------
-    >>> interval(0.627, 0.647, "fraction"), interval(None, None, "fraction")
-    ('62.7–64.7 %', '')
+    >>> print(interval(0.627, 0.647, "fraction"))
+    62.7–64.7 %
     """
     if low is None or high is None:
         return ""
     first, last = quantity(low, unit), quantity(high, unit)
-    number, _, name = first.partition(" ")
-    return f"{number}–{last}" if name and last.endswith(" " + name) else f"{first}–{last}"
+    number, space, name = first.partition(" ")
+    return f"{number}–{last}" if name and last.endswith(space + name) else f"{first}–{last}"
 
 
 def margin(value: float | None, unit: Unit) -> str:
@@ -79,15 +79,15 @@ def margin(value: float | None, unit: Unit) -> str:
 
     Examples
     --------
-    >>> margin(0.012, "fraction"), margin(-3.3e9, "MAC")
-    ('+1.2 points', '−3.30 GMAC')
+    >>> print(margin(0.012, "fraction"), margin(-3.3e9, "MAC"))
+    +1.2 points −3.30 GMAC
     """
     if value is None:
         return UNKNOWN
-    sign = _MINUS if value < 0 else "+"
-    if unit == "fraction":
-        return f"{sign}{100 * abs(value):.1f} points"
-    return sign + format_value(abs(value), unit)
+    size = (
+        f"{100 * abs(value):.1f} points" if unit == "fraction" else format_value(abs(value), unit)
+    )
+    return f"{'-' if value < 0 else '+'}{size}".replace("-", _MINUS)
 
 
 def probability(share: float | None) -> str:
@@ -95,16 +95,18 @@ def probability(share: float | None) -> str:
 
     Examples
     --------
-    >>> probability(0.714), probability(0.9999), probability(0.001), probability(1.0)
-    ('71 %', '> 99 %', '< 1 %', '100 %')
+    >>> print(probability(0.714), probability(0.9999), probability(0.001))
+    71 % > 99 % < 1 %
     """
     if share is None:
         return UNKNOWN
     if _CERTAIN <= share < 1:
-        return "> 99 %"
-    if 0 < share < 1 - _CERTAIN:
-        return "< 1 %"
-    return f"{100 * share:.0f} %"
+        text = "> 99 %"
+    elif 0 < share < 1 - _CERTAIN:
+        text = "< 1 %"
+    else:
+        text = f"{100 * share:.0f} %"
+    return text
 
 
 def score(value: float | None) -> str:
@@ -122,8 +124,8 @@ def bound(comparison: Comparison, value: float, unit: Unit) -> str:
 
     Examples
     --------
-    >>> bound("at_most", 5e9, "MAC")
-    'at most 5.00 GMAC'
+    >>> print(bound("at_most", 5e9, "MAC"))
+    at most 5.00 GMAC
     """
     return f"{comparison.replace('_', ' ')} {quantity(value, unit)}"
 

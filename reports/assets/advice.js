@@ -77,7 +77,7 @@
   // What is shown.
 
   const three = (number) => (number === null ? "unknown" : number.toFixed(3));
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
   const rowOf = (table, name) =>
     [...document.querySelectorAll(`#${table} tbody tr`)].find((row) => row.dataset.candidate === name);
 

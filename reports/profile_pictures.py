@@ -1,0 +1,85 @@
+"""The pictures of a profile report, each with its alternative in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from markupsafe import Markup
+
+from reports import wording
+from reports.plots import Axis, Curve, Interval, curves
+from reports.profile_view import Attack, ProfileView
+from reports.radar import radar
+from reports.trust_axis import profile_alt
+
+ATTACKS: Final = {
+    "fgsm": ("FGSM", "aspect-2"),
+    "pgd": ("PGD", "backbone-0"),
+    "noise": ("Gaussian noise", "muted"),
+}
+"""Title and colour of each perturbation."""
+
+
+def profile_picture(view: ProfileView, color: int) -> Markup:
+    """The radar of one profile."""
+    spokes = [axis.spoke for axis in view.axes]
+    alt = profile_alt(view.title, spokes, list(view.marks))
+    return radar(spokes, f"backbone-{color}", alt, stamp=", ".join(view.marks))
+
+
+def attack_picture(view: ProfileView) -> Markup | None:
+    """Attack success against the signal-to-noise ratio; None where there is no such figure."""
+    known = [
+        attack for attack in view.attacks if attack.success and attack.success.value is not None
+    ]
+    if not known:
+        return None
+    ticks = sorted({attack.snr_db for attack in known})
+    x = Axis("Signal-to-noise ratio, dB (right is quieter)", *_padded(ticks), "{:g}".format)
+    y = Axis(
+        wording.axis("Attack success rate", "fraction", "lower"), 0.0, 1.0,
+        lambda value: wording.tick(value, "fraction"),
+    )  # fmt: skip
+    lines = [_curve(kind, number, known) for number, kind in enumerate(_kinds(known))]
+    return curves(x, y, lines, _alt(known), ticks=ticks, stamp=", ".join(view.marks))
+
+
+def attack_title(kind: str) -> str:
+    """Name of a perturbation for people."""
+    return ATTACKS.get(kind, (kind, ""))[0]
+
+
+def _kinds(attacks: Sequence[Attack]) -> list[str]:
+    return list(dict.fromkeys(attack.kind for attack in attacks))
+
+
+def _padded(ticks: Sequence[float]) -> Interval:
+    margin = (ticks[-1] - ticks[0]) * 0.08 or 1.0
+    return ticks[0] - margin, ticks[-1] + margin
+
+
+def _curve(kind: str, number: int, known: Sequence[Attack]) -> Curve:
+    title, color = ATTACKS.get(kind, (kind, "ink"))
+    points = tuple(
+        (attack.snr_db, attack.success.value, _interval(attack))
+        for attack in known
+        if attack.kind == kind and attack.success and attack.success.value is not None
+    )
+    return Curve(title, points, color, number)
+
+
+def _interval(attack: Attack) -> Interval | None:
+    figure = attack.success
+    if figure is None or figure.low is None or figure.high is None:
+        return None
+    return figure.low, figure.high
+
+
+def _alt(known: Sequence[Attack]) -> str:
+    parts = [
+        f"{attack_title(attack.kind)} at {attack.snr_db:g} dB "
+        f"{wording.quantity(attack.success.value if attack.success else None, 'fraction')}"
+        for attack in known
+    ]
+    return f"Attack success rate by signal-to-noise ratio: {'; '.join(parts)}."

@@ -1,0 +1,74 @@
+"""One spoke of a trust profile: the figure that stands for an aspect, on its fixed scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.records import Figure
+from profiles_db.criteria import Scale, Unit
+from profiles_db.measurement import Measurement
+from reports import wording
+from reports.radar import Spoke
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAxis:
+    """The figure that stands for an aspect, for one candidate or profile.
+
+    `number` is that of the aspect's colour; `figure` is None where the study has none.
+    """
+
+    number: int
+    title: str
+    criterion: str
+    figure: Figure | Measurement | None
+    unit: Unit
+    scale: Scale
+
+    @property
+    def score(self) -> float | None:
+        """Score of the value; None where it is unknown."""
+        return self._score(self.figure.value if self.figure else None)
+
+    @property
+    def off_scale(self) -> bool:
+        """Whether the value lies beyond an end of its scale, so that its score was cut."""
+        value = self.figure.value if self.figure else None
+        return value is not None and not self.scale.holds(value)
+
+    @property
+    def spoke(self) -> Spoke:
+        """The same as the radar draws it."""
+        ends = (
+            [self._score(end) for end in (self.figure.low, self.figure.high)] if self.figure else []
+        )
+        known = sorted(end for end in ends if end is not None)
+        low, high = known if len(known) == 2 else (None, None)  # noqa: PLR2004
+        return Spoke(self.title, self.reading, self.score, low, high)
+
+    @property
+    def reading(self) -> str:
+        """The value in words."""
+        return wording.quantity(self.figure.value if self.figure else None, self.unit)
+
+    @property
+    def interval(self) -> str:
+        """The interval in words, with a mark where it is assumed; empty where there is none."""
+        if self.figure is None:
+            return ""
+        text = wording.interval(self.figure.low, self.figure.high, self.unit)
+        return f"{text} (assumed)" if text and self.figure.interval == "assumed" else text
+
+    def _score(self, value: float | None) -> float | None:
+        return None if value is None else self.scale.score(value)
+
+
+def profile_alt(title: str, spokes: list[Spoke], marks: list[str]) -> str:
+    """The text alternative of a radar: every value and score."""
+    parts = [
+        f"{spoke.title} {spoke.reading}, "
+        + ("score unknown" if spoke.score is None else f"score {spoke.score:.2f}")
+        for spoke in spokes
+    ]
+    said = f" ({', '.join(marks)})" if marks else ""
+    return f"Trust profile of {title}{said}: {'; '.join(parts)}."
