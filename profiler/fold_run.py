@@ -33,7 +33,7 @@ def run_fold(bench: Bench, fold: Fold, *, repetition: int) -> FoldResult:
         if probe:
             epochs += _epochs(probe[0], "gender", fold, repetition)
             predictions += probe[1]
-            predictions += _head_gender(bench, trained, fold, parts, repetition)
+            predictions += _linear_gender(bench, trained, fold, parts, repetition)
     with _clock(seconds, "voices"):
         trials = _trials(bench, trained, fold, parts, repetition)
     with _clock(seconds, "attack"):
@@ -124,21 +124,25 @@ def _emotion_predictions(
     return _predictions(logits, test, "emotion", bench.classes, fold, repetition)
 
 
-def _head_gender(
+def _linear_gender(
     bench: Bench, trained: Trained, fold: Fold, parts: Parts, repetition: int
 ) -> list[Prediction]:
-    """What a linear probe reads of gender from the emotion head's embedding."""
-    train_part, test = _with_gender(parts.train), _with_gender(parts.test)
-    targets = _genders(train_part)
-    probabilities = probes.logistic_regression(
-        embed(trained.head, bench.examples(train_part, targets)),
-        torch.tensor(targets),
-        embed(trained.head, bench.examples(test, _genders(test))),
-        classes=len(GENDERS),
+    """What a linear probe reads of gender from the mean hidden state, and from the embedding."""
+    training, test = _with_gender(parts.train), _with_gender(parts.test)
+    targets = torch.tensor(_genders(training))
+    spaces: tuple[tuple[Task, list[Tensor]], ...] = (
+        ("linear_gender", [bench.pooled_vectors(part) for part in (training, test)]),
+        ("head_gender", [_embeddings(bench, trained, part) for part in (training, test)]),
     )
-    return _predictions(
-        probabilities.clamp(min=1e-12).log(), test, "head_gender", GENDERS, fold, repetition
-    )
+    found = []
+    for task, (seen, unseen) in spaces:
+        logits = probes.logistic_regression(seen, targets, unseen, classes=len(GENDERS)).log()
+        found += _predictions(logits, test, task, GENDERS, fold, repetition)
+    return found
+
+
+def _embeddings(bench: Bench, trained: Trained, part: list[Utterance]) -> Tensor:
+    return embed(trained.head, bench.examples(part, [0] * len(part)))
 
 
 def _with_gender(part: Sequence[Utterance]) -> list[Utterance]:
@@ -200,10 +204,7 @@ def _trials(
     bench: Bench, trained: Trained, fold: Fold, parts: Parts, repetition: int
 ) -> list[Trial]:
     """Comparisons of the test part's voices, in both spaces."""
-    in_head = [
-        embed(trained.head, bench.examples(part, [0] * len(part)))
-        for part in (parts.train, parts.test)
-    ]
+    in_head = [_embeddings(bench, trained, part) for part in (parts.train, parts.test)]
     in_backbone = [bench.pooled_vectors(part) for part in (parts.train, parts.test)]
     spaces: tuple[tuple[Space, list[Tensor]], ...] = (("backbone", in_backbone), ("head", in_head))
     return [

@@ -6,7 +6,6 @@ import importlib.metadata
 import platform
 import resource
 import sys
-from pathlib import Path
 
 import torch
 
@@ -54,22 +53,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def describe(device: torch.device) -> str:
-    """The device for people: processor and threads, or the GPU's name."""
-    if device.type == "cuda":
-        return str(torch.cuda.get_device_name(device))
-    return f"{_processor()}, {torch.get_num_threads()} threads"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or platform.machine()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 def peak_memory_bytes() -> int:

@@ -12,7 +12,7 @@ MAX_ITERATIONS = 200
 
 
 def logistic_regression(train: Tensor, targets: Tensor, test: Tensor, *, classes: int) -> Tensor:
-    """Class probabilities of `test` by multinomial logistic regression on standardised features.
+    """Class probabilities of `test`, all above 0, by logistic regression on standardised features.
 
     Parameters
     ----------
@@ -51,4 +51,5 @@ def logistic_regression(train: Tensor, targets: Tensor, test: Tensor, *, classes
 
     optimiser.step(objective)  # type: ignore[no-untyped-call]
     scaled = (test.double() - mean) / spread
-    return torch.softmax(functional.linear(scaled, weight, bias), dim=1).detach()
+    logits = functional.linear(scaled, weight, bias).detach()
+    return torch.softmax(logits, dim=1).clamp(min=torch.finfo(torch.float64).tiny)

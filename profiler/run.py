@@ -14,12 +14,15 @@ from profiler.aspects.fairness import fairness
 from profiler.aspects.performance import system_performance
 from profiler.aspects.privacy import privacy
 from profiler.aspects.safety import safety
+from profiler.aspects.sustainability import Subject, counted, on_device
 from profiler.aspects.tables import Measure, Table
 from profiler.backbones.base import Backbone
 from profiler.bench import Bench
+from profiler.costs.architecture import costs_of
+from profiler.costs.device import describe, measure_device
 from profiler.features import FeatureCache
 from profiler.fold_run import run_fold
-from profiler.machine import describe, peak_memory_bytes, versions
+from profiler.machine import peak_memory_bytes, versions
 from profiler.progress import Progress
 from profiler.protocol import digest_of
 from profiler.study import SHORT, Study
@@ -68,7 +71,7 @@ def profile(
     store.begin(run)
     started = time.perf_counter()
     seconds, unusable = _run_folds(study, backbone, run.run, store, cache, device, progress)
-    measurements = measure_run(study, run, store)
+    measurements = [*measure_run(study, run, store), *measure_costs(run, backbone, progress)]
     provenance = dict(run.provenance) | {
         "seconds": seconds | {"whole run": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
@@ -176,6 +179,17 @@ def measure_run(study: Study, run: Run, store: Store) -> list[Measurement]:
         *fairness(table, measure, resamples=resamples),
         *_layer_weights(store.rows(run.run, LayerWeight), measure),
     ]
+
+
+def measure_costs(run: Run, backbone: Backbone, progress: Progress) -> list[Measurement]:
+    """Sustainability: what the architecture costs, and what this device needs for it."""
+    subject = Subject(run.study, run.backbone, run.weights_id)
+    with progress.stage(f"{backbone.name}: costs", 2) as stage:
+        found = [*counted(subject, costs_of(backbone))]
+        stage.advance()
+        found += on_device(subject, measure_device(backbone, backbone.name))
+        stage.advance()
+    return found
 
 
 def measurer(run: Run) -> Measure:

@@ -120,6 +120,11 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Area under the ROC curve of the gender probe.",
     ),
     _criterion(
+        "linear_gender_accuracy", "privacy", "Gender inference accuracy, linear probe", "fraction",
+        1.0, 0.5, "from certainty to chance in a balanced corpus",
+        "Accuracy of a logistic regression that infers gender from the mean hidden state.",
+    ),
+    _criterion(
         "head_gender_accuracy", "privacy", "Gender leaked by the head", "fraction", 1.0, 0.5,
         "from certainty to chance in a balanced corpus",
         "Accuracy of a probe that infers gender from the emotion head's embedding alone.",

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from profiles_db.profile import WeightsKind
 
-Task = Literal["emotion", "gender", "head_gender"]
-"""Which head predicted: the emotion head, the gender probe on the backbone's hidden states, or
-the gender probe on the emotion head's embedding."""
+Task = Literal["emotion", "gender", "linear_gender", "head_gender"]
+"""Which head predicted: the emotion head, the protocol's gender probe on the backbone's hidden
+states, a linear probe on their mean, or a linear probe on the emotion head's embedding."""
 
 Space = Literal["backbone", "head"]
 """Where voices are compared: pooled hidden states, or the emotion head's embedding."""

@@ -188,7 +188,10 @@ def _insert_rows(connection: duckdb.DuckDBPyConnection, run: str, rows: list[Row
         return
     kind = type(rows[0])
     names: list[str] = [field.name for field in dataclasses.fields(kind)]
-    columns: list[list[Any]] = [[run] * len(rows), *([getattr(row, name) for row in rows] for name in names)]
+    columns: list[list[Any]] = [
+        [run] * len(rows),
+        *([getattr(row, name) for row in rows] for name in names),
+    ]
     _insert_columns(connection, _ROWS[kind], ["run", *names], columns)
 
 

@@ -7,6 +7,9 @@ from typing import Annotated
 import typer
 
 from trustser import __version__
+from trustser.commands.advise import advise, init, schema, validate
+from trustser.commands.backbones import backbones
+from trustser.commands.datasets import datasets_app
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
 
@@ -38,3 +41,9 @@ def _root(
 
 app.command()(profile)
 app.add_typer(profiles_app, name="profiles")
+app.command()(advise)
+app.command()(validate)
+app.command()(schema)
+app.command()(init)
+app.command()(backbones)
+app.add_typer(datasets_app, name="datasets")

@@ -29,6 +29,8 @@ from profiles_db.records import Prediction, Space, Task, Trial
 
 GENDERS: Final = ("female", "male")
 EER_CRITERION: Final[dict[Space, str]] = {"backbone": "speaker_eer", "head": "head_speaker_eer"}
+WEAK_PROBE_MARGIN: Final = 0.02
+"""How much more accurate the linear probe must be for the protocol's probe to be flagged."""
 NO_GENDER: Final = "the corpus does not give both genders in every part of a fold"
 
 
@@ -51,8 +53,11 @@ def privacy(
     measure : callable
     resamples : int
     """
-    found = _gender(_of_task(predictions, "gender"), measure, resamples)
-    found += _head_gender(_of_task(predictions, "head_gender"), measure, resamples)
+    linear = _of_task(predictions, "linear_gender")
+    found = _gender(_of_task(predictions, "gender"), linear, measure, resamples)
+    found += _linear("linear_gender_accuracy", linear, measure, resamples)
+    in_head = _of_task(predictions, "head_gender")
+    found += _linear("head_gender_accuracy", in_head, measure, resamples)
     for space in EER_CRITERION:
         own = [trial for trial in trials if trial.space == space]
         found.append(_eer(space, own, genders, measure, resamples))
@@ -63,7 +68,7 @@ def _of_task(predictions: Sequence[Prediction], task: Task) -> Table:
     return Table([row for row in predictions if row.task == task], GENDERS)
 
 
-def _gender(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+def _gender(table: Table, linear: Table, measure: Measure, resamples: int) -> list[Measurement]:
     names = ("gender_accuracy", "gender_uar", "gender_auc")
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=NO_GENDER) for name in names]
@@ -76,13 +81,12 @@ def _gender(table: Table, measure: Measure, resamples: int) -> list[Measurement]
     found = []
     for name, statistic, floor in zip(names, statistics, floors, strict=True):
         estimate = bootstrap(statistic, table.strata, resamples=resamples)
-        flags = _flags(table, resamples) if name == "gender_accuracy" else ()
+        flags = _flags(table, linear, resamples) if name == "gender_accuracy" else ()
         found.append(record(measure, name, estimate, n=table.n, chance=floor, flags=flags))
     return found + _per_fold(table, measure)
 
 
-def _head_gender(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
-    name = "head_gender_accuracy"
+def _linear(name: str, table: Table, measure: Measure, resamples: int) -> list[Measurement]:
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=NO_GENDER)]
     estimate = bootstrap(mean_over(table.confusions, accuracy), table.strata, resamples=resamples)
@@ -95,19 +99,29 @@ def _majority(table: Table) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _flags(table: Table, resamples: int) -> tuple[str, ...]:
-    """Whether the probe's accuracy could come from answers that ignore gender.
+def _flags(table: Table, linear: Table, resamples: int) -> tuple[str, ...]:
+    """Whether the probe says less than it could.
 
-    The null deals the genders anew to the speakers and scores the probe's same answers.
+    Its accuracy may come from answers that ignore gender (the null deals the genders anew to the
+    speakers and scores the same answers), and a plain linear probe may read more.
     """
     female = permuted_genders(table.strata, permutations=resamples).astype(float)
     says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
     clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)
     null = (female @ says_female + (1 - female) @ (clips - says_female)) / clips.sum()
-    value = float(accuracy(table.pooled.sum(axis=1)).mean())
-    if value <= float(np.quantile(null, 0.95)):
-        return ("no better than answers that ignore gender (permutation test, 5 %)",)
-    return ()
+    flags = []
+    if _accuracy(table) <= float(np.quantile(null, 0.95)):
+        flags.append("no better than answers that ignore gender (permutation test, 5 %)")
+    if _accuracy(linear) > _accuracy(table) + WEAK_PROBE_MARGIN:
+        flags.append(
+            f"a linear probe infers gender with {100 * _accuracy(linear):.1f} %: this probe is "
+            "under-trained here, and privacy looks better than it is"
+        )
+    return tuple(flags)
+
+
+def _accuracy(table: Table) -> float:
+    return float(accuracy(table.pooled.sum(axis=1)).mean())
 
 
 def _per_fold(table: Table, measure: Measure) -> list[Measurement]:

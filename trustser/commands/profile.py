@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +13,6 @@ from trustser.extras import require_profile
 from trustser.terminal import TerminalProgress, print_json
 
 DEFAULT_DB = Path("trustser.duckdb")
-
-
-def default_cache() -> Path:
-    """`$TRUSTSER_CACHE`, else `trustser` in the user's cache folder."""
-    named = os.environ.get("TRUSTSER_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "trustser"
 
 
 def profile(
@@ -51,7 +41,9 @@ def profile(
     seeds: Annotated[int | None, typer.Option(help="Repeat the training so often.")] = None,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Folder of the feature cache (default: $TRUSTSER_CACHE or ~/.cache)."),
+        typer.Option(
+            help="Folder of the feature cache (default: $TRUSTSER_CACHE, ~/.cache/trustser)."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
     weights_seed: Annotated[int, typer.Option(help="Seed of `--weights random`.")] = 0,
@@ -63,6 +55,7 @@ def profile(
     --db profiles.duckdb
     """
     require_profile("profile")
+    from profiler.cache_home import cache_home  # noqa: PLC0415
     from profiler.protocol import load_protocol  # noqa: PLC0415
     from profiler.session import profile_all  # noqa: PLC0415
 
@@ -80,7 +73,7 @@ def profile(
             store,
             weights=weights,
             weights_seed=weights_seed,
-            cache=cache or default_cache(),
+            cache=cache or cache_home(),
             device=device,
             progress=progress,
         )
