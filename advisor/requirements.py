@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -16,10 +17,13 @@ from advisor.records import (
     Relaxation,
 )
 from advisor.scenario import Scenario
+from advisor.wording import full_title
 from profiles_db.criteria import CRITERIA, Scale
 
 NEAR: Final = 0.25
-"""A near miss: the bounds it fails would have to move by at most this share of their scales."""
+"""A near miss: the bounds it fails have to move by at most this share of their scales, all told,"""
+NEAR_RELATIVE: Final = 0.5
+"""and each by at most this share of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Bound:
         words = "at least" if self.comparison == "at_least" else "at most"
         shown = quantity_text(self.bound, criterion.unit)
         whole = " over its whole interval" if self.holds_for == "interval" else ""
-        return f"{criterion.title} {words} {shown}{whole}"
+        return f"{full_title(self.criterion)} {words} {shown}{whole}"
 
 
 def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
@@ -126,7 +130,12 @@ def _relaxation(bound: Bound, outcome: Outcome) -> Relaxation:
 
 
 def is_near(found: tuple[Relaxation, ...]) -> bool:
-    """Whether a candidate is out by little: every bound can move, and together by at most NEAR."""
-    shares = [relaxation.share for relaxation in found]
-    known = [share for share in shares if share is not None]
-    return bool(found) and len(known) == len(shares) and sum(known) <= NEAR
+    """Whether a candidate is out by little, as `NEAR` and `NEAR_RELATIVE` say."""
+    return bool(found) and sum(map(_distance, found)) <= NEAR
+
+
+def _distance(relaxation: Relaxation) -> float:
+    if relaxation.to is None or relaxation.share is None:
+        return math.inf
+    change = abs(relaxation.to - relaxation.bound)
+    return relaxation.share if change <= NEAR_RELATIVE * abs(relaxation.bound) else math.inf

@@ -223,3 +223,8 @@ def _check(
     if problems:
         raise ScenarioError.of(problems)
     return Scenario(name, spec, texts, root)
+
+
+def starter_text() -> str:
+    """A commented scenario to start from, which is itself valid."""
+    return Path(__file__).with_name("starter.yaml").read_text(encoding="utf-8")

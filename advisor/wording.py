@@ -1,0 +1,72 @@
+"""Small pieces of sentences: lists, shares, differences in a criterion's unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from profiles_db.criteria import CRITERIA, format_value
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    if len(words) <= 1:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def share(value: float) -> str:
+    """A probability or weight in percent; never rounded to a certainty that it is not.
+
+    Examples
+    --------
+    >>> share(0.632), share(0.9999), share(1.0), share(0.0001)
+    ('63 %', 'over 99 %', '100 %', 'under 1 %')
+    """
+    percent = 100 * value
+    if 0 < percent < 1:
+        return "under 1 %"
+    if 99 < percent < 100:  # noqa: PLR2004
+        return "over 99 %"
+    return f"{percent:.0f} %"
+
+
+def value_text(criterion: str, value: float) -> str:
+    """A value as people write it."""
+    return format_value(value, CRITERIA[criterion].unit)
+
+
+def difference_text(criterion: str, difference: float) -> str:
+    """The size of a difference: rates in points, not percent.
+
+    Examples
+    --------
+    >>> difference_text("uar", -0.023), difference_text("macs", 1.535e9)
+    ('2.3 points', '1.53 GMAC')
+    """
+    if CRITERIA[criterion].unit == "fraction":
+        return f"{100 * abs(difference):.1f} points"
+    return value_text(criterion, abs(difference))
+
+
+def full_title(criterion: str) -> str:
+    """A criterion's title, what follows its comma in brackets, so that it can be counted on."""
+    name, comma, rest = CRITERIA[criterion].title.partition(", ")
+    return f"{name} ({rest})" if comma else name
+
+
+def title_of(criterion: str) -> str:
+    """A criterion's title within a sentence.
+
+    Examples
+    --------
+    >>> title_of("uar_gender_gap"), title_of("macs")
+    ('UAR gap between the genders', 'multiply-accumulates (counted whole)')
+    """
+    title = full_title(criterion)
+    return title if title[:3].isupper() or title[1:2].isupper() else title[:1].lower() + title[1:]

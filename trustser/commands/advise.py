@@ -1,0 +1,188 @@
+"""`trustser advise` and what belongs to scenarios: `validate`, `schema`, `init`."""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profiles_db.errors import InputError, ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.decision import Decision
+    from advisor.scenario import Scenario
+    from profiles_db.profile import Profile
+
+NOTHING_STANDS = 3
+DEFAULT_DB = Path("trustser.duckdb")
+
+
+def advise(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or a shipped one's name.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The report (HTML) to write.")
+    ] = None,
+    db: Annotated[
+        Path | None, typer.Option("--db", help="DuckDB file, for measured evidence.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole decision as JSON.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a short version as Markdown.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the uncertainty draws.")] = 0,
+    made_at: Annotated[
+        str | None, typer.Option("--made-at", help="Time shown in the report, as ISO 8601.")
+    ] = None,
+) -> None:
+    """Choose a backbone for a scenario and write the report.
+
+    With --json or --markdown the report is written only where -o names a file.
+    Exit code 0: a choice stands; 3: no candidate meets the requirements; 2: invalid input.
+
+    Example: trustser advise edge -o edge.html
+    """
+    if json and markdown:
+        raise InputError("--json and --markdown together", remedy="choose one")
+    when = _time(made_at)
+    decision = _decide(scenario, db, seed)
+    if json:
+        typer.echo(decision.to_json(indent=2))
+    elif markdown:
+        from advisor.summary import as_markdown  # noqa: PLC0415
+
+        typer.echo(as_markdown(decision))
+    if output is not None or not (json or markdown):
+        _write_report(decision, output, when, quiet=json or markdown)
+    if decision.choice is None:
+        raise typer.Exit(NOTHING_STANDS)
+
+
+def _decide(name: str, db: Path | None, seed: int) -> Decision:
+    from advisor.choosing import advise as choose  # noqa: PLC0415
+    from advisor.scenario import load_scenario  # noqa: PLC0415
+
+    scenario = load_scenario(name)
+    return choose(scenario, _profiles(scenario, db), seed=seed)
+
+
+def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
+    """The profiles of the database, where the scenario weighs them."""
+    if scenario.spec.evidence.source == "published":
+        if db is not None:
+            typer.echo(
+                f"trustser: {scenario.name} weighs published figures, {db} is not read.", err=True
+            )
+        return None
+    # DuckDB takes a while to load, and published figures do without it.
+    from profiles_db.store import Store  # noqa: PLC0415
+
+    return Store(db or DEFAULT_DB, read_only=True).profiles()
+
+
+def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: bool) -> None:
+    from advisor.summary import as_text  # noqa: PLC0415
+    from reports.advice import write_advice  # noqa: PLC0415
+
+    path = output or Path(f"trustser-{decision.scenario.name}.html")
+    write_advice(decision, path, made_at=when)
+    if not quiet:
+        typer.echo(as_text(decision))
+        typer.echo(f"\nReport: {path}")
+
+
+def _time(stated: str | None) -> str:
+    if stated is None:
+        return datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        return datetime.fromisoformat(stated).isoformat()
+    except ValueError as error:
+        raise InputError(
+            f"{stated!r:.60} is no time",
+            where="--made-at",
+            rule="ISO 8601",
+            remedy="write for example 2026-01-31T12:00:00Z",
+        ) from error
+
+
+def validate(
+    files: Annotated[list[str], typer.Argument(help="Scenario files, or shipped ones' names.")],
+) -> None:
+    """Check scenario files; every error of every file in one go.
+
+    Example: trustser validate scenarios/edge.yaml my.yaml
+    """
+    problems = [problem for file in files for problem in _problems(file)]
+    if problems:
+        raise ScenarioError.of(problems)
+
+
+def _problems(file: str) -> list[ScenarioError]:
+    from advisor.evidence import gather  # noqa: PLC0415
+    from advisor.scenario import load_scenario  # noqa: PLC0415
+    from advisor.weights import weighted_criteria  # noqa: PLC0415
+
+    try:
+        scenario = load_scenario(file)
+        if scenario.spec.evidence.source == "published":
+            weighted_criteria(scenario, gather(scenario).study)
+    except ScenarioError as error:
+        return list(error.problems) or [error]
+    typer.echo(f"{file}: valid")
+    return []
+
+
+def schema(
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write it here instead of printing it.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of scenario files, for editors.
+
+    Example: trustser schema -o scenarios/scenario.schema.json
+    """
+    from advisor.schema import scenario_schema  # noqa: PLC0415
+
+    text = json_text.dumps(scenario_schema(), indent=2) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(output, text)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("scenario.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented scenario to start from.
+
+    Example: trustser init my.yaml
+    """
+    from advisor.scenario import starter_text  # noqa: PLC0415
+
+    if file.exists() and not force:
+        raise InputError("there is a file already", where=str(file), remedy="use --force")
+    _write(file, starter_text())
+    typer.echo(f"Wrote {file}. Next: trustser advise {file}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from error
