@@ -1,0 +1,218 @@
+"""Whether a decision still comes out the same from the evidence and the scenario it carries.
+
+What this finds: figures and results that were changed after the decision was made, each by name.
+What it cannot find: a decision that someone recomputed throughout from other measured evidence;
+only published evidence is held against what ships with the program.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final
+
+from advisor.assembly import digest_of
+from advisor.choosing import decide
+from advisor.decision import Decision
+from advisor.evidence import Alternative, Evidence, gather
+from advisor.scenario import Scenario, parse_scenario
+from profiles_db.errors import EvidenceError, ScenarioError
+
+TOLERANCE: Final = 1e-9
+DRAWN_TOLERANCE: Final = 5e-4
+"""Other machines round a few of the 10,000 draws to the other side; the hash finds less."""
+
+MOST_SHOWN: Final = 12
+
+_DRAWN: Final = frozenset(
+    {"confidence", "beats", "rank_probabilities", "meets_probability", "probability",
+     "score_low", "score_high"}
+)  # fmt: skip
+_NOT_RECOMPUTED: Final = frozenset({"hash", "versions", "format"})
+_NAMES: Final = ("name", "id", "requirement", "method", "criterion", "to")
+
+
+@dataclass(frozen=True, slots=True)
+class Alteration:
+    """A value that is not what it should be; `where` leads to it, `candidates.x.scores.uar`."""
+
+    where: str
+    found: Any
+    expected: Any
+
+    def __str__(self) -> str:
+        return f"{self.where}: {_shown(self.found)}, should be {_shown(self.expected)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What recomputing a decision showed.
+
+    `holds` says that nothing was altered. `evidence` lists altered figures and study records,
+    `results` what follows otherwise from the evidence as it stands, `hash_matches` whether the
+    decision is the very one that was sealed.
+    """
+
+    holds: bool
+    hash_matches: bool
+    choice: str | None
+    recomputed_choice: str | None
+    evidence: tuple[Alteration, ...]
+    results: tuple[Alteration, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """The finding in words, one thing to a line."""
+        if self.holds:
+            chosen = self.choice or "no candidate"
+            return (f"The decision comes out the same: {chosen}.",)
+        lines = _listed("Altered evidence", self.evidence)
+        lines += _listed("Does not follow from what the report carries", self.results)
+        if not lines:
+            lines.append("The hash does not match: something was altered that changes no figure.")
+        if self.choice != self.recomputed_choice:
+            lines.append(
+                f"The report says {self.choice or 'no candidate'}; from what it carries, "
+                f"{self.recomputed_choice or 'no candidate'} is chosen."
+            )
+        return tuple(lines)
+
+
+def _listed(kind: str, alterations: tuple[Alteration, ...]) -> list[str]:
+    lines = [f"{kind}: {alteration}." for alteration in alterations[:MOST_SHOWN]]
+    more = len(alterations) - MOST_SHOWN
+    return [*lines, f"{kind}: {more} more."] if more > 0 else lines
+
+
+def verify(text: str) -> Verification:
+    """Recompute a decision from the JSON it was written as, and compare.
+
+    Parameters
+    ----------
+    text : str
+        What `Decision.to_json` gave, perhaps altered since.
+
+    Raises
+    ------
+    InputError
+        The text is no decision.
+    ScenarioError, EvidenceError
+        What it carries does not make a decision any more.
+
+    Examples
+    --------
+    >>> from advisor import advise
+    >>> verify(advise("edge").to_json()).holds
+    True
+    """
+    carried = Decision.from_json(text)
+    scenario = parse_scenario(carried.scenario.texts)
+    evidence = _carried_evidence(carried)
+    recomputed = decide(scenario, evidence, carried.sampling)
+    altered = tuple(_altered_evidence(carried, scenario))
+    results = tuple(_altered_results(carried, recomputed))
+    hash_matches = carried.digest() == carried.hash
+    return Verification(
+        holds=hash_matches and not altered and not results,
+        hash_matches=hash_matches,
+        choice=carried.choice,
+        recomputed_choice=recomputed.choice,
+        evidence=altered,
+        results=results,
+    )
+
+
+def _carried_evidence(decision: Decision) -> Evidence:
+    names = [field.name for field in fields(Alternative)]
+    alternatives = [
+        Alternative(**{name: getattr(candidate, name) for name in names})
+        for candidate in decision.candidates
+    ]
+    return Evidence(decision.study, tuple(alternatives), decision.excluded)
+
+
+def _altered_evidence(decision: Decision, scenario: Scenario) -> Iterator[Alteration]:
+    original = _original(scenario)
+    if original is not None:
+        yield from _differences("study", asdict(decision.study), asdict(original.study))
+        expected = {a.name: asdict(a)["figures"] for a in original.alternatives}
+        for candidate in decision.candidates:
+            where = f"candidates.{candidate.name}.figures"
+            known = expected.get(candidate.name, {})
+            yield from _differences(where, asdict(candidate)["figures"], known)
+        return
+    for candidate in decision.candidates:
+        for criterion, figure in candidate.figures.items():
+            digest = candidate.digests.get(criterion)
+            if digest != digest_of(figure):
+                where = f"candidates.{candidate.name}.figures.{criterion}"
+                yield Alteration(where, figure.value, f"what has the digest {digest}")
+
+
+def _original(scenario: Scenario) -> Evidence | None:
+    """The published evidence as it ships; None where the decision rests on measured profiles."""
+    if scenario.spec.evidence.source != "published":
+        return None
+    try:
+        return gather(scenario)
+    except (EvidenceError, ScenarioError):
+        # A study or candidate that this version does not ship: its digests are all there is.
+        return None
+
+
+def _altered_results(carried: Decision, recomputed: Decision) -> Iterator[Alteration]:
+    found, expected = asdict(_without_evidence(carried)), asdict(_without_evidence(recomputed))
+    for key in (field for field in found if field not in _NOT_RECOMPUTED):
+        yield from _differences(key, found[key], expected[key])
+
+
+def _without_evidence(decision: Decision) -> Decision:
+    bare = [replace(c, figures={}, digests={}) for c in decision.candidates]
+    return replace(decision, candidates=tuple(bare))
+
+
+def _differences(where: str, found: Any, expected: Any) -> Iterator[Alteration]:
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        for key in sorted(found.keys() | expected.keys()):
+            yield from _differences(f"{where}.{key}", found.get(key), expected.get(key))
+    elif isinstance(found, list | tuple) and isinstance(expected, list | tuple):
+        yield from _sequence_differences(where, list(found), list(expected))
+    elif not _same(where, found, expected):
+        yield Alteration(where, found, expected)
+
+
+def _sequence_differences(
+    where: str, found: list[Any], expected: list[Any]
+) -> Iterator[Alteration]:
+    if not all(isinstance(item, Mapping | list | tuple | float) for item in found + expected):
+        if found != expected:
+            yield Alteration(where, found, expected)
+        return
+    if len(found) != len(expected):
+        yield Alteration(where, f"{len(found)} entries", f"{len(expected)} entries")
+    for index, (one, other) in enumerate(zip(found, expected, strict=False)):
+        yield from _differences(f"{where}.{_name(other, index)}", one, other)
+
+
+def _name(item: Any, index: int) -> str:
+    if isinstance(item, Mapping):
+        for key in _NAMES:
+            if key in item:
+                return str(item[key])
+    return str(index)
+
+
+def _same(where: str, found: Any, expected: Any) -> bool:
+    if isinstance(found, float) and isinstance(expected, float | int):
+        drawn = not _DRAWN.isdisjoint(where.split("."))
+        return math.isclose(
+            found, expected, rel_tol=TOLERANCE, abs_tol=DRAWN_TOLERANCE if drawn else TOLERANCE
+        )
+    return bool(found == expected)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    text = str(value)
+    return text if len(text) <= 80 else text[:80] + "..."  # noqa: PLR2004
