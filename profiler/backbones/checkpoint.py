@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def read_torch(file: Path, allowed: Sequence[Global] = ()) -> Any:
         Where the file cannot be read, or would run code.
     """
     try:
-        with torch.serialization.safe_globals(list(allowed)):
+        with torch.serialization.safe_globals(list(allowed)), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch's, on uncommon pickle protocols
             return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise missing(str(file), "there is no such file") from error
@@ -99,13 +101,13 @@ def named_tensors(content: object, where: str) -> dict[str, Tensor]:
     return dict(content)  # type: ignore[call-overload, no-any-return]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """The `config.json` of a transformers folder.
+def read_config(folder: Path, family: str = "") -> dict[str, Any]:
+    """The `config.json` of a transformers folder, which must be of `family` where one is given.
 
     Raises
     ------
     CheckpointError
-        Where it is missing, no JSON object, or names a family that is not known here.
+        Where it is missing, no JSON object, or names another family or one not known here.
     """
     file = folder / CONFIG
     try:
@@ -114,14 +116,17 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise missing(str(folder), f"the folder holds no {CONFIG}") from error
     except (OSError, ValueError) as error:
         raise _unreadable(file, error) from error
-    if not isinstance(content, dict) or content.get("model_type") not in TRANSFORMERS_FAMILIES:
+    found = content.get("model_type") if isinstance(content, dict) else None
+    wanted = (family,) if family else TRANSFORMERS_FAMILIES
+    if found not in wanted:
         raise CheckpointError(
-            "names no family that is known here",
+            f"model_type is {found!r}",
             where=str(file),
-            rule=f"model_type is one of {', '.join(TRANSFORMERS_FAMILIES)}",
-            remedy="give a checkpoint of one of these families",
+            rule=f"one of {', '.join(wanted)}" if len(wanted) > 1 else f"{family} is needed",
+            remedy="give the checkpoint of this architecture",
         )
-    return content
+    read: dict[str, Any] = content
+    return read
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:

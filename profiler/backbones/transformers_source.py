@@ -70,7 +70,7 @@ def encoder(
         architecture = entry.architecture
         return drawn(lambda: make(architecture), seed)
     folder = folder_for(entry, weights)
-    config = read_config(folder)
+    config = read_config(folder, entry.family)
     build = _guarded(make, config, folder)
     if weights == "random":
         return drawn(build, seed)

@@ -125,5 +125,11 @@ def build(entry: Entry, weights: str, seed: int) -> WaveformEncoder:
 def _encoder(family: _Family, fields: Mapping[str, Any]) -> nn.Module:
     # The convolutional adapter of fine-tuned models only serves their decoders.
     plain = {**fields, "add_adapter": False}
-    model: nn.Module = family.model(configuration(family.config, plain, family.attention))
-    return model
+    model = family.model(configuration(family.config, plain, family.attention))
+    # transformers draws this bias for wav2vec 2.0 but leaves it, like all others, at zero in
+    # HuBERT: silence would then be exact zeros, whose gradient overflows through so many norms.
+    projection: nn.Linear = model.feature_projection.projection
+    reach = projection.in_features**-0.5
+    nn.init.uniform_(projection.bias, -reach, reach)
+    encoder: nn.Module = model
+    return encoder

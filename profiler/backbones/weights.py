@@ -49,7 +49,7 @@ def fitted(
     Raises
     ------
     CheckpointError
-        Where tensors are missing, unexpected, misshapen or not floating point, by name.
+        Where tensors are missing, unexpected, misshapen, not floating point or not finite, by name.
     """
     with torch.device("meta"):
         module = build()
@@ -58,6 +58,7 @@ def fitted(
     given = {**spare, **tensors}
     _refuse_misfits(state, given, origin)
     held = {name: tensor.to(torch.float32).contiguous() for name, tensor in given.items()}
+    _refuse_not_finite(held, origin)
     module.load_state_dict(held, assign=True)
     return module, Weights("pretrained", content_id(held), origin, size(held))
 
@@ -88,10 +89,19 @@ def _refuse_misfits(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor], o
         ],
         "not floating-point": [n for n, tensor in given.items() if not tensor.is_floating_point()],
     }
-    found = [f"{len(names)} {kind} ({_some(names)})" for kind, names in misfits.items() if names]
+    _refuse(misfits, "tensors do not fit the architecture", origin)
+
+
+def _refuse_not_finite(tensors: Mapping[str, Tensor], origin: str) -> None:
+    names = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    _refuse({"not finite": names}, "tensors hold NaN or infinity", origin)
+
+
+def _refuse(problems: Mapping[str, list[str]], what: str, origin: str) -> None:
+    found = [f"{len(names)} {kind} ({_some(names)})" for kind, names in problems.items() if names]
     if found:
         raise CheckpointError(
-            f"tensors do not fit the architecture: {'; '.join(found)}",
+            f"{what}: {'; '.join(found)}",
             where=origin,
             remedy="give the checkpoint of this architecture",
         )
