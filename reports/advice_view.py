@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from advisor.decision import Decision
@@ -22,10 +23,9 @@ _SLIDER_END: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of a stacked bar; `start` and `width` in percent of the bar."""
+    """A piece of a stacked bar; `start` and `width` in percent of the bar, `fill` a CSS class."""
 
-    aspect: int
-    title: str
+    fill: str
     start: float
     width: float
     text: str
@@ -98,29 +98,40 @@ class View:
         sources = {(figure.origin, figure.source) for figure in known}
         return self.source(known[0]) if len(sources) == 1 else None
 
+    def common_reason(self, criterion: str) -> str | None:
+        """Why a criterion is unknown for every candidate; None where it is not."""
+        figures = [c.figures.get(criterion) for c in self.decision.candidates]
+        reasons = {figure.unknown if figure else None for figure in figures}
+        return next(iter(reasons)) if len(reasons) == 1 else None
+
     def source(self, figure: Figure) -> str:
         """Where a figure comes from, in words."""
-        origin = wording.ORIGINS[figure.origin]
-        return f"{origin}: {figure.source}" if figure.source else origin
+        return f"{figure.origin}: {figure.source}" if figure.source else figure.origin
 
     def axes(self, candidate: Candidate) -> list[TrustAxis]:
         """The five aspects of one candidate."""
         return [self._axis(candidate, aspect) for aspect in ASPECTS]
 
     def segments(self, candidate: Candidate) -> list[Segment]:
-        """The candidate's contributions, one beside the other; the full bar is a score of 1."""
-        segments: list[Segment] = []
-        start = 0.0
-        for number, aspect in enumerate(ASPECTS):
-            share = candidate.aspect_contributions.get(aspect)
-            if share is None:
-                continue
-            title = ASPECT_TITLES[aspect]
-            segments.append(
-                Segment(number, title, 100 * start, 100 * share, f"{title} {share:.3f}")
-            )
-            start += share
-        return segments
+        """The candidate's contributions, one beside the other; the full bar is a score of 1.
+
+        What is unknown ends the bar, as wide as it could contribute at most.
+        """
+        pieces = [
+            (f"f-aspect-{number}", share, f"{ASPECT_TITLES[aspect]} {wording.score(share)}")
+            for number, aspect in enumerate(ASPECTS)
+            if (share := candidate.aspect_contributions.get(aspect)) is not None
+        ]
+        pieces += [
+            ("f-unknown", weighted.weight, f"{weighted.title} unknown")
+            for weighted in self.decision.criteria
+            if weighted.criterion not in candidate.contributions
+        ]
+        starts = accumulate((share for _, share, _ in pieces), initial=0.0)
+        return [
+            Segment(fill, 100 * start, 100 * share, text)
+            for start, (fill, share, text) in zip(starts, pieces, strict=False)
+        ]
 
     def aspect_weights(self) -> list[tuple[int, Aspect, str, float]]:
         """Number, name, title and weight of each aspect that carries weight."""

@@ -55,12 +55,14 @@ def quantity(value: float | None, unit: Unit | None) -> str:
     """
     if value is None:
         return UNKNOWN
+    if value == 0 and unit not in (None, "fraction"):
+        return "0"
     text = format_value(value, unit) if unit is not None else f"{value:.4g}"
     return text.replace("-", _MINUS)
 
 
 def interval(low: float | None, high: float | None, unit: Unit | None) -> str:
-    """The two ends of an interval, the unit written once; empty where there is none.
+    """The two ends of an interval, the unit written once; empty where they read the same.
 
     Examples
     --------
@@ -70,6 +72,8 @@ def interval(low: float | None, high: float | None, unit: Unit | None) -> str:
     if low is None or high is None:
         return ""
     first, last = quantity(low, unit), quantity(high, unit)
+    if first == last:
+        return ""
     number, space, name = first.partition(" ")
     return f"{number}–{last}" if name and last.endswith(space + name) else f"{first}–{last}"
 

@@ -7,6 +7,7 @@
   const { criteria, candidates } = decision;
   const names = criteria.map((criterion) => criterion.criterion);
   const aspects = [...new Set(criteria.map((criterion) => criterion.aspect))];
+  const colors = byId("ranking-table").dataset.aspects.split(" ").map((aspect) => `f-${aspect}`);
   const titles = new Map(candidates.map((candidate) => [candidate.name, candidate.title]));
   const sliders = [...document.querySelectorAll("#explore input[type=range]")];
   const switches = [...document.querySelectorAll("#explore input[type=checkbox]")];
@@ -88,35 +89,47 @@
     return node;
   }
 
-  function drawBar(bar, { candidate, contributions }) {
-    const said = [];
-    let start = 0;
-    bar.replaceChildren();
-    aspects.forEach((aspect, order) => {
-      const mine = contributions.filter((share, i) => share !== null && criteria[i].aspect === aspect);
-      if (!mine.length) return;
-      const share = sum(mine);
-      const color = bar.dataset.aspects.split(" ")[order];
-      bar.append(rect({ class: `f-${color}`, x: `${100 * start}%`, width: `${100 * share}%` }));
-      if (start > 0) bar.append(rect({ class: "edge", x: `${100 * start}%`, width: 1.5 }));
-      start += share;
-      said.push(`${aspect.replace("_", " ")} ${three(share)}`);
-    });
-    bar.setAttribute("aria-label", `Contributions of ${candidate.title}: ${said.join(", ")}`);
+  // What is unknown ends the bar, hatched, as wide as it could contribute at most.
+  function pieces({ contributions }, weight) {
+    const shareOf = (aspect) => contributions
+      .filter((share, i) => share !== null && criteria[i].aspect === aspect);
+    const known = aspects.map((aspect, order) => [colors[order], aspect, shareOf(aspect)])
+      .filter(([, , shares]) => shares.length)
+      .map(([color, aspect, shares]) =>
+        [color, sum(shares), `${aspect.replace("_", " ")} ${three(sum(shares))}`]);
+    const gaps = criteria.filter((_, i) => contributions[i] === null && weight[i] > 0)
+      .map((criterion) =>
+        ["f-unknown", weight[names.indexOf(criterion.criterion)], `${criterion.title} unknown`]);
+    return [...known, ...gaps];
   }
 
-  function drawRow(result, position) {
+  function drawBar(bar, result, weight) {
+    let start = 0;
+    bar.replaceChildren();
+    const parts = pieces(result, weight);
+    parts.forEach(([color, share]) => {
+      bar.append(rect({ class: color, x: `${100 * start}%`, width: `${100 * share}%` }));
+      if (start > 0) bar.append(rect({ class: "edge", x: `${100 * start}%`, width: 1.5 }));
+      start += share;
+    });
+    const said = parts.map(([, , words]) => words).join(", ");
+    bar.setAttribute("aria-label", `Contributions of ${result.candidate.title}: ${said}`);
+  }
+
+  function drawRow(result, position, weight) {
     const row = rowOf("ranking-table", result.candidate.name);
     const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
     row.classList.toggle("chosen", position === 1);
     row.dataset.score = result.score ?? "";
     row.dataset.position = position ?? "";
     cell("place").textContent = position ?? "–";
+    cell("place").classList.toggle("none", position === null);
+    cell("first").classList.add("none");
     cell("score").textContent = three(result.score);
     cell("first").textContent = "–";
     cell("state").textContent = result.eligible ? ""
       : result.score === null ? "cannot be scored" : "out: does not meet the requirements";
-    drawBar(row.querySelector(".bar"), result);
+    drawBar(row.querySelector(".bar"), result, weight);
     row.parentNode.append(row);
   }
 
@@ -207,7 +220,7 @@
     drawWeights(weight);
     drawVerdict(results, changed);
     if (changed) {
-      results.forEach((result, i) => drawRow(result, result.eligible ? i + 1 : null));
+      results.forEach((result, i) => drawRow(result, result.eligible ? i + 1 : null, weight));
       results.forEach((result) => drawContributions(result, weight));
     }
     byId("setting-link").href = fragment();

@@ -1,0 +1,91 @@
+"""Decisions that are hard to show: hostile words, gaps, nothing left, evidence that is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from advisor import Decision
+from advisor.findings import Sentence
+from advisor.records import Candidate, Figure, ScenarioText
+from profiles_db.criteria import CRITERIA
+
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    '"><img src=x onerror="document.title=1">',
+    "</script><!--<script>",
+    "' onmouseover='alert(1)",
+    "\u202eevitceleb\u202c \u05e9\u05dc\u05d5\u05dd",
+    "{{ 7 * 7 }}{% raw %}",
+    "&lt;b&gt; & \x00\x07\ufffe \u2028",
+    "W" * 400,
+)
+
+
+def hostile(decision: Decision, text: str) -> Decision:
+    """`decision` with `text` wherever words come from a file that somebody else wrote."""
+    sentences = tuple(Sentence(s.topic, s.subject, text) for s in decision.explanation)
+    scenario = replace(
+        decision.scenario, title=text, context=text, texts=(ScenarioText(text, text + "\n"),)
+    )
+    study = replace(
+        decision.study,
+        title=text,
+        source=text,
+        notes=(text,),
+        protocol={text: text},
+        assumed=dict.fromkeys(decision.study.assumed, text),
+    )
+    return replace(
+        decision,
+        explanation=sentences,
+        scenario=scenario,
+        study=study,
+        candidates=tuple(_hostile(candidate, text) for candidate in decision.candidates),
+        requirements=tuple(replace(r, why=text, text=text) for r in decision.requirements),
+        versions={text: text},
+    ).sealed()
+
+
+def _hostile(candidate: Candidate, text: str) -> Candidate:
+    figures = {
+        name: replace(figure, source=text, flags=(text,))
+        for name, figure in candidate.figures.items()
+    }
+    return replace(candidate, title=text, why=text, marks=(text,), figures=figures)
+
+
+def with_unknown(decision: Decision, name: str, criterion: str, reason: str) -> Decision:
+    """`decision` in which one weighted figure of one candidate is unknown."""
+
+    def unknown(candidate: Candidate) -> Candidate:
+        if candidate.name != name:
+            return candidate
+        return replace(
+            candidate,
+            figures={**candidate.figures, criterion: Figure(criterion, None, unknown=reason)},
+            scores={k: v for k, v in candidate.scores.items() if k != criterion},
+            contributions={k: v for k, v in candidate.contributions.items() if k != criterion},
+            aspect_contributions={
+                aspect: share
+                for aspect, share in candidate.aspect_contributions.items()
+                if aspect != CRITERIA[criterion].aspect
+            },
+            eligible=False,
+            position=None,
+            score=None,
+            rank_probabilities=(),
+        )
+
+    candidates = tuple(unknown(candidate) for candidate in decision.candidates)
+    return replace(decision, candidates=candidates).sealed()
+
+
+def untrained(decision: Decision) -> Decision:
+    """`decision` as if all weights were random and the corpus synthetic."""
+    study = replace(decision.study, untrained=True, synthetic=True)
+    marks = ("untrained weights", "synthetic speech")
+    candidates = tuple(
+        replace(candidate, marks=marks, weights_kind="random", synthetic=True)
+        for candidate in decision.candidates
+    )
+    return replace(decision, study=study, candidates=candidates).sealed()

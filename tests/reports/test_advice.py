@@ -1,0 +1,207 @@
+"""The advice report as a file: whole, small, the same twice, and honest about what it lacks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from advisor import Decision
+from profiles_db.errors import InputError
+from reports.advice import render_advice, write_advice
+from reports.embedded import read_decision
+from tests.reports.decisions import HOSTILE, hostile, untrained, with_unknown
+
+Write = Callable[[Decision], Path]
+
+
+class _Tags(HTMLParser):
+    """Every start tag with its attributes, and the text of style and script elements."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.code: dict[str, list[str]] = {"style": [], "script": []}
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._open = tag if tag in self.code and dict(attrs).get("type") is None else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._open:
+            self.code[self._open].append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+
+
+def test_the_same_decision_gives_the_same_bytes(edge: Decision) -> None:
+    assert render_advice(edge) == render_advice(edge)
+
+
+def test_another_process_gives_the_same_bytes(edge: Decision) -> None:
+    code = (
+        "import sys; from advisor import advise; from reports.advice import render_advice;"
+        "sys.stdout.buffer.write(render_advice(advise('edge')).encode())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert run.stdout == render_advice(edge).encode()
+
+
+def test_the_time_of_making_is_all_that_differs(edge: Decision) -> None:
+    dated = render_advice(edge, made_at="2026-11-20 10:00")
+    assert "2026-11-20 10:00" in dated
+    assert dated.replace(" on 2026-11-20 10:00", "") == render_advice(edge)
+
+
+@pytest.mark.parametrize("name", ["edge", "cloud"])
+def test_it_is_smaller_than_500_kb(name: str, request: pytest.FixtureRequest) -> None:
+    assert len(render_advice(request.getfixturevalue(name)).encode()) < 500_000
+
+
+def test_it_carries_its_decision(edge: Decision, report: Write) -> None:
+    carried = read_decision(report(edge))
+    assert carried == json.loads(edge.to_json())
+    assert Decision.from_json(json.dumps(carried)) == edge
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_it_carries_hostile_words_unchanged(edge: Decision, report: Write, text: str) -> None:
+    decision = hostile(edge, text)
+    assert read_decision(report(decision)) == json.loads(decision.to_json())
+
+
+@pytest.mark.parametrize(
+    "content", ["", "<p>no report</p>", '<script id="trustser-decision">[1]</script>']
+)
+def test_another_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.html"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match="decision inside"):
+        read_decision(path)
+
+
+def test_two_decisions_in_one_file_are_refused(edge: Decision, report: Write) -> None:
+    path = report(edge)
+    path.write_text(path.read_text("utf-8") * 2, encoding="utf-8")
+    with pytest.raises(InputError, match="more than one"):
+        read_decision(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "picture.html"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_decision(path)
+
+
+def test_the_policy_allows_its_own_style_and_script_alone(edge: Decision) -> None:
+    tags = _Tags(render_advice(edge))
+    policy = next(
+        attrs["content"] or ""
+        for tag, attrs in tags.tags
+        if tag == "meta" and attrs.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert policy.startswith("default-src 'none';")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    for kind in ("style", "script"):
+        (code,) = tags.code[kind]
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_nothing_in_it_loads_or_runs_anything(edge: Decision) -> None:
+    loading = {"src", "srcset", "data", "action", "background", "poster", "style"}
+    for tag, attrs in _Tags(render_advice(edge)).tags:
+        assert tag not in {"img", "link", "iframe", "object", "embed", "form", "base"}
+        assert not loading & set(attrs)
+        assert not [name for name in attrs if name.startswith("on")]
+        assert (attrs.get("href") or "#").startswith("#")
+
+
+def test_ids_are_unique_and_references_lead_somewhere(cloud: Decision) -> None:
+    tags = _Tags(render_advice(cloud)).tags
+    ids = [attrs["id"] for _, attrs in tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    referred = [value for _, attrs in tags for name, value in attrs.items() if name == "for"]
+    anchors = [(attrs.get("href") or "")[1:] for tag, attrs in tags if tag == "a"]
+    assert set(referred) | set(anchors) <= set(ids)
+
+
+def test_every_picture_has_words(cloud: Decision) -> None:
+    pictures = [attrs for tag, attrs in _Tags(render_advice(cloud)).tags if tag == "svg"]
+    shown = [attrs for attrs in pictures if attrs.get("aria-hidden") != "true"]
+    assert len(shown) > 10
+    assert all(len(attrs.get("aria-label") or "") > 5 for attrs in shown)
+
+
+def test_unknown_is_said_and_never_drawn_as_zero(edge: Decision) -> None:
+    decision = with_unknown(edge, "apc", "gender_accuracy", "nobody labelled gender here")
+    text = render_advice(decision)
+    row = re.search(r'<tr role="row" data-candidate="apc".*?</tr>', text, re.DOTALL)
+    assert row is not None
+    assert ">unknown<" in row[0]
+    assert 'data-score=""' in row[0]
+    assert "f-aspect-1" not in row[0]
+    assert "f-unknown" in row[0]
+    assert "Gender inference accuracy unknown" in row[0]
+    assert "nobody labelled gender here" in text
+    assert "unknown, score unknown" in text
+
+
+def test_evidence_that_is_none_is_shouted_everywhere(edge: Decision) -> None:
+    quiet, loud = render_advice(edge), render_advice(untrained(edge))
+    assert 'class="shout"' not in quiet
+    assert "UNTRAINED" not in quiet
+    assert 'class="shout"' in loud
+    for picture in re.findall(r'<svg class="picture".*?</svg>', loud, re.DOTALL):
+        assert "UNTRAINED WEIGHTS, SYNTHETIC SPEECH" in picture
+    captions = re.findall(r"<(?:caption|figcaption)>(.*?)</", loud, re.DOTALL)
+    unmarked = [caption for caption in captions if 'class="mark"' not in caption]
+    assert all("scales are fixed" in caption for caption in unmarked)
+
+
+def test_assumed_intervals_are_marked(edge: Decision) -> None:
+    text = render_advice(edge)
+    assumed = sum(
+        figure.interval == "assumed" and figure.value is not None
+        for candidate in edge.candidates
+        for figure in candidate.figures.values()
+    )
+    assert assumed > 20
+    assert text.count("<em>assumed</em>") >= assumed / 2
+    for reason in edge.study.assumed.values():
+        assert reason.split(". ")[0][:40] in text.replace("&#39;", "'")
+
+
+def test_a_folder_that_is_not_there_is_one_line(edge: Decision, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be written"):
+        write_advice(edge, tmp_path / "nowhere" / "report.html")
+
+
+def test_a_failed_write_leaves_what_was_there(edge: Decision, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_advice(edge, tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_neither_torch_nor_pyplot_is_imported() -> None:
+    code = (
+        "import sys; from advisor import advise; from reports.advice import render_advice;"
+        "render_advice(advise('edge'));"
+        "print([m for m in ('torch', 'matplotlib.pyplot', 'matplotlib.figure') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert run.stdout.strip() == "[]"
