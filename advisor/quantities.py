@@ -112,7 +112,8 @@ def _factor(suffix: str, text: str, unit: Unit) -> Decimal:
     for name, factor in known.items():
         if suffix == name or (unit == "MAC" and suffix.casefold() == name.casefold()):
             return factor
-    near = get_close_matches(suffix, known, n=1)
+    near = [name for name in known if name.casefold() == suffix.casefold()]
+    near = near or get_close_matches(suffix, known, n=1)
     remedy = f"did you mean {near[0]!r}?" if near else _how(unit)
     raise QuantityError(
         f"unknown unit {_cut(suffix)!r} in {_cut(text)!r}", rule=_rule(unit), remedy=remedy
@@ -148,16 +149,16 @@ def write_quantity(value: float, unit: Unit, *, up: bool) -> str:
     Examples
     --------
     >>> write_quantity(0.63742, "fraction", up=False), write_quantity(2.593e9, "MAC", up=True)
-    ('63.7 %', '2.60 GMAC')
+    ('63.7 %', '2.6 GMAC')
     """
     suffix, digits = _SHOWN[unit]
     factor = SUFFIXES[unit].get(suffix.strip(), Decimal(1))
     shown = Decimal(repr(value)) / factor
-    if shown and abs(shown) < Decimal(10) ** (1 - digits):
+    if shown and abs(shown) < Decimal(10) ** (2 - digits):
         digits = 3 - shown.adjusted()
     step = Decimal(1).scaleb(-digits)
     rounded = shown.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)
-    return f"{rounded:f}{suffix}"
+    return f"{rounded.normalize():f}{suffix}"
 
 
 def quantity_text(value: float, unit: Unit) -> str:
