@@ -76,6 +76,7 @@ def _environment() -> Environment:
         "probability": _unbroken(wording.probability),
         "score": wording.score,
         "percent": _unbroken(wording.percent),
+        "prose": wording.prose,
     }
     environment.globals |= {"interval": _unbroken(wording.interval), "bound": wording.bound}
     return environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from advisor.records import Comparison
@@ -42,6 +43,7 @@ _PLOT_UNITS: Final[dict[Unit, tuple[str, float]]] = {
 }
 
 _CERTAIN: Final = 0.995
+_QUANTITY: Final = re.compile(r"(\d) (%|[MG]MAC|MB|M|ms|s|dB|points)(?!\w)")
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
@@ -155,3 +157,14 @@ def tick(value: float, unit: Unit) -> str:
     ('67.5', '10')
     """
     return f"{value * _PLOT_UNITS[unit][1]:.6g}".replace("-", _MINUS)
+
+
+def prose(text: str) -> str:
+    """A sentence in which no number is parted from its unit at a line's end.
+
+    Examples
+    --------
+    >>> prose("in 64 % of the draws").split(" ")
+    ['in', '64\\xa0%', 'of', 'the', 'draws']
+    """
+    return _QUANTITY.sub("\\1\N{NO-BREAK SPACE}\\2", text)

@@ -1,0 +1,92 @@
+"""`trustser report` and `trustser verify`: pages from profiles, and whether a page still holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from profiles_db.errors import EvidenceError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from profiles_db.profile import Profile
+
+DEFAULT_DB = Path("trustser.duckdb")
+DEFAULT_OUTPUT = Path("trustser-profiles.html")
+CHECK_FAILED = 1
+
+
+def report(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Runs (or their first characters) or backbones; without any, the last study.",
+        ),
+    ] = None,
+    db: Annotated[
+        Path, typer.Option("--db", help="DuckDB file that keeps the profiles.")
+    ] = DEFAULT_DB,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The report (HTML) to write.")
+    ] = DEFAULT_OUTPUT,
+    made_at: Annotated[
+        str | None, typer.Option("--made-at", help="Time to print in the report; none if left out.")
+    ] = None,
+) -> None:
+    """Write a report of measured profiles: aspects, classes, genders, attacks, provenance.
+
+    Example: trustser report whisper_tiny --db profiles.duckdb -o whisper_tiny.html
+    """
+    # DuckDB and the pictures take a while to load.
+    from profiles_db.store import Store  # noqa: PLC0415
+    from reports.profile import write_profile  # noqa: PLC0415
+
+    found = _chosen(Store(db, read_only=True).profiles(), runs or [], db)
+    write_profile(found, output, made_at=made_at)
+    count = f"{len(found)} profile{'s' if len(found) > 1 else ''}"
+    typer.echo(f"Report of {count}: {output}")
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="An HTML report that `trustser advise` wrote.")],
+) -> None:
+    """Recompute the decision that a report carries, and say whether it comes out the same.
+
+    Exit code 0: it does; 1: it does not, and the output says what was altered.
+
+    Example: trustser verify edge.html
+    """
+    from advisor.verify import verify as recompute  # noqa: PLC0415
+    from reports.embedded import decision_text  # noqa: PLC0415
+
+    verification = recompute(decision_text(file))
+    for line in verification.lines():
+        typer.echo(line)
+    if not verification.holds:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def _chosen(profiles: Sequence[Profile], names: Sequence[str], db: Path) -> list[Profile]:
+    """The profiles named, or those of the study that was finished last."""
+    if not profiles:
+        raise EvidenceError(
+            "no finished profile", where=str(db), remedy="run `trustser profile` first"
+        )
+    if not names:
+        return [profile for profile in profiles if profile.study == profiles[-1].study]
+    for name in names:
+        if not any(_is_called(profile, name) for profile in profiles):
+            raise InputError(
+                f"no run or backbone is called {name!r}",
+                where=str(db),
+                remedy="list them with `trustser profiles list`",
+            )
+    return [p for p in profiles if any(_is_called(p, name) for name in names)]
+
+
+def _is_called(profile: Profile, name: str) -> bool:
+    return bool(name) and (profile.run.startswith(name) or profile.backbone == name)
