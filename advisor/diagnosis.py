@@ -89,7 +89,8 @@ def _literal(detail: Any) -> Breach:
     expected = detail["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
     found = str(detail["input"])
     valid = tuple(expected.split(", "))
-    return Breach(f"{found!r:.{_SHOWN}} is not valid", f"one of {expected}", None, (), found, valid)
+    shown = f"{detail['input']!r:.{_SHOWN}}"
+    return Breach(f"{shown} is not valid", f"one of {expected}", None, (), found, valid)
 
 
 def _valid_keys(path: Path) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from advisor.language import ScenarioSpec
+from profiles_db.criteria import ASPECT_TITLES, CRITERIA
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -23,9 +24,24 @@ def scenario_schema() -> dict[str, Any]:
     }
     whole = properties["evidence"]
     properties["evidence"] = {"anyOf": [{"enum": ["published", "measured"]}, whole]}
+    _name_keys(properties["priorities"], dict(ASPECT_TITLES) | _definitions())
+    _name_keys(properties["scales"], _definitions())
     required = schema.pop("required")
     schema["anyOf"] = [{"required": ["extends"]}, {"required": required}]
-    for model in (schema, *schema["$defs"].values()):
+    mappings = (properties["priorities"], properties["scales"])
+    for model in (schema, *mappings, *schema["$defs"].values()):
         if model.get("type") == "object":
             model["patternProperties"] = {"^x-": {}}
     return {"$schema": DIALECT, **schema, "title": "TrustSER scenario"}
+
+
+def _definitions() -> dict[str, str]:
+    return {name: criterion.definition for name, criterion in CRITERIA.items()}
+
+
+def _name_keys(mapping: dict[str, Any], keys: dict[str, str]) -> None:
+    """Name the keys of a mapping one by one, so that editors complete and explain them."""
+    value = mapping["additionalProperties"]
+    mapping["properties"] = {key: value | {"description": text} for key, text in keys.items()}
+    mapping["additionalProperties"] = False
+    mapping.pop("propertyNames", None)

@@ -12,7 +12,7 @@ from advisor.matrix import Matrix
 from advisor.records import Method, ScenarioText
 from advisor.scenario import Scenario, parse_scenario
 from profiles_db.criteria import CRITERIA
-from profiles_db.measurement import Measurement
+from profiles_db.measurement import IntervalKind, Measurement
 from profiles_db.profile import Profile, WeightsKind
 
 SCORED = ("accuracy", "macro_f1", "speaker_worst_decile", "accuracy_under_attack")
@@ -80,7 +80,7 @@ def profile_of(
         if isinstance(given, str):
             return Measurement(study, backbone, weights_id, corpus, name, None, unknown=given)
         low, value, high = given if isinstance(given, tuple) else (None, given, None)
-        kind = "none" if low is None else "bootstrap"
+        kind: IntervalKind = "none" if low is None else "bootstrap"
         return Measurement(study, backbone, weights_id, corpus, name, value, low, high, kind)
 
     return Profile(

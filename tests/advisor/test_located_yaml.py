@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advisor.located_yaml import MOST_BYTES, MOST_LEVELS, read_tree
-from advisor.scenario import load_scenario, parse_scenario, starter_text
 from advisor.records import ScenarioText
+from advisor.scenario import load_scenario, parse_scenario, starter_text
 from profiles_db.errors import ScenarioError, TrustserError
 
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -146,7 +146,9 @@ def test_no_text_brings_a_traceback(text: str) -> None:
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 KEYS = ("version", "title", "context", "evidence", "candidates", "priorities", "budget",

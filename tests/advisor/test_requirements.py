@@ -119,7 +119,8 @@ def test_a_budget_weighs_the_count_of_everything() -> None:
 def test_requirements_apply_to_measured_profiles() -> None:
     profiles = [profile_of("one", {"uar": (0.5, 0.6, 0.7), "attack_success_rate": 0.5})]
     scenario = scenario_of(
-        "evidence: measured\nrequirements: [{criterion: uar, at_least: 55 %, holds_for: interval}]\n"
+        "evidence: measured\n"
+        "requirements: [{criterion: uar, at_least: 55 %, holds_for: interval}]\n"
     )
     decision = advise(scenario, gather(scenario, profiles))
     assert decision.choice is None

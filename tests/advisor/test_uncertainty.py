@@ -120,9 +120,7 @@ def test_equal_figures_without_intervals_tie() -> None:
 def test_the_probability_of_holding_a_bound_in_closed_form() -> None:
     half = 0.02 * NormalDist().inv_cdf(0.975)
     figures = {"a": _figure(0.51, 0.51 - half, 0.51 + half)}
-    (bound,) = bounds_of(
-        scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n")
-    )
+    (bound,) = bounds_of(scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n"))
     outcome = judge(bound, {"accuracy": figures["a"]})
     held = _draws(figures).holds(bound, outcome, "a")
     assert held is not None
@@ -133,9 +131,7 @@ def test_confidence_checks_the_requirements_anew() -> None:
     """The chosen one holds its bound in half of the draws only, and has no rival otherwise."""
     figures = {"a": _figure(0.5, 0.4, 0.6), "b": _figure(0.2)}
     draws = _draws(figures)
-    (bound,) = bounds_of(
-        scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n")
-    )
+    (bound,) = bounds_of(scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n"))
     outcomes = {name: [judge(bound, {"accuracy": figure})] for name, figure in figures.items()}
     assert draws.rank_probabilities(["a"]) == {"a": (1.0,)}
     assert draws.confidence("a", [bound], outcomes) == pytest.approx(0.5, abs=0.02)
