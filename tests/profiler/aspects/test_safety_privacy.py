@@ -1,0 +1,184 @@
+"""Safety and privacy: closed forms, scikit-learn, and the flags."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn import linear_model, metrics, preprocessing
+
+from profiler.aspects.privacy import privacy
+from profiler.aspects.safety import safety
+from profiler.probes import logistic_regression
+from profiler.voices import compare
+from profiles_db.measurement import Measurement
+from profiles_db.records import AttackOutcome, Prediction, Task, Trial
+from tests.profiler.aspects.rows import (
+    CLASSES,
+    emotion_rows,
+    figure,
+    gender_of,
+    measure,
+    outcome,
+    prediction,
+)
+
+ROWS = emotion_rows()
+RIGHT = [row for row in ROWS if row.label == row.predicted]
+GENDERS: dict[str, str | None] = {row.speaker: row.gender for row in ROWS}
+
+
+def _changed(row: Prediction, every: int) -> bool:
+    return int(row.utterance.partition("-")[2]) % every == 0
+
+
+def _safety(outcomes: list[AttackOutcome]) -> list[Measurement]:
+    return safety(ROWS, outcomes, CLASSES, GENDERS, measure, snr_db=45.0, resamples=200)
+
+
+def test_success_is_over_the_right_ones_and_accuracy_over_all() -> None:
+    outcomes = [outcome("fgsm", 45.0, row, _changed(row, 2)) for row in RIGHT]
+    outcomes += [outcome("noise", 45.0, row, _changed(row, 5)) for row in RIGHT]
+    found = _safety(outcomes)
+    by_fold, still = [], []
+    for fold in (1, 2, 3):
+        right = [row for row in RIGHT if row.fold == fold]
+        by_fold.append(np.mean([_changed(row, 2) for row in right]))
+        unchanged = sum(not _changed(row, 2) for row in right)
+        still.append(unchanged / sum(row.fold == fold for row in ROWS))
+    success = figure(found, "attack_success_rate")
+    assert success.value == pytest.approx(np.mean(by_fold))
+    assert success.n == len(RIGHT)
+    assert success.chance == pytest.approx(np.mean([_changed(row, 5) for row in RIGHT]))
+    assert success.flags == ()
+    assert figure(found, "attack_success_rate", "fgsm@45dB").value == success.value
+    assert figure(found, "accuracy_under_attack").value == pytest.approx(np.mean(still))
+    assert figure(found, "reached_snr_db", "fgsm@45dB").value == 45.0
+
+
+def test_an_attack_not_to_be_believed_is_flagged() -> None:
+    outcomes = [
+        outcome("fgsm", 45.0, row, _changed(row, 4), "zero" if index % 10 == 0 else "ok", 47.0)
+        for index, row in enumerate(RIGHT)
+    ]
+    outcomes += [outcome("noise", 45.0, row, _changed(row, 2)) for row in RIGHT]
+    outcomes += [outcome("pgd", 45.0, row, False) for row in RIGHT[:40]]
+    found = _safety(outcomes)
+    flags = " / ".join(figure(found, "attack_success_rate").flags)
+    assert "10 % of the gradients are zero" in flags
+    assert "noise of the same ratio succeeds more often" in flags
+    assert "median ratio reached is 47.0 dB" in flags
+    pgd = " / ".join(figure(found, "attack_success_rate", "pgd@45dB").flags)
+    assert "FGSM succeeds more often than PGD" in pgd
+
+
+def test_no_clip_classified_right_is_unknown() -> None:
+    for name in ("attack_success_rate", "accuracy_under_attack"):
+        measurement = figure(_safety([]), name)
+        assert measurement.value is None
+        assert measurement.unknown is not None
+
+
+def _gender_rows(task: Task, skill: float, seed: int = 0) -> list[Prediction]:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for row in ROWS:
+        male = float(row.gender == "male")
+        score = float(np.clip(rng.normal(0.5 + skill * (male - 0.5), 0.2), 0.01, 0.99))
+        rows.append(
+            prediction(
+                task,
+                row.utterance,
+                row.speaker,
+                row.gender,
+                str(row.gender),
+                (1 - score, score),
+                fold=row.fold,
+            )
+        )
+    return rows
+
+
+def test_gender_figures_equal_scikit_learn_averaged_over_the_folds() -> None:
+    probe = _gender_rows("gender", 0.4)
+    rows = [*probe, *_gender_rows("linear_gender", 0.1), *_gender_rows("head_gender", 0.2)]
+    found = privacy(rows, [], GENDERS, measure, resamples=200)
+    exact, areas, recalls = [], [], []
+    for fold in (1, 2, 3):
+        own = [row for row in probe if row.fold == fold]
+        truth = [row.label for row in own]
+        exact.append(metrics.accuracy_score(truth, [row.predicted for row in own]))
+        recalls.append(metrics.recall_score(truth, [row.predicted for row in own], average="macro"))
+        male = [label == "male" for label in truth]
+        areas.append(metrics.roc_auc_score(male, [row.probabilities[1] for row in own]))
+    assert figure(found, "gender_accuracy").value == pytest.approx(np.mean(exact))
+    assert figure(found, "gender_uar").value == pytest.approx(np.mean(recalls))
+    assert figure(found, "gender_auc").value == pytest.approx(np.mean(areas))
+    assert figure(found, "gender_accuracy").chance == 0.5
+    assert figure(found, "gender_accuracy").flags == ()
+    assert figure(found, "speaker_eer").unknown
+
+
+def test_a_weak_probe_is_flagged_and_so_is_one_at_chance() -> None:
+    rows = [*_gender_rows("gender", 0.0), *_gender_rows("linear_gender", 0.5)]
+    flags = figure(privacy(rows, [], GENDERS, measure, resamples=400), "gender_accuracy").flags
+    assert any("ignore gender" in flag for flag in flags)
+    assert any("linear probe" in flag for flag in flags)
+
+
+def test_without_gender_labels_privacy_is_unknown_with_the_reason() -> None:
+    found = privacy([], [], {}, measure, resamples=100)
+    names = ("gender_accuracy", "gender_auc", "linear_gender_accuracy", "head_gender_accuracy")
+    for name in names:
+        assert figure(found, name).value is None
+        assert "gender" in str(figure(found, name).unknown)
+
+
+def test_logistic_regression_equals_scikit_learn() -> None:
+    generator = torch.Generator().manual_seed(0)
+    train = torch.randn(120, 5, generator=generator)
+    targets = (train[:, 0] + 0.5 * torch.randn(120, generator=generator) > 0).long()
+    test = torch.randn(30, 5, generator=generator)
+    ours = logistic_regression(train, targets, test, classes=2)[:, 1]
+    scaler = preprocessing.StandardScaler().fit(train.numpy())
+    # Two symmetric weight vectors share the penalty: together they cost half of one.
+    model = linear_model.LogisticRegression(C=2.0, tol=1e-10, max_iter=1000)
+    model.fit(scaler.transform(train.numpy()), targets.numpy())
+    theirs = model.predict_proba(scaler.transform(test.numpy()))[:, 1]
+    np.testing.assert_allclose(ours.numpy(), theirs, atol=2e-4)
+
+
+def _voices(spread: float) -> tuple[torch.Tensor, list[str]]:
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(6, 16, generator=generator)
+    vectors = [
+        centre + spread * torch.randn(20, 16, generator=generator) + 10 for centre in centres
+    ]
+    return torch.cat(vectors), [str(s) for s in range(6) for _ in range(20)]
+
+
+@pytest.mark.parametrize(("spread", "low", "high"), [(0.05, 0.0, 0.01), (50.0, 0.4, 0.6)])
+def test_distinct_voices_are_recognised_and_noise_is_not(
+    spread: float, low: float, high: float
+) -> None:
+    vectors, speakers = _voices(spread)
+    comparisons = compare(vectors, speakers, vectors.mean(dim=0), enrolment=5, seed=0)
+    assert len(comparisons) == 6 * 15 * 6
+    trials = [
+        Trial(0, 1, "backbone", f"u{c.position}", speakers[c.position], c.claimed, c.score)
+        for c in comparisons
+    ]
+    genders = {str(speaker): gender_of(speaker) for speaker in range(6)}
+    found = privacy([], trials, genders, measure, resamples=200)
+    eer = figure(found, "speaker_eer")
+    assert eer.value is not None
+    assert low <= eer.value <= high
+    assert eer.n == 90
+    assert eer.chance == 0.5
+
+
+def test_speakers_without_trial_clips_are_left_out() -> None:
+    vectors, speakers = _voices(1.0)
+    assert compare(vectors, speakers, vectors.mean(dim=0), enrolment=20, seed=0) == []
+    lone = [p for p, s in enumerate(speakers) if s == "0"]
+    assert compare(vectors[lone], ["0"] * 20, vectors.mean(dim=0), enrolment=5, seed=0) == []

@@ -1,0 +1,206 @@
+"""A whole profile on real speech: all aspects measured, nothing done twice, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from profiler.progress import Silent
+from profiler.protocol import Protocol
+from profiler.session import profile_all
+from profiles_db.criteria import ASPECT_CRITERION
+from profiles_db.profile import Profile
+from profiles_db.records import AttackOutcome, Epoch, Prediction
+from profiles_db.store import Store
+
+QUICK = Protocol(
+    epochs=3, probe_epochs=2, batch_size=16, folds=3, resamples=100, pgd_steps=2, pgd_clips=3,
+    snr_curve_db=(30.0,),
+)  # fmt: skip
+
+
+class Recorder(Silent):
+    """Remembers the stages entered and the lines said."""
+
+    def __init__(self, stop_at: str = "") -> None:
+        self.stages: list[str] = []
+        self.said: list[str] = []
+        self._stop_at = stop_at
+
+    def say(self, message: str) -> None:
+        self.said.append(message)
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Silent]:  # noqa: ARG002
+        self.stages.append(title)
+        if self._stop_at and self._stop_at in title:
+            raise KeyboardInterrupt
+        yield self
+
+
+def _manifest(folder: Path, real_data: Path, *, gender: bool = True, clips: int = 12) -> Path:
+    """Ten actors of RAVDESS, some of their clips, as one's own data."""
+    path = folder / "mine.csv"
+    audio = real_data / "ravdess"
+    (folder / "audio").symlink_to(audio)
+    emotions = {"01": "neutral", "03": "happy", "05": "angry"}
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "speaker", "label", *(["gender"] if gender else [])])
+        for actor in range(1, 11):
+            files = sorted((audio / f"Actor_{actor:02}").glob("03-01-0[135]-01-*.flac"))
+            for clip in files[:clips]:
+                label = emotions[clip.name[6:8]]
+                row = [f"audio/Actor_{actor:02}/{clip.name}", str(actor), label]
+                writer.writerow([*row, *(["male" if actor % 2 else "female"] if gender else [])])
+    return path
+
+
+def _profile(
+    manifest: Path, folder: Path, progress: Silent, protocol: Protocol = QUICK
+) -> tuple[Profile, Store]:
+    store = Store(folder / "a.duckdb")
+    (profile,) = profile_all(
+        ["fbank"], "manifest", manifest, protocol, store, weights="pretrained", weights_seed=0,
+        cache=folder / "cache", device="cpu", progress=progress,
+    )  # fmt: skip
+    return profile, store
+
+
+@pytest.fixture(scope="module")
+def done(
+    real_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Profile, Store]:
+    folder = tmp_path_factory.mktemp("run")
+    manifest = _manifest(folder, real_data)
+    return (manifest, folder, *_profile(manifest, folder, Recorder()))
+
+
+@pytest.mark.real_audio
+def test_all_five_aspects_are_measured_with_origin(
+    done: tuple[Path, Path, Profile, Store],
+) -> None:
+    _, _, profile, _ = done
+    for criterion in ASPECT_CRITERION.values():
+        measurement = profile.pooled(criterion)
+        assert measurement is not None, criterion
+        assert measurement.value is not None, criterion
+    assert (profile.weights_kind, profile.synthetic) == ("none", False)
+    assert (profile.folds, profile.folds_total) == (3, 5)
+    assert profile.protocol["epochs"] == 3
+    assert {"python", "torch", "duckdb"} <= set(profile.provenance["versions"])
+    assert profile.provenance["peak_memory_bytes"] > 1e7
+
+
+@pytest.mark.real_audio
+def test_measurements_can_be_computed_again_from_the_stored_rows(
+    done: tuple[Path, Path, Profile, Store],
+) -> None:
+    _, _, profile, store = done
+    rows = [r for r in store.rows(profile.run, Prediction) if r.task == "emotion"]
+    per_fold = []
+    for fold in (1, 2, 3):
+        own = [row for row in rows if row.fold == fold]
+        labels = sorted({row.label for row in own})
+        recall = [
+            np.mean([r.predicted == r.label for r in own if r.label == name]) for name in labels
+        ]
+        per_fold.append(np.mean(recall))
+    uar = profile.pooled("uar")
+    assert uar is not None
+    assert uar.value == pytest.approx(np.mean(per_fold))
+    attacked = {r.utterance for r in store.rows(profile.run, AttackOutcome)}
+    assert attacked == {row.utterance for row in rows if row.label == row.predicted}
+    speakers = [{r.speaker for r in rows if r.fold == fold} for fold in (1, 2)]
+    assert not speakers[0] & speakers[1]
+    epochs = [e for e in store.rows(profile.run, Epoch) if e.task == "emotion" and e.fold == 1]
+    assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
+
+
+@pytest.mark.real_audio
+def test_the_same_request_again_does_no_work_and_says_so(
+    done: tuple[Path, Path, Profile, Store],
+) -> None:
+    manifest, folder, first, _ = done
+    progress = Recorder()
+    again, _ = _profile(manifest, folder, progress)
+    assert again == first
+    assert progress.stages == ["reading clips"]
+    assert any("already profiled" in line for line in progress.said)
+
+
+@pytest.mark.real_audio
+def test_another_protocol_or_a_moved_corpus(
+    done: tuple[Path, Path, Profile, Store], real_data: Path, tmp_path: Path
+) -> None:
+    """A study is named by content: other settings make another, another folder does not."""
+    _, folder, first, _ = done
+    moved = _manifest(tmp_path, real_data)
+    progress = Recorder()
+    again, _ = _profile(moved, folder, progress)
+    assert again.run == first.run
+    other, _ = _profile(moved, folder, progress, QUICK.model_copy(update={"epochs": 2}))
+    assert other.study != first.study
+
+
+@pytest.mark.real_audio
+@pytest.mark.parametrize("stop_at", ["features", "fold 1: gender", "fold 2: attack", "costs"])
+def test_an_interrupted_run_goes_on_to_the_same_rows(
+    done: tuple[Path, Path, Profile, Store], tmp_path: Path, stop_at: str
+) -> None:
+    manifest, _, whole, whole_store = done
+    with pytest.raises(KeyboardInterrupt):
+        _profile(manifest, tmp_path, Recorder(stop_at))
+    profile, store = _profile(manifest, tmp_path, Recorder())
+    assert profile.run == whole.run
+    for kind in (Prediction, AttackOutcome, Epoch):
+        assert store.rows(profile.run, kind) == whole_store.rows(whole.run, kind)
+    timed = {"latency_p50", "latency_p95", "real_time_factor", "memory"}
+    assert [m for m in profile.measurements if m.criterion not in timed] == [
+        m for m in whole.measurements if m.criterion not in timed
+    ]
+
+
+@pytest.mark.real_audio
+def test_without_gender_privacy_and_fairness_are_unknown_never_zero(
+    real_data: Path, tmp_path: Path
+) -> None:
+    manifest = _manifest(tmp_path, real_data, gender=False, clips=6)
+    profile, _ = _profile(manifest, tmp_path, Recorder())
+    for criterion in ("gender_accuracy", "equalized_odds_difference"):
+        measurement = profile.pooled(criterion)
+        assert measurement is not None
+        assert measurement.value is None
+        assert measurement.unknown
+        assert "gender" in measurement.unknown
+    uar = profile.pooled("uar")
+    assert uar is not None
+    assert uar.value is not None
+
+
+@pytest.mark.real_audio
+def test_bad_clips_are_left_out_counted_and_named(real_data: Path, tmp_path: Path) -> None:
+    manifest = _manifest(tmp_path, real_data, clips=6)
+    tone = np.sin(np.arange(16_000) / 5).astype(np.float32) / 2
+    bad = {"silent": 0 * tone, "holding_nan": np.where(np.arange(16_000) == 5, np.nan, tone)}
+    for name, samples in bad.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, 16_000, subtype="FLOAT")
+    (tmp_path / "undecodable.wav").write_bytes(b"not audio at all")
+    (tmp_path / "empty.wav").write_bytes(b"")
+    names = ["silent.wav", "holding_nan.wav", "undecodable.wav", "empty.wav", "missing.wav"]
+    with manifest.open("a", newline="") as file:
+        csv.writer(file).writerows([name, "3", "happy", "male"] for name in names)
+    progress = Recorder()
+    profile, store = _profile(manifest, tmp_path, progress)
+    left_out = profile.provenance["left_out"]
+    assert set(left_out) == set(names)
+    assert all(left_out.values())
+    assert profile.provenance["clips"] == profile.provenance["utterances"] - len(names)
+    assert not {row.utterance for row in store.rows(profile.run, Prediction)} & set(names)
+    assert sum("left out" in line for line in progress.said) >= len(names) - 1

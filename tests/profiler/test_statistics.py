@@ -1,0 +1,154 @@
+"""Figures against independent libraries, intervals against closed forms."""
+
+from __future__ import annotations
+
+import audmetric
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from profiler.statistics import (
+    accuracy,
+    area_under_roc,
+    bootstrap,
+    confusion_by_group,
+    equal_error_rate,
+    macro_f1,
+    mean_of_defined,
+    permuted_genders,
+    recalls,
+    unweighted_average_recall,
+)
+
+labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+def _confusion(pairs: list[tuple[int, int]]) -> np.ndarray:
+    truth, predicted = (np.array(column, dtype=np.int64) for column in zip(*pairs, strict=True))
+    group = np.zeros_like(truth)
+    counts = confusion_by_group(truth, predicted, group, classes=4, groups=1)
+    return counts.reshape(4, 4)
+
+
+@given(labels)
+@settings(max_examples=200, deadline=None)
+def test_scores_equal_scikit_learn_and_audmetric(pairs: list[tuple[int, int]]) -> None:
+    truth, predicted = map(list, zip(*pairs, strict=True))
+    present = sorted(set(truth))
+    confusion = _confusion(pairs)
+    assert accuracy(confusion) == pytest.approx(metrics.accuracy_score(truth, predicted))
+    expected = metrics.recall_score(truth, predicted, labels=present, average="macro")
+    assert unweighted_average_recall(confusion) == pytest.approx(expected)
+    f1 = metrics.f1_score(truth, predicted, labels=present, average="macro", zero_division=0)
+    assert macro_f1(confusion) == pytest.approx(f1)
+    if len(present) == 4:
+        own = audmetric.unweighted_average_recall(truth, predicted, labels=present)
+        assert unweighted_average_recall(confusion) == pytest.approx(own)
+
+
+def test_recall_of_an_absent_class_is_undefined_not_zero() -> None:
+    values = recalls(_confusion([(0, 0), (1, 2)]))
+    assert values[:2].tolist() == [1.0, 0.0]
+    assert np.isnan(values[2:]).all()
+    assert np.isnan(mean_of_defined(np.full((2, 3), np.nan))).all()
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40).filter(
+        lambda rows: len({positive for _, positive in rows}) == 2
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_roc_area_equals_scikit_learn_with_ties(rows: list[tuple[int, bool]]) -> None:
+    scores = np.array([score for score, _ in rows], dtype=float)
+    positive = np.array([side for _, side in rows])
+    weights = np.ones((1, len(rows)))
+    expected = metrics.roc_auc_score(positive, scores)
+    assert area_under_roc(scores, positive, weights)[0] == pytest.approx(expected)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-3, 3), st.booleans(), st.integers(0, 3)), min_size=2, max_size=25
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_weights_count_like_repeated_clips(rows: list[tuple[int, bool, int]]) -> None:
+    scores = np.array([row[0] for row in rows], dtype=float)
+    side = np.array([row[1] for row in rows])
+    times = np.array([row[2] for row in rows])
+    for figure in (area_under_roc, equal_error_rate):
+        weighted = figure(scores, side, times[None].astype(float))
+        if times[side].sum() == 0 or times[~side].sum() == 0:
+            assert np.isnan(weighted[0])
+            continue
+        repeated = figure(
+            np.repeat(scores, times), np.repeat(side, times), np.ones((1, times.sum()))
+        )
+        assert weighted[0] == pytest.approx(repeated[0])
+
+
+def test_equal_error_rate_of_two_normals_is_the_closed_form() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.normal(2.0, 1.0, 200_000), rng.normal(0.0, 1.0, 200_000)])
+    same = np.arange(400_000) < 200_000
+    # Both errors are Phi(-1) at the threshold 1.
+    assert equal_error_rate(scores, same, np.ones((1, 400_000)))[0] == pytest.approx(
+        0.158655, abs=2e-3
+    )
+
+
+@pytest.mark.parametrize(("own", "other", "rate"), [((2, 3), (0, 1), 0.0), ((0, 1), (2, 3), 1.0)])
+def test_equal_error_rate_at_its_ends(
+    own: tuple[int, int], other: tuple[int, int], rate: float
+) -> None:
+    scores = np.array([*own, *other], dtype=float)
+    same = np.array([True, True, False, False])
+    assert equal_error_rate(scores, same, np.ones((1, 4)))[0] == rate
+
+
+def test_bootstrap_interval_has_the_width_of_the_standard_error() -> None:
+    rng = np.random.default_rng(1)
+    means = rng.normal(0.6, 0.1, 400)
+    estimate = bootstrap(
+        lambda weights: weights @ means / weights.sum(axis=1), ["all"] * 400, resamples=4000
+    )
+    assert estimate.low is not None
+    assert estimate.high is not None
+    error = means.std() / np.sqrt(400)
+    assert estimate.value == pytest.approx(means.mean())
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+def test_bootstrap_keeps_every_stratum_and_is_deterministic() -> None:
+    seen: list[np.ndarray] = []
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        seen.append(weights)
+        return weights[:, 0]
+
+    strata = ["f"] * 3 + ["m"] * 5
+    first = bootstrap(statistic, strata, resamples=500)
+    second = bootstrap(statistic, strata, resamples=500)
+    assert first == second
+    assert (seen[1][:, :3].sum(axis=1) == 3).all()
+    assert (seen[1][:, 3:].sum(axis=1) == 5).all()
+
+
+def test_bootstrap_gives_no_interval_where_there_can_be_none() -> None:
+    ones = lambda weights: weights.mean(axis=1)  # noqa: E731
+    lone = bootstrap(ones, ["f", "m", "m"], resamples=100)
+    assert (lone.value, lone.low, lone.high) == (1.0, None, None)
+    undefined = bootstrap(lambda w: np.full(len(w), np.nan), ["f"] * 4, resamples=100)
+    assert undefined.value is None
+    often = bootstrap(lambda w: np.where(w[:, 0] > 0, 1.0, np.nan), ["f"] * 4, resamples=1000)
+    assert (often.value, often.low) == (1.0, None)
+
+
+def test_permutations_keep_the_number_of_each_gender() -> None:
+    drawn = permuted_genders(["m", "f", "f", "m", "m"], permutations=300)
+    assert drawn.shape == (300, 5)
+    assert (drawn.sum(axis=1) == 2).all()
+    assert len({tuple(row) for row in drawn.tolist()}) == 10

@@ -1,0 +1,189 @@
+"""The store: whole or not at all, in turns, and never of another kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from profiles_db.errors import StoreError
+from profiles_db.measurement import Measurement
+from profiles_db.migrations import SCHEMA_VERSION
+from profiles_db.records import (
+    AttackOutcome,
+    Epoch,
+    FoldResult,
+    LayerWeight,
+    Prediction,
+    Run,
+    Trial,
+)
+from profiles_db.store import Store
+
+RUN = Run(
+    run="r1", study="s1", backbone="fbank", corpus="demo", weights_kind="none", weights_id="none",
+    weights_origin="", synthetic=True, folds=2, folds_total=5, seeds=1, device="cpu",
+    started="2026-01-01T00:00:00+00:00", protocol={"epochs": 3, "betas": [0.9, 0.98]},
+    provenance={"classes": ["a", "b"]},
+)  # fmt: skip
+
+FOLD = FoldResult(
+    seed=0,
+    fold=1,
+    seconds={"emotion head": 1.5},
+    predictions=(
+        Prediction(0, 1, "emotion", "u1", "sp'1", None, "a", "b", (0.25, 0.75)),
+        Prediction(0, 1, "gender", "u1", "sp'1", "male", "male", "male", (0.1, 0.9)),
+    ),
+    attacks=(AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s", "a", "b", None, "zero"),),
+    trials=(Trial(0, 1, "head", "u1", "s", "t", -0.5),),
+    epochs=(Epoch(0, 1, "emotion", 1, 1.0, 2.0, 0.5, 5e-4),),
+    layer_weights=(LayerWeight(0, 1, 1, 1.0),),
+)
+
+
+def _measurement(value: float | None, unknown: str | None = None) -> Measurement:
+    return Measurement(
+        study="s1", backbone="fbank", weights="none", corpus="demo", criterion="uar",
+        value=value, unknown=unknown, flags=("a flag",) if value else (), chance=0.25, n=7,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "a.duckdb")
+
+
+def test_everything_comes_back_as_it_went_in(store: Store) -> None:
+    store.begin(RUN)
+    store.add_fold("r1", FOLD)
+    for kind in (Prediction, AttackOutcome, Trial, Epoch, LayerWeight):
+        stored = {
+            Prediction: FOLD.predictions, AttackOutcome: FOLD.attacks, Trial: FOLD.trials,
+            Epoch: FOLD.epochs, LayerWeight: FOLD.layer_weights,
+        }[kind]  # fmt: skip
+        assert tuple(store.rows("r1", kind)) == stored  # type: ignore[type-var]
+    assert store.seconds("r1") == {(0, 1): {"emotion head": 1.5}}
+    assert store.folds_done("r1") == {(0, 1)}
+    assert store.profiles() == []  # not finished yet
+    measurements = [_measurement(0.5), _measurement(None, "no clips")]
+    store.finish("r1", measurements, "2026-01-02T00:00:00+00:00", {"clips": 3})
+    (profile,) = store.profiles(study="s1")
+    assert profile.measurements == tuple(measurements)
+    assert profile.protocol == RUN.protocol
+    assert profile.provenance == {"clips": 3}
+    assert (profile.run, profile.synthetic, profile.folds_total) == ("r1", True, 5)
+    assert store.finished("r1")
+    assert store.profiles(study="other") == []
+
+
+def test_a_fold_or_run_entered_twice_stands_once(store: Store) -> None:
+    for _ in range(2):
+        store.begin(RUN)
+        store.add_fold("r1", FOLD)
+        store.finish("r1", [_measurement(0.5)], "t", {})
+    assert len(store.rows("r1", Prediction)) == 2
+    assert len(store.profiles()) == 1
+    assert len(store.profiles()[0].measurements) == 1
+
+
+def test_a_fold_that_fails_half_way_leaves_nothing(store: Store) -> None:
+    store.begin(RUN)
+    broken = dataclasses.replace(FOLD.trials[0], score="not a number")  # type: ignore[arg-type]
+    with pytest.raises(StoreError):
+        store.add_fold("r1", dataclasses.replace(FOLD, trials=(broken,)))
+    assert store.rows("r1", Prediction) == []
+    assert store.folds_done("r1") == set()
+
+
+def test_forgetting_a_run_takes_all_its_rows(store: Store) -> None:
+    store.begin(RUN)
+    store.add_fold("r1", FOLD)
+    store.forget("r1")
+    assert store.rows("r1", Prediction) == []
+    assert not store.finished("r1")
+    assert store.folds_done("r1") == set()
+
+
+def test_unknown_is_kept_apart_from_zero(store: Store) -> None:
+    store.begin(RUN)
+    store.finish("r1", [_measurement(0.0), _measurement(None, "why")], "t", {})
+    zero, unknown = store.profiles()[0].measurements
+    assert zero.value == 0.0
+    assert unknown.value is None
+    for value, reason in ((None, None), (0.0, "why")):
+        with pytest.raises(ValueError, match="either a value or the reason"):
+            _measurement(value, reason)
+    with pytest.raises(ValueError, match="finite"):
+        _measurement(float("nan"))
+
+
+def test_files_of_another_kind_are_refused_in_one_line(tmp_path: Path) -> None:
+    other = tmp_path / "other.duckdb"
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("CREATE TABLE mine (x INTEGER)")
+    garbage = tmp_path / "garbage.duckdb"
+    garbage.write_text("this is no database")
+    newer = tmp_path / "newer.duckdb"
+    Store(newer)
+    with duckdb.connect(str(newer)) as connection:
+        connection.execute("UPDATE trustser_schema SET version = ?", [SCHEMA_VERSION + 1])
+    expected = {
+        other: "something else",
+        garbage: "cannot be opened",
+        newer: f"schema {SCHEMA_VERSION + 1}",
+        tmp_path / "no" / "folder.duckdb": "folder does not exist",
+    }
+    for path, reason in expected.items():
+        with pytest.raises(StoreError) as caught:
+            Store(path)
+        assert reason in str(caught.value)
+        assert str(path) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(StoreError, match="no such database"):
+        Store(tmp_path / "missing.duckdb", read_only=True)
+
+
+HOLDER = """
+    import duckdb, sys, time
+    connection = duckdb.connect(sys.argv[1])
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def _hold(path: Path, seconds: float) -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(HOLDER), str(path), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_a_held_file_is_waited_for_and_the_wait_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    Store(path)
+    with _hold(path, 1.0):
+        told: list[str] = []
+        Store(path, on_wait=told.append).begin(RUN)
+        assert len(told) == 1
+        assert "waiting" in told[0]
+
+
+def test_after_the_patience_one_line_names_the_holder(tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    Store(path)
+    with _hold(path, 60.0) as holder:
+        try:
+            with pytest.raises(StoreError, match=f"process {holder.pid}"):
+                Store(path, patience=0.3)
+        finally:
+            holder.kill()
