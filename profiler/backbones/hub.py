@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
 from profiles_db.errors import CheckpointError
@@ -26,6 +26,9 @@ WEIGHTS_FILES: Final = (
 """The weights of a transformers folder, the first that is there counts; an index names shards."""
 
 TIMEOUT_SECONDS: Final = 5
+
+# Nothing but the weights is asked for: the client would also look up who might be calling it.
+constants.HF_HUB_DISABLE_TELEMETRY = True
 
 # The hub's own errors derive from those of the HTTP client it is built on, whichever that is;
 # a connection that fails raises the client's base, which may not be an OSError.

@@ -171,7 +171,7 @@ def test_a_checkpoint_of_another_family_is_refused(tmp_path: Path) -> None:
     folder = whisper_folder(tmp_path)
 
     assert "model_type is 'whisper'" in refusal("wavlm_base_plus", folder)
-    assert "part model is missing" in refusal("apc", tera_checkpoint(tmp_path / "tera.ckpt"))
+    assert "part config is missing" in refusal("apc", tera_checkpoint(tmp_path / "tera.ckpt"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
