@@ -7,6 +7,7 @@ trusted with memory: frames are read in small blocks, and no more of them than t
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 import os
 import stat
@@ -18,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles_db.errors import AudioError
+from profiler.protocol import SAMPLE_RATE
+from profiles_db.errors import AudioError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SAMPLE_RATE: Final = 16_000
 MIN_SAMPLES: Final = 400
 """25 ms at 16 kHz, one analysis frame: nothing shorter has a spectrum to speak of."""
 RATES: Final = (1_000, 768_000)
@@ -171,8 +172,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 def _decode(handle: BufferedReader, where: str, seconds: float) -> Clip:
     """Mono samples of the first `seconds` and a margin, at the file's own rate."""
-    import soundfile  # noqa: PLC0415 - only clips need libsndfile, metadata does not
-
+    soundfile = _optional("soundfile")
     if os.fstat(handle.fileno()).st_size == 0:
         raise ClipError("empty", "empty file", where=where)
     try:
@@ -239,6 +239,16 @@ def _require_sound(samples: Samples, where: str) -> None:
 def _resample(samples: Samples, rate: int, wanted: int) -> Samples:
     if rate == wanted:
         return samples
-    import soxr  # noqa: PLC0415 - only clips at another rate need it
-
+    soxr = _optional("soxr")
     return np.asarray(soxr.resample(samples, rate, wanted, quality="VHQ"), dtype=np.float32)
+
+
+def _optional(name: str) -> Any:
+    """A module that only opening clips needs: metadata can be read without it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"opening audio needs {name}, not installed here",
+            remedy='install it with: pip install "trustser[profile]"',
+        ) from error

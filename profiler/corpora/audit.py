@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from profiler.corpora import audit_audio, audit_folds
-from profiler.corpora.audit_audio import AudioCount, Heard, Progress
+from profiler.corpora.audit_audio import AudioCount, Heard
 from profiler.corpora.audit_folds import FoldCount
 from profiler.corpora.base import Corpus
 from profiler.corpora.findings import Finding, Severity
+from profiler.progress import Progress, Silent
 
 _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
@@ -76,8 +77,8 @@ def check(corpus: Corpus, *, audio: bool = True, progress: Progress | None = Non
     corpus : Corpus
     audio : bool, optional
         Whether to open the clips; without, only whether their files are there is looked at.
-    progress : callable, optional
-        Called with the clips opened so far and in all.
+    progress : Progress, optional
+        Where to show how far it is.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def check(corpus: Corpus, *, audio: bool = True, progress: Progress | None = Non
     heard = None
     if audio and there:
         clips = [clip for clip in corpus.utterances if clip.id in there]
-        heard = audit_audio.listen(clips, progress)
+        heard = audit_audio.listen(clips, progress or Silent())
     labels = Counter(utterance.label for utterance in corpus.utterances)
     found = sorted(_findings(corpus, folds, heard, len(there)), key=lambda f: _ORDER[f.severity])
     return Audit(

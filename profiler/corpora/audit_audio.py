@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -13,20 +13,20 @@ from typing import Any, Final
 from profiler.corpora.audit_identical import identical_clips
 from profiler.corpora.base import Corpus, Utterance
 from profiler.corpora.findings import Finding, Severity
+from profiler.progress import Progress
+from profiler.protocol import SAMPLE_RATE, Protocol
 from profiles_db.criteria import Aspect
 from profiles_db.errors import AudioError
 
-HEARD_SECONDS: Final = 6.0
-"""What the reference protocol hears of a clip."""
+HEARD_SECONDS: Final = Protocol().seconds
+"""What the default protocol hears of a clip."""
+MIN_SAMPLES: Final = round(Protocol().min_seconds * SAMPLE_RATE)
 SHORT_SECONDS: Final = 0.5
 LONG_SECONDS: Final = 30.0
 CLIPPED_SHARE: Final = 0.001
 QUIET_PEAK: Final = 0.003
 """About -50 dB of full scale."""
 _BATCH: Final = 512
-
-Progress = Callable[[int, int], None]
-"""Called with the clips done and the clips in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +69,18 @@ def present(utterances: Sequence[Utterance]) -> frozenset[str]:
     return frozenset(clip.id for clip in utterances if os.path.exists(clip.path))  # noqa: PTH110
 
 
-def listen(utterances: Sequence[Utterance], progress: Progress | None = None) -> list[Heard]:
+def listen(utterances: Sequence[Utterance], progress: Progress) -> list[Heard]:
     """Decode the clips, in as many threads as the machine has cores."""
     heard: list[Heard] = []
     remaining = iter(utterances)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with (
+        progress.stage("opening clips", len(utterances)) as stage,
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+    ):
         while batch := list(islice(remaining, _BATCH)):
             for clip in pool.map(_listen_to, batch):
                 heard.append(clip)
-                if progress:
-                    progress(len(heard), len(utterances))
+                stage.advance()
     return heard
 
 
@@ -128,7 +130,7 @@ def _listen_to(utterance: Utterance) -> Heard:
     from profiler.audio import ClipError, audio_digest, read_clip  # noqa: PLC0415 - needs NumPy
 
     try:
-        clip = read_clip(utterance.path, seconds=HEARD_SECONDS)
+        clip = read_clip(utterance.path, seconds=HEARD_SECONDS, min_samples=MIN_SAMPLES)
     except ClipError as error:
         return Heard(utterance.id, error.reason, error.what)
     except AudioError as error:
@@ -154,10 +156,11 @@ def _unusable(heard: Sequence[Heard]) -> Iterator[Finding]:
         if clip.reason:
             by_reason[clip.reason].append(clip)
     for reason, clips in sorted(by_reason.items()):
+        name = "too short" if reason == "short" else reason
         yield Finding(
-            f"{reason}_clips",
+            f"{name.replace(' ', '_')}_clips",
             "warning",
-            f"{len(clips)} {reason}, such as {clips[0].id}: {clips[0].what}.",
+            f"{len(clips)} {name}, such as {clips[0].id}: {clips[0].what}.",
             "They are left out of every figure, counted and named in the run.",
             clips=tuple(clip.id for clip in clips),
         )

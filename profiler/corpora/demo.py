@@ -1,6 +1,6 @@
 """The demo corpus: synthetic speech that the program makes itself, the same on every machine.
 
-Sixteen speakers of two genders speak six takes in each of four emotion styles: 384 clips. It is
+Sixteen speakers of two genders speak ten takes in each of four emotion styles: 640 clips. It is
 there to try the program without data; what a backbone scores on it says nothing about people.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from profiler.cache_home import cache_home
 from profiler.corpora.base import Corpus, Gender, Utterance
 from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, select
 from profiler.folds import kfold_by_speaker
@@ -34,7 +35,7 @@ VERSION: Final = 1
 """Goes up whenever the clips change."""
 SEED: Final = 2023
 SPEAKERS: Final = 16
-TAKES: Final = 6
+TAKES: Final = 10
 
 
 def read(root: Path | None = None, classes: str = "default") -> Corpus:
@@ -75,10 +76,8 @@ def read(root: Path | None = None, classes: str = "default") -> Corpus:
 
 
 def default_root() -> Path:
-    """The user's cache folder for these clips, by version and seed."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    cache = Path(base) if base else Path.home() / ".cache"
-    return cache / "trustser" / f"demo-{VERSION}-{SEED}"
+    """A folder in the user's cache for these clips, by version and seed."""
+    return cache_home() / f"demo-{VERSION}-{SEED}"
 
 
 def gender_of(speaker: int) -> Gender:

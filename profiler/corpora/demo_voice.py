@@ -12,6 +12,8 @@ rounded to 16 bits at the end, so that last-bit differences between machines' ma
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,6 +29,12 @@ WINDOW: Final = 512
 """Length of a pulse's response: 32 ms, in which the narrowest formant decays by 50 dB."""
 LEAD: Final = 64
 """Samples of a response before its pulse: the tilt filter has no phase."""
+
+SILENCE: Final = 0.12
+"""Seconds before the first and after the last syllable."""
+PAUSES: Final = 0.12
+"""Share of the syllables that a pause precedes."""
+PITCHES: Final = (60.0, 420.0)
 
 Floats = NDArray[np.float64]
 Samples = NDArray[np.int16]
@@ -110,9 +118,9 @@ class Manner:
 
 _STYLES: Final[dict[Style, Manner]] = {
     "neutral": Manner(pitch=0.0, span=2.0, rate=0.0, level=0.0, tilt=0.0),
-    "happy": Manner(pitch=4.0, span=5.0, rate=0.10, level=2.5, tilt=0.8),
-    "sad": Manner(pitch=-1.5, span=1.0, rate=-0.22, level=-4.0, tilt=-2.2),
-    "angry": Manner(pitch=2.0, span=3.0, rate=0.15, level=6.0, tilt=2.6),
+    "happy": Manner(pitch=4.5, span=7.0, rate=0.12, level=3.0, tilt=1.0),
+    "sad": Manner(pitch=-2.0, span=1.0, rate=-0.32, level=-5.0, tilt=-3.0),
+    "angry": Manner(pitch=2.5, span=3.0, rate=0.25, level=7.0, tilt=3.5),
 }
 STYLES: Final[tuple[Style, ...]] = tuple(_STYLES)
 
@@ -122,8 +130,8 @@ def voice_of(seed: int, speaker: int, gender: Gender) -> Voice:
     dice = Dice(seed, speaker)
     male = gender == "male"
     return Voice(
-        pitch=(125.0 if male else 195.0) * 2 ** (dice.spread(6.0) / 12),
-        tract=(1.0 if male else 1.14) * (1 + dice.spread(0.10)),
+        pitch=(118.0 if male else 208.0) * 2 ** (dice.spread(5.0) / 12),
+        tract=(1.0 if male else 1.18) * (1 + dice.spread(0.06)),
         level=dice.spread(3.0),
         tilt=dice.spread(1.6),
         rate=1 + dice.spread(0.2),
@@ -133,7 +141,7 @@ def voice_of(seed: int, speaker: int, gender: Gender) -> Voice:
 
 
 def speak(seed: int, speaker: int, voice: Voice, style: Style, take: int) -> Samples:
-    """One clip of 1.4 to 3.2 s.
+    """One clip of about one to three seconds.
 
     Returns
     -------
@@ -141,14 +149,14 @@ def speak(seed: int, speaker: int, voice: Voice, style: Style, take: int) -> Sam
     """
     dice = Dice(seed, speaker, STYLES.index(style), take)
     manner = _perform(dice, _STYLES[style], voice)
-    score = _write_score(dice, voice, manner)
+    score = _write_score(_write_syllables(dice, voice, manner), voice, manner)
     sound = _voiced(dice, score, manner.tilt + voice.tilt) + _noisy(dice, score, voice)
     return _record(dice, sound, voice.level + manner.level)
 
 
 def _perform(dice: Dice, style: Manner, voice: Voice) -> Manner:
     """The style as this speaker manages it in this take."""
-    strength = voice.expression * dice.one(0.7, 1.2)
+    strength = voice.expression * dice.one(0.8, 1.3)
     neutral = _STYLES["neutral"]
     return Manner(
         pitch=strength * style.pitch + dice.spread(1.5),
@@ -169,31 +177,60 @@ class _Score:
     hiss: Floats
 
 
-def _write_score(dice: Dice, voice: Voice, manner: Manner) -> _Score:
-    """Syllables one after the other: perhaps a pause, a consonant of noise, a vowel."""
-    syllables = int(dice.one(6, 10))
-    speed = voice.rate * np.exp(manner.rate)
-    vowels, melody, loud, hiss, edges = [], [], [], [], [0.12]
-    for number in range(syllables):
-        pause = dice.one(0.1, 0.3) / speed if number and dice.one(0, 1) < 0.12 else 0.0  # noqa: PLR2004
-        consonant = dice.one(0.03, 0.09) / speed
-        start = edges[-1] + pause
-        edges += [start + consonant, start + consonant + dice.one(0.10, 0.24) / speed]
-        vowels.append(_VOWELS[int(dice.one(0, len(_VOWELS)))])
-        melody.append(dice.spread(2.0) * manner.span - manner.span * 0.8 * number / syllables)
-        loud.append(10 ** (dice.spread(5.0) / 20))
-        hiss.append(dice.one(0.02, 0.25))
-    starts: Floats = np.array(edges[1::2])
-    stops: Floats = np.array(edges[2::2])
-    count = round((edges[-1] + 0.12) * SAMPLE_RATE / HOP)
-    frames: Floats = np.arange(count, dtype=np.float64) * (HOP / SAMPLE_RATE)
+@dataclass(frozen=True, slots=True)
+class _Syllable:
+    """A consonant of noise from `onset`, then a vowel from `start` to `stop` (seconds)."""
+
+    onset: float
+    start: float
+    stop: float
+    vowel: Floats
+    semitones: float
+    loudness: float
+    hiss: float
+
+
+def _write_syllables(dice: Dice, voice: Voice, manner: Manner) -> list[_Syllable]:
+    """Four to six syllables with pauses here and there, on a falling melody."""
+    count = int(dice.one(4, 7))
+    speed = voice.rate * math.exp(manner.rate)
+    syllables: list[_Syllable] = []
+    end = SILENCE
+    for number in range(count):
+        pause = dice.one(0.1, 0.3) if number and dice.one(0, 1) < PAUSES else 0.0
+        onset = end + pause / speed
+        start = onset + dice.one(0.03, 0.09) / speed
+        end = start + dice.one(0.10, 0.24) / speed
+        syllables.append(
+            _Syllable(
+                onset=onset,
+                start=start,
+                stop=end,
+                vowel=_VOWELS[int(dice.one(0, len(_VOWELS)))],
+                semitones=manner.span * (dice.spread(2.0) - 0.8 * number / count),
+                loudness=10 ** (dice.spread(5.0) / 20),
+                hiss=dice.one(0.02, 0.25),
+            )
+        )
+    return syllables
+
+
+def _write_score(syllables: Sequence[_Syllable], voice: Voice, manner: Manner) -> _Score:
+    """The control frames of syllables: trapezoids of loudness, gliding formants and pitch."""
+    starts: Floats = np.array([syllable.start for syllable in syllables])
+    stops: Floats = np.array([syllable.stop for syllable in syllables])
     middles: Floats = (starts + stops) / 2
-    semitones = manner.pitch + np.interp(frames, middles, np.array(melody))
+    count = round((syllables[-1].stop + SILENCE) * SAMPLE_RATE / HOP)
+    frames: Floats = np.arange(count, dtype=np.float64) * (HOP / SAMPLE_RATE)
+    melody = np.interp(frames, middles, np.array([syllable.semitones for syllable in syllables]))
+    loudness = np.array([syllable.loudness for syllable in syllables])
+    onsets: Floats = np.array([syllable.onset for syllable in syllables])
+    hiss = np.array([syllable.hiss for syllable in syllables])
     return _Score(
-        pitch=np.clip(voice.pitch * 2 ** (semitones / 12), 60.0, 420.0),
-        formants=voice.tract * _glide(frames, middles, np.array(vowels)),
-        voice=_envelope(frames, starts, stops, np.array(loud)),
-        hiss=_envelope(frames, starts - 0.07 / speed, starts + 0.01, np.array(hiss)),
+        pitch=np.clip(voice.pitch * 2 ** ((manner.pitch + melody) / 12), *PITCHES),
+        formants=voice.tract * _glide(frames, middles, np.array([s.vowel for s in syllables])),
+        voice=_envelope(frames, starts, stops, loudness),
+        hiss=_envelope(frames, onsets, starts, hiss),
     )
 
 

@@ -149,7 +149,8 @@ class _Rows:
 
     def _columns(self, header: Sequence[str]) -> list[str]:
         columns = [name.strip().lower() for name in header]
-        faults = [f"no column {name!r}" for name in REQUIRED if name not in columns]
+        lacking = [name for name in REQUIRED if name not in columns]
+        faults = [f"no column {', '.join(lacking)}"] if lacking else []
         faults += [
             f"column {name!r} twice" for name in REQUIRED + OPTIONAL if columns.count(name) > 1
         ]

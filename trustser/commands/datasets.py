@@ -1,0 +1,139 @@
+"""`trustser datasets`: the corpora the profiler reads, and what is wrong with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trustser.terminal import TerminalProgress, print_json, print_table
+
+if TYPE_CHECKING:
+    from profiler.corpora.audit import Audit
+    from profiler.corpora.info import CorpusInfo
+
+FAILED = 1
+"""Exit code where a check failed."""
+
+datasets_app = typer.Typer(help="Corpora: list them, or check one.", invoke_without_command=True)
+
+
+@datasets_app.callback()
+def list_datasets(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the corpora that can be profiled on, with licence and source."""
+    if context.invoked_subcommand is not None:
+        return
+    from profiler.corpora.registry import CORPORA  # noqa: PLC0415 - loaded only when asked for
+
+    if json:
+        print_json([_as_record(info) for info in CORPORA.values()])
+        return
+    print_table(
+        "Corpora",
+        ("name", "classes", "folds", "licence", "from"),
+        [
+            (
+                f"{info.name} (synthetic)" if info.synthetic else info.name,
+                ", ".join(info.classes) or "as labelled",
+                info.folding,
+                info.licence,
+                info.request,
+            )
+            for info in CORPORA.values()
+        ],
+    )
+
+
+@datasets_app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="Corpus to check. See `trustser datasets`.")],
+    data_root: Annotated[
+        Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option(help="`default`, `all`, or class names with commas.")
+    ] = "default",
+    audio: Annotated[
+        bool, typer.Option("--audio/--no-audio", help="Open the clips, or count from metadata.")
+    ] = True,
+    allow_outside: Annotated[
+        bool, typer.Option(help="Let a manifest name files outside its own folder.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON.")] = False,
+) -> None:
+    """Count a corpus and name what is wrong with it; exit code 1 when a fold would leak."""
+    from profiler.corpora.audit import check as audit  # noqa: PLC0415 - loaded only when asked for
+    from profiler.corpora.registry import read  # noqa: PLC0415 - loaded only when asked for
+
+    corpus = read(name, data_root, classes=classes, allow_outside=allow_outside)
+    result = audit(corpus, audio=audio, progress=TerminalProgress())
+    if json:
+        print_json(result.to_json())
+    else:
+        print_audit(result)
+    if not result.sound:
+        raise typer.Exit(FAILED)
+
+
+def print_audit(audit: Audit) -> None:
+    """The audit as tables: clips by class and gender, folds, findings."""
+    _print_counts(audit)
+    _print_folds(audit)
+    for note in (*audit.notes, *(f"{n} left out: {why}" for why, n in audit.left_out.items())):
+        typer.echo(f"- {note}")
+    if not audit.findings:
+        typer.echo("Nothing found to be wrong.")
+    for finding in audit.findings:
+        aspects = ", ".join(finding.aspects)
+        typer.echo(f"{finding.severity}: {finding.what} {finding.effect} [{aspects}]")
+    typer.echo("A fold would leak." if audit.leaks else "No fold leaks.")
+
+
+def _print_counts(audit: Audit) -> None:
+    kind = " (synthetic speech)" if audit.synthetic else ""
+    sound = f"{audit.audio.hours:.2f} h" if audit.audio.opened else "audio not opened"
+    speakers = len(audit.speakers)
+    typer.echo(f"{audit.corpus}{kind}: {audit.clips} clips, {speakers} speakers, {sound}")
+    rows = [("class " + name, str(count)) for name, count in audit.classes.items()]
+    rows += [("gender " + name, str(count)) for name, count in audit.genders.items()]
+    if audit.cramers_v is not None:
+        rows.append(("Cramér's V of class and gender", f"{audit.cramers_v:.3f}"))
+    rows += [(f"{rate} Hz", str(count)) for rate, count in audit.audio.rates.items()]
+    rows += [(f"{number} channel(s)", str(n)) for number, n in audit.audio.channels.items()]
+    print_table("Clips", ("", "clips"), rows, right=(1,))
+
+
+def _print_folds(audit: Audit) -> None:
+    rows = [
+        (
+            str(fold.number),
+            part,
+            str(count.clips),
+            str(count.speakers),
+            ", ".join(f"{name} {n}" for name, n in count.classes.items()),
+            ", ".join(f"{name} {n}" for name, n in count.genders.items()),
+        )
+        for fold in audit.folds
+        for part, count in fold.parts.items()
+    ]
+    columns = ("fold", "part", "clips", "speakers", "classes", "genders")
+    print_table("Folds", columns, rows, right=(0, 2, 3))
+
+
+def _as_record(info: CorpusInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "title": info.title,
+        "classes": list(info.classes),
+        "all_classes": list(info.all_classes),
+        "folds": info.folding,
+        "synthetic": info.synthetic,
+        "shares_speakers": info.shares_speakers,
+        "licence": info.licence,
+        "request": info.request,
+        "layout": info.layout.splitlines(),
+    }
