@@ -118,7 +118,7 @@ class Canvas:
         from matplotlib.text import Text  # noqa: PLC0415
 
         font = FontProperties(size=size, weight="bold" if bold else "normal")
-        text = _UNPRINTABLE.sub("\ufffd", text)  # XML has no place for control characters
+        text = _printable(text)
         graphics, placed = self._graphics(color, 1.0), Text(*at, text, ha=anchor)
         with rc_context({"svg.fonttype": "none"}):
             self._renderer.draw_text(
@@ -136,8 +136,8 @@ class Canvas:
         self._renderer.finalize()
         root = ElementTree.fromstring(self._buffer.getvalue())  # noqa: S314 (written above)
         body = "".join(_cleaned(child) for child in root)
-        size = f"0 0 {self.width} {self.height}"
-        opening = f'<svg class="picture" role="img" viewBox="{size}" aria-label="{escape(alt)}">'
+        size, words = f"0 0 {self.width} {self.height}", escape(_printable(alt))
+        opening = f'<svg class="picture" role="img" viewBox="{size}" aria-label="{words}">'
         return Markup(f"{opening}{body}</svg>")  # noqa: S704 (made of escaped parts)
 
     def _graphics(self, color: str, width: float) -> Any:
@@ -165,6 +165,11 @@ class Canvas:
 def _sentinel(token: str) -> tuple[float, float, float]:
     """A colour of no meaning that stands for `token` until the markup is cleaned."""
     return (0.0, 0.0, (TOKENS.index(token) + 1) / 255)
+
+
+def _printable(text: str) -> str:
+    """`text` without control characters, for which XML has no place."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def _cleaned(element: ElementTree.Element) -> str:

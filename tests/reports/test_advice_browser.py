@@ -84,7 +84,7 @@ def test_the_page_recomputes_as_python_does(
     path = tmp_path / "report.html"
     write_advice(_decide(_EQUAL, method=method), path)
     page = open_page(path)
-    rng = random.Random(f"weights {method}")
+    rng = random.Random(f"weights {method}")  # noqa: S311
     for _ in range(15):
         raw = [rng.randint(0, 100) / 10 for _ in _EQUAL]
         raw[rng.randrange(5)] = 10.0  # at least one counts

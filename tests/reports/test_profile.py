@@ -1,0 +1,164 @@
+"""The profile report: every figure in its place, unknown as unknown, hostile words as words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from profiles_db.errors import EvidenceError
+from reports.profile import render_profile, write_profile
+from reports.profile_view import ProfileView
+from tests.reports.decisions import HOSTILE
+from tests.reports.profiles import CLASSES, NO_GENDER, a_profile
+
+Open = Callable[..., Page]
+
+
+def _rows(page: Page, heading: str) -> list[list[str]]:
+    """Cells of the table of the card with this heading, as shown."""
+    card = page.locator(".card", has=page.get_by_role("heading", name=heading))
+    rows: list[list[str]] = card.locator("tbody tr").evaluate_all(
+        "(rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent.trim()))"
+    )
+    return rows
+
+
+@pytest.fixture
+def page(tmp_path: Path, open_page: Open) -> Page:
+    path = tmp_path / "profile.html"
+    write_profile([a_profile()], path)
+    return open_page(path)
+
+
+@pytest.mark.browser
+def test_the_confusion_matrix_has_every_count_where_it_belongs(page: Page) -> None:
+    rows = _rows(page, "Confusion matrix")
+    assert [row[0] for row in rows] == list(CLASSES)
+    for true, row in enumerate(rows):
+        assert row[1:] == ["96" if predicted == true else "7" for predicted in range(4)]
+
+
+@pytest.mark.browser
+def test_recall_is_shown_by_class_and_gender(page: Page) -> None:
+    rows = _rows(page, "Recall by class and gender")
+    assert rows[3] == ["angry", "70.0\xa0%", "50.0\xa0%", "50.0\xa0%"]
+    assert rows[4][0] == "Mean (UAR)"
+    assert rows[4][2:] == ["60.0\xa0%", "60.0\xa0%"]
+
+
+@pytest.mark.browser
+def test_attacks_are_shown_as_a_table(page: Page) -> None:
+    rows = _rows(page, "Under attack")
+    assert ["FGSM35 dB", "90.0\xa0%", "6.0\xa0%", "35.25 dB"] in rows
+    assert [row[0] for row in rows] == [
+        "FGSM35 dB", "FGSM45 dB", "Gaussian noise35 dB", "Gaussian noise45 dB", "PGD35 dB",
+    ]  # fmt: skip
+
+
+@pytest.mark.browser
+def test_layers_are_in_the_order_of_their_numbers(page: Page) -> None:
+    assert [row[0] for row in _rows(page, "Which hidden states")] == [str(n) for n in range(12)]
+
+
+def test_flags_folds_and_further_figures_are_shown() -> None:
+    text = render_profile([a_profile()])
+    assert text.count("noise beats FGSM") >= 2
+    assert "Fold 2" in text
+    assert "deviation over folds" in text
+    assert "2 of 5 folds" in text
+
+
+def test_every_measurement_is_in_some_table() -> None:
+    view = ProfileView(a_profile(), "profile-1")
+    placed = [*view.criteria, *view.recalls.values(), *view.confusion.values(), *view.further]
+    placed += view.layers.values()
+    placed += [m for a in view.attacks for m in (a.success, a.accuracy, a.reached) if m]
+    placed += [
+        m
+        for gender in view.genders
+        for label in (None, *view.recalls)
+        if (m := view.by_gender("recall" if label else "uar", gender, label))
+    ]
+    placed += [
+        m for name in view.fold_criteria for fold in view.folds if (m := view.of_fold(name, fold))
+    ]
+    assert set(placed) == set(view.profile.measurements)
+
+
+def test_labels_with_commas_and_equals_signs_stay_whole() -> None:
+    odd = ("a,gender=x", "true=b,c", "class=")
+    view = ProfileView(a_profile(classes=odd), "profile-1")
+    assert tuple(view.recalls) == odd
+    assert set(view.confusion) == {(one, other) for one in odd for other in odd}
+    found = view.by_gender("recall", "male", odd[0])
+    assert found is not None
+    assert found.value == 0.5
+
+
+def test_unknown_is_said_with_its_reason_and_drawn_as_a_gap() -> None:
+    text = render_profile([a_profile(gender=False)])
+    assert NO_GENDER in text
+    assert "Privacy unknown, score unknown" in text
+    radar = re.search(r'<svg class="picture".*?</svg>', text, re.DOTALL)
+    assert radar is not None
+    # Two of five corners are unknown and apart: of the outline's five sides one is left.
+    assert radar[0].count('stroke="var(--backbone-0)" stroke-width="2.4"') == 1
+
+
+def test_untrained_and_synthetic_are_shouted() -> None:
+    text = render_profile([a_profile(kind="random", synthetic=True)])
+    assert 'class="shout"' in text
+    assert text.count("UNTRAINED WEIGHTS, SYNTHETIC SPEECH") == 2
+    captions = re.findall(r"<caption>(.*?)</caption>", text, re.DOTALL)
+    about = [c for c in captions if c not in {"Protocol", "Run"} and "what chance gives" not in c]
+    assert about
+    assert all("untrained weights" in c and "synthetic speech" in c for c in about)
+    assert 'class="shout"' not in render_profile([a_profile()])
+
+
+def test_profiles_of_two_studies_are_kept_apart() -> None:
+    both = [a_profile("apc"), a_profile("tera", study="6" * 64)]
+    assert "compared only within a study" in render_profile(both)
+    assert "compared only within a study" not in render_profile(both[:1] * 2)
+
+
+def test_the_same_profiles_give_the_same_bytes() -> None:
+    profiles = [a_profile(), a_profile("apc", gender=False)]
+    assert render_profile(profiles) == render_profile(profiles)
+    assert len(render_profile(profiles * 4).encode()) < 500_000
+
+
+def test_nothing_to_report_is_one_line() -> None:
+    with pytest.raises(EvidenceError, match="no profile"):
+        render_profile([])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(scheme: str, tmp_path: Path, browser: Browser) -> None:
+    path = tmp_path / "profiles.html"
+    write_profile([a_profile(kind="random"), a_profile("apc", gender=False)], path)
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    found = Axe().run(page).response["violations"]
+    assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == []
+    context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_words_are_words(text: str, tmp_path: Path, open_page: Open) -> None:
+    path = tmp_path / "profile.html"
+    profile = a_profile(text, classes=(text, "other"), notes=text, study=text)
+    write_profile([profile], path, made_at=text)
+    page = open_page(path, viewport={"width": 360, "height": 800})
+    assert page.locator("h1 bdi").text_content() == text.replace("\x00", "")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.locator("img, script").count() == 0
