@@ -15,6 +15,9 @@ from profiles_db.criteria import CRITERIA
 from profiles_db.measurement import IntervalKind, Measurement
 from profiles_db.profile import Profile, WeightsKind
 
+Given = float | tuple[float, float, float] | str
+"""A figure for `profile_of`: its value, (low, value, high), or why it is unknown."""
+
 SCORED = ("accuracy", "macro_f1", "speaker_worst_decile", "accuracy_under_attack")
 """Criteria whose fixed scale runs from 0 to 1, so that value and score are the same number."""
 
@@ -61,7 +64,7 @@ def scenario_of(text: str) -> Scenario:
 
 def profile_of(
     backbone: str,
-    values: Mapping[str, float | tuple[float, float, float] | str],
+    values: Mapping[str, Given],
     *,
     study: str = "aaaa1111",
     corpus: str = "ravdess",
@@ -76,7 +79,7 @@ def profile_of(
 ) -> Profile:
     """A measured profile: a value, (low, value, high), or the reason why it is unknown."""
 
-    def measurement(name: str, given: float | tuple[float, float, float] | str) -> Measurement:
+    def measurement(name: str, given: Given) -> Measurement:
         if isinstance(given, str):
             return Measurement(study, backbone, weights_id, corpus, name, None, unknown=given)
         low, value, high = given if isinstance(given, tuple) else (None, given, None)

@@ -1,0 +1,139 @@
+"""The advise-side commands: what they print, write, and exit with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from advisor import shipped_names
+from advisor.schema import scenario_schema
+from trustser.__main__ import run
+
+IMPOSSIBLE = "extends: edge\ntitle: Nothing fits\nbudget: {macs: 1 GMAC}\n"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def _files() -> list[str]:
+    return sorted(path.name for path in Path().iterdir())
+
+
+def test_advise_writes_its_report_beside_you(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["advise", "edge"]) == 0
+    out = capsys.readouterr().out
+    assert "Whisper Tiny is chosen" in out
+    assert out.rstrip().endswith("Report: trustser-edge.html")
+    assert "Whisper Tiny" in Path("trustser-edge.html").read_text(encoding="utf-8")
+
+
+def test_json_alone_writes_no_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["advise", "cloud", "--json"]) == 0
+    decision = json.loads(capsys.readouterr().out)
+    assert decision["choice"] == "whisper_small"
+    assert decision["ranking"][0] == "whisper_small"
+    assert _files() == []
+
+
+def test_json_and_a_report_where_both_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["advise", "cloud", "--json", "-o", "out.html"]) == 0
+    json.loads(capsys.readouterr().out)
+    assert _files() == ["out.html"]
+
+
+def test_the_same_inputs_give_the_same_bytes() -> None:
+    for name in ("a.html", "b.html"):
+        assert run(["advise", "edge", "-o", name, "--made-at", "2026-01-31T12:00:00Z"]) == 0
+    assert Path("a.html").read_bytes() == Path("b.html").read_bytes()
+
+
+def test_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["advise", "critical", "--markdown"]) == 0
+    assert capsys.readouterr().out.startswith("### Critical application: wavlm")
+    assert _files() == []
+
+
+def test_no_candidate_is_exit_code_3_and_the_report_says_what_to_relax(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("none.yaml").write_text(IMPOSSIBLE, encoding="utf-8")
+    assert run(["advise", "none.yaml"]) == 3
+    assert "would come in if" in capsys.readouterr().out
+    assert "relaxed to 2.43 GMAC" in Path("trustser-none.html").read_text(encoding="utf-8")
+    assert run(["advise", "none.yaml", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["choice"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["advise", "nowhere.yaml"], "no such file or shipped scenario"),
+        (["advise", "edgy"], "Did you mean 'edge'?"),
+        (["advise", "edge", "--seed", "-1"], "seed -1"),
+        (["advise", "edge", "--made-at", "yesterday"], "is no time"),
+        (["advise", "edge", "--json", "--markdown"], "Choose one"),
+        (["advise", "edge", "-o", "no/such/folder.html"], "no/such"),
+        (["init", "no/such/folder.yaml"], "cannot be written"),
+        (["validate", "nowhere.yaml"], "no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert expected in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+
+
+def test_measured_evidence_needs_its_database(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("m.yaml").write_text("extends: edge\nevidence: measured\n", encoding="utf-8")
+    assert run(["advise", "m.yaml", "--json"]) == 2
+    assert "trustser.duckdb" in capsys.readouterr().err
+
+
+def test_a_database_beside_published_evidence_is_said_not_to_be_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["advise", "edge", "--json", "--db", "some.duckdb"]) == 0
+    assert "some.duckdb is not read" in capsys.readouterr().err
+
+
+def test_validate_names_every_error_of_every_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yaml").write_text("extends: edge\nmethd: topsis\nbudget: {macs: 5}\n", encoding="utf-8")
+    Path("b.yaml").write_text("extends: edge\ncandidates: {include: [apx]}\n", encoding="utf-8")
+    assert run(["validate", "a.yaml", "edge", "b.yaml"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "edge: valid\n"
+    lines = captured.err.splitlines()
+    assert [line.removeprefix("trustser: ").split(":")[:3] for line in lines] == [
+        ["a.yaml", "2", "1"],
+        ["a.yaml", "3", "16"],
+        ["b.yaml", "2", "24"],
+    ]
+
+
+def test_validate_accepts_what_ships() -> None:
+    assert run(["validate", *shipped_names()]) == 0
+
+
+def test_schema_prints_and_writes_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == scenario_schema()
+    assert run(["schema", "-o", "s.json"]) == 0
+    assert json.loads(Path("s.json").read_text(encoding="utf-8")) == scenario_schema()
+
+
+def test_init_writes_a_scenario_that_advise_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", "mine.yaml"]) == 0
+    assert run(["validate", "mine.yaml"]) == 0
+    assert run(["init", "mine.yaml"]) == 2
+    assert "use --force" in capsys.readouterr().err.lower()
+    assert run(["init", "mine.yaml", "--force"]) == 0
+    assert run(["advise", "mine.yaml", "--json"]) == 0
+    assert _files() == ["mine.yaml"]

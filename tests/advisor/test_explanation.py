@@ -1,0 +1,163 @@
+"""The words: each sentence is checked against the data it is made from."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from advisor import Decision, advise, shipped_names
+from advisor.summary import as_markdown, as_text
+from advisor.wording import difference_text, listed, share, title_of
+from tests.advisor.tables import Given, profile_of, scenario_of
+
+
+def _all(decision: Decision) -> str:
+    return "\n".join(sentence.text for sentence in decision.explanation)
+
+
+def test_the_report_says_what_the_paper_does_not() -> None:
+    """Priorities alone choose Whisper Tiny for the cloud; WavLM's advantage is an artefact."""
+    decision = advise("cloud")
+    assert decision.priorities_ranking[0] == "whisper_tiny"
+    text = _all(decision)
+    assert (
+        "The priorities alone would choose Whisper Tiny (0.619 against 0.586 for Whisper Small); "
+        "it is out because its unweighted average recall of 63.7 % misses "
+        "“Unweighted average recall at least 66 %” by 2.3 points."
+    ) in text
+    assert "“Unweighted average recall at least 66 %” is decisive: without it, Whisper Tiny" in text
+    assert (
+        "That WavLM Base+ costs less than wav2vec 2.0 Base by the paper's counting (33.20 GMAC "
+        "against 41.70 GMAC) is an artefact of that counting"
+    ) in text
+
+
+def test_no_artefact_where_the_whole_count_says_the_same() -> None:
+    """The sentence comes from the figures: without the disputed ones it does not stand."""
+    decision = advise(
+        scenario_of(
+            "priorities: {sustainability: high}\ncandidates: {exclude: [wavlm_base_plus, apc]}\n"
+        )
+    )
+    assert all("artefact" not in text for text in decision.sentences("counting"))
+    by_macs = advise(scenario_of("priorities: {macs: high}\n"))
+    assert by_macs.sentences("counting") == ()
+
+
+def test_priorities_that_agree_are_said_to_agree() -> None:
+    text = _all(advise("critical"))
+    assert "The priorities alone give the same choice: no requirement is decisive." in text
+    assert "is decisive: without it" not in text
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_why_not_each_of_the_others(name: str) -> None:
+    decision = advise(name)
+    subjects = [s.subject for s in decision.explanation if s.topic == "why_not"]
+    assert subjects == [c.name for c in decision.candidates if c.name != decision.choice]
+    for candidate in decision.candidates:
+        assert candidate.why
+        out = any(outcome.blocks for outcome in candidate.outcomes)
+        assert (" is out: " in candidate.why) is out
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_sentences_are_whole_and_carry_no_raw_names(name: str) -> None:
+    for sentence in advise(name).explanation:
+        text = sentence.text
+        assert re.match(r"[A-Z“a-z]", text)
+        assert text.endswith(".")
+        assert not re.search(r"None|nan|\b[a-z]+_[a-z_]+\b(?<!allow_untrained)", text), text
+
+
+def test_two_who_cannot_be_told_apart_are_said_to_be_so() -> None:
+    decision = advise("critical")
+    assert decision.tie_groups[0] == ("wavlm_base_plus", "whisper_small")
+    percent = share(decision.beats["whisper_small"])
+    (tie,) = decision.sentences("tie")
+    assert tie == (
+        f"The evidence cannot tell WavLM Base+ apart from Whisper Small ({percent} of the draws), "
+        "which it scores above."
+    )
+
+
+def test_the_flip_named_is_the_flip_found() -> None:
+    decision = advise("critical")
+    assert decision.flip is not None
+    text = next(t for t in decision.sentences("sensitivity") if t.startswith("The smallest"))
+    assert f"moves {100 * decision.flip.moved:.1f} % of all weight" in text
+    assert "Whisper Small is chosen" in text
+
+
+def test_methods_that_disagree_are_named() -> None:
+    decision = advise("critical")
+    disagree = [m.method for m in decision.methods if not m.agrees]
+    assert disagree == ["weighted_product"]
+    assert decision.sentences("method") == ("By weighted product, Whisper Small would be chosen.",)
+    assert advise("edge").sentences("method") == ("All 4 methods choose Whisper Tiny.",)
+
+
+def test_assumed_intervals_and_digitised_figures_are_said_to_be_so() -> None:
+    text = "\n".join(advise("edge").sentences("evidence"))
+    assert "are assumed, not measured: the source prints none" in text
+    assert "read off a published chart" in text
+    assert "equality of odds" in text
+
+
+def test_measured_evidence_says_none_of_that() -> None:
+    values: dict[str, Given] = {"uar": (0.58, 0.6, 0.62), "attack_success_rate": (0.6, 0.7, 0.8)}
+    profiles = [profile_of("apc", values), profile_of("tera", values | {"uar": (0.6, 0.62, 0.64)})]
+    decision = advise(scenario_of("evidence: measured\n"), profiles)
+    text = _all(decision)
+    assert "assumed" not in text
+    assert "paper" not in text
+    assert "read off" not in text
+
+
+def test_the_single_measurement_that_would_change_most() -> None:
+    """c at 0.45 +- 0.146 passes a's 0.5 with probability 1 - Phi(0.67) = 0.25; b hardly ever."""
+    profiles = [
+        profile_of("a", {"accuracy": 0.5}),
+        profile_of("b", {"accuracy": (0.302, 0.4, 0.498)}),
+        profile_of("c", {"accuracy": (0.304, 0.45, 0.596)}),
+    ]
+    text = "evidence: measured\npriorities: {accuracy: 1}\n"
+    decision = advise(scenario_of(text), profiles)
+    first = decision.sways[0]
+    assert (first.candidate, first.criterion, first.towards) == ("c", "accuracy", "c")
+    assert first.probability == pytest.approx(0.25, abs=0.02)
+    assert "accuracy of c" in decision.sentences("measure_next")[0]
+
+
+def test_no_certainty_is_claimed_that_is_not_there() -> None:
+    assert share(0.9999) == "over 99 %"
+    assert share(0.00001) == "under 1 %"
+    assert (share(0.0), share(1.0), share(0.5)) == ("0 %", "100 %", "50 %")
+
+
+def test_pieces_of_sentences() -> None:
+    assert listed([]) == ""
+    assert listed(["a", "b"]) == "a and b"
+    assert difference_text("gender_accuracy", 0.054) == "5.4 points"
+    assert title_of("uar") == "unweighted average recall"
+    assert title_of("macro_f1") == "macro F1"
+
+
+def test_the_terminal_gets_choice_and_ranking() -> None:
+    text = as_text(advise("cloud"))
+    lines = text.splitlines()
+    assert lines[0] == "Cloud service"
+    assert lines[2].startswith("Whisper Small is chosen")
+    assert " 1. whisper_small" in text
+    assert "  - whisper_tiny" in text
+    assert "out: uar" in text
+
+
+def test_markdown_is_short_and_shows_text_as_it_is() -> None:
+    scenario = scenario_of('title: "a|b <img src=x> `c` [d](e) @all"\n')
+    text = as_markdown(advise(scenario))
+    assert r"a\|b \<img src=x\> \`c\` \[d\](e) \@all" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(table) == 9
+    assert len({line.count("|") - line.count(r"\|") for line in table}) == 1
