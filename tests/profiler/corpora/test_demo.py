@@ -44,22 +44,23 @@ def test_what_it_holds(corpus: Corpus) -> None:
             assert {by_id[id_].gender for id_ in part} == {"female", "male"}
 
 
-def test_every_clip_is_16_khz_mono_of_one_to_four_seconds(corpus: Corpus) -> None:
+def test_every_clip_is_16_khz_mono_of_usual_length(corpus: Corpus) -> None:
     for utterance in corpus.utterances:
         info = soundfile.info(utterance.path)
         assert (info.samplerate, info.channels, info.subtype) == (16_000, 1, "PCM_16")
-        assert 1.0 < info.duration < 4.0
+        assert 0.7 < info.duration < 3.5
 
 
 def test_the_bytes_are_those_of_the_first_release(corpus: Corpus) -> None:
     digest = hashlib.sha256()
     for utterance in corpus.utterances:
-        digest.update(utterance.path.read_bytes())
+        digest.update(utterance.path.read_bytes()[44:])  # without the WAV header
     assert digest.hexdigest() == FROZEN
 
 
-FROZEN = "TO BE FROZEN"
-"""Over all clips; a change of the voice changes `demo.VERSION` and this."""
+FROZEN = "d76d93a522b7c5c37eb122ab64ce8f73a3993f2b4f98fd0898f414e401798baa"
+"""Over the samples of all clips; the same with NumPy 1.26 and 2.4, with and without AVX2.
+A change of the voice changes `demo.VERSION` and this."""
 
 
 def test_another_seed_gives_other_clips() -> None:
