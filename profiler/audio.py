@@ -144,7 +144,7 @@ def audio_digest(samples: Samples) -> str:
 
     Examples
     --------
-    >>> audio_digest(np.zeros(3, dtype=np.float32))[:20]
+    >>> audio_digest(np.zeros(3, dtype=np.float32))[:21]
     'sha256:15ec7bf0b50732'
     """
     return f"sha256:{hashlib.sha256(samples.astype('<f4', copy=False).tobytes()).hexdigest()}"

@@ -8,10 +8,9 @@ or not at all, and a damaged one is made again.
 
 from __future__ import annotations
 
+import io
 import itertools
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
 from profiler.protocol import SAMPLE_RATE, digest_of
 from profiles_db.errors import AudioError
+from profiles_db.files import replacing
 
 FORMAT: Final = 1
 """Raised when features of the same audio and weights come out otherwise than before."""
@@ -153,18 +153,13 @@ class FeatureCache:
 
     @staticmethod
     def _write(path: Path, array: np.ndarray) -> None:
+        content = io.BytesIO()
+        np.save(content, array, allow_pickle=False)
+        checksum = zlib.crc32(content.getbuffer())
         path.parent.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-        try:
-            with os.fdopen(handle, "w+b") as file:
-                np.save(file, array, allow_pickle=False)
-                file.seek(0)
-                checksum = zlib.crc32(file.read())
-                file.write(_CHECKSUM.pack(_MARK, checksum))
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with replacing(path) as part, part.open("wb") as file:
+            file.write(content.getbuffer())
+            file.write(_CHECKSUM.pack(_MARK, checksum))
 
 
 def _undamaged(path: Path) -> bool:

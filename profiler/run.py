@@ -14,11 +14,12 @@ from profiler.aspects.fairness import fairness
 from profiler.aspects.performance import system_performance
 from profiler.aspects.privacy import privacy
 from profiler.aspects.safety import safety
-from profiler.aspects.sustainability import Subject, counted, on_device
+from profiler.aspects.sustainability import NO_CORPUS, Subject, counted, on_device
 from profiler.aspects.tables import Measure, Table
 from profiler.backbones.base import Backbone
 from profiler.bench import Bench
 from profiler.costs.architecture import costs_of
+from profiler.costs.counting import CLIP_SECONDS
 from profiler.costs.device import describe, measure_device
 from profiler.features import FeatureCache
 from profiler.fold_run import run_fold
@@ -153,6 +154,44 @@ def _run_folds(
         for stage_name, spent in stages.items():
             seconds[stage_name] = seconds.get(stage_name, 0.0) + spent
     return seconds, unusable
+
+
+def profile_costs(
+    backbone: Backbone, store: Store, *, device: torch.device, progress: Progress
+) -> Outcome:
+    """Measure sustainability alone, which needs neither corpus nor trained weights.
+
+    Its study is that of the costs, never that of a full profile: the other aspects are missing,
+    not zero. It is measured anew each time, since the device may have changed.
+    """
+    run = _costs_run(backbone, device)
+    store.forget(run.run)
+    store.begin(run)
+    found = measure_costs(run, backbone, progress)
+    store.finish(run.run, found, _now(), dict(run.provenance))
+    return Outcome(_stored(store, run), already_there=False)
+
+
+def _costs_run(backbone: Backbone, device: torch.device) -> Run:
+    weights, protocol = backbone.weights, {"only": "sustainability", "seconds": CLIP_SECONDS}
+    study = digest_of(protocol)[:SHORT]
+    return Run(
+        run=digest_of([study, backbone.name, weights.id, describe(device)])[:SHORT],
+        study=study,
+        backbone=backbone.name,
+        corpus=NO_CORPUS,
+        weights_kind=weights.kind,
+        weights_id=weights.id,
+        weights_origin=weights.origin,
+        synthetic=False,
+        folds=0,
+        folds_total=0,
+        seeds=0,
+        device=describe(device),
+        started=_now(),
+        protocol=protocol,
+        provenance={"versions": versions()},
+    )
 
 
 def measure_run(study: Study, run: Run, store: Store) -> list[Measurement]:

@@ -9,7 +9,7 @@ from profiler.backbones.load import load
 from profiler.machine import pick_device
 from profiler.progress import Progress
 from profiler.protocol import Protocol
-from profiler.run import profile
+from profiler.run import profile, profile_costs
 from profiler.study import open_study
 from profiles_db.profile import Profile
 from profiles_db.store import Store
@@ -66,3 +66,20 @@ def profile_all(
             progress.say(f"{name}: already profiled as run {outcome.profile.run}, nothing to do")
         profiles.append(outcome.profile)
     return profiles
+
+
+def profile_all_costs(
+    backbones: Sequence[str],
+    store: Store,
+    *,
+    weights: str,
+    device: str,
+    progress: Progress,
+) -> list[Profile]:
+    """Sustainability of each of `backbones` on this device, without a corpus."""
+    where = pick_device(device)
+    loaded = [load(name, weights, device=where) for name in backbones]
+    return [
+        profile_costs(backbone, store, device=where, progress=progress).profile
+        for backbone in loaded
+    ]

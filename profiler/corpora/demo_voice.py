@@ -141,7 +141,7 @@ def voice_of(seed: int, speaker: int, gender: Gender) -> Voice:
 
 
 def speak(seed: int, speaker: int, voice: Voice, style: Style, take: int) -> Samples:
-    """One clip of about 0.8 to 3 s.
+    """One clip of about 0.7 to 3.5 s.
 
     Returns
     -------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,9 +32,11 @@ such as the products of attention, it does not see."""
 
 # Operators without multiply-accumulates worth the name: they move data, or do a step per element.
 _STEPS: Final = """
-abs add add_ as_strided div div_ embedding erf exp gelu hann_window leaky_relu log log10 log_softmax
-lt max maximum mean min minimum mul mul_ new_ones neg numpy_T pad pow reciprocal repeat rsqrt rsub
-sigmoid silu softmax softplus sqrt square std sub sub_ sum tanh var view_as_real where _weight_norm
+_weight_norm abs add add_ as_strided clone cumsum div div_ embedding erf exp expand_as gelu
+hann_window index_select leaky_relu log log10 log_softmax lt max maximum mean min minimum
+movedim mul mul_ neg new_ones numpy_T ones_like pad pow reciprocal relu6 repeat repeat_interleave
+rsqrt rsub sigmoid silu sin softmax softplus sqrt square std sub sub_ sum swapaxes tanh tile
+unflatten var view_as_real where
 """
 ELEMENTWISE: Final = frozenset(f"aten::{name}" for name in _STEPS.split())
 
@@ -92,10 +95,21 @@ def _analysis(backbone: Backbone, seconds: float) -> FlopCountAnalysis:
     analysis.set_op_handle(**HANDLERS)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     analysis.tracer_warnings("none")
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _layers_unfused():
         warnings.simplefilter("ignore")  # the tracer's, on shapes that are constant here
         analysis.total()
     return analysis
+
+
+@contextmanager
+def _layers_unfused() -> Iterator[None]:
+    """Let torch's own transformer layers run as the operators they are made of."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _features(backbone: Backbone, seconds: float) -> Tensor:

@@ -31,15 +31,6 @@ def attention(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:  # noqa: AR
     return math.prod(query[:-1]) * key[-2] * (query[-1] + value[-1])
 
 
-def fused_attention(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:  # noqa: ARG001
-    """Multi-head attention as one operator: its four projections and its two products."""
-    query, key = _shape(inputs[0]), _shape(inputs[1])
-    batch, targets, width = query
-    sources = key[1]
-    projections = 2 * (targets + sources) * width * width
-    return batch * (projections + 2 * targets * sources * width)
-
-
 def batched_product(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:  # noqa: ARG001
     """`baddbmm`: a product of matrices, batched, with an addition."""
     left, right = _shape(inputs[1]), _shape(inputs[2])
@@ -90,7 +81,6 @@ def _depth(inputs: Sequence[Any]) -> tuple[int, bool]:
 HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "aten::scaled_dot_product_attention": attention,
-        "aten::_native_multi_head_attention": fused_attention,
         "aten::baddbmm": batched_product,
         "aten::gru": recurrent(3, elementwise=13),
         "aten::lstm": recurrent(4, elementwise=16),

@@ -48,7 +48,7 @@ def test_every_clip_is_16_khz_mono_of_usual_length(corpus: Corpus) -> None:
     for utterance in corpus.utterances:
         info = soundfile.info(utterance.path)
         assert (info.samplerate, info.channels, info.subtype) == (16_000, 1, "PCM_16")
-        assert 0.7 < info.duration < 3.5
+        assert 0.7 < info.duration < 3.6
 
 
 def test_the_bytes_are_those_of_the_first_release(corpus: Corpus) -> None:
