@@ -1,0 +1,84 @@
+"""What is measured on the device: its form, and what memory really takes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import transformers as hf
+
+from profiler.backbones.load import load
+from profiler.costs import memory
+from profiler.costs.device import FEWEST, describe, measure_device, measure_latency
+from profiler.costs.memory import PeakMemory, Request, peak_memory
+from tests.profiler.backbones.checkpoints import WHISPER, saved
+
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process its peak memory"
+)
+
+
+def request_for(name: str, weights: str = "random", samples: int = 16_000) -> Request:
+    return Request(name, weights, "cpu", samples, threads=1)
+
+
+def test_latency_has_the_repetitions_and_order_it_says() -> None:
+    latency = measure_latency(load("fbank"), clip_seconds=1.0, budget_seconds=0.0)
+
+    assert latency.n == FEWEST
+    assert 0 < latency.p50.value <= latency.p95.value
+    assert latency.p50.low is not None
+    assert latency.p50.low <= latency.p50.value
+
+
+def test_the_device_is_named_with_its_threads() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert describe(torch.device("cpu")).endswith(", 1 thread")
+    torch.set_num_threads(2)
+    assert describe(torch.device("cpu")).endswith(", 2 threads")
+    torch.set_num_threads(before)
+
+
+@linux_only
+def test_the_costs_of_a_device_belong_together() -> None:
+    costs = measure_device(load("fbank"), "fbank", clip_seconds=2.0, budget_seconds=0.0)
+
+    assert costs.real_time_factor.value == pytest.approx(costs.latency.p50.value / 2.0)
+    assert costs.device == describe(torch.device("cpu"))
+    assert costs.memory.value is not None
+    assert 0 < costs.memory.value < 200e6
+
+
+@linux_only
+def test_peak_memory_holds_the_weights_and_little_more(tmp_path: Path) -> None:
+    """Of a wide, shallow encoder, whose weights outweigh all that one second needs."""
+    wide = {"d_model": 1_024, "encoder_layers": 4, "encoder_ffn_dim": 4_096, "decoder_layers": 0}
+    model = hf.WhisperModel(hf.WhisperConfig(**{**WHISPER, **wide}))
+    folder = str(saved(model, tmp_path))
+    size = load(folder).weights.size
+    measured = peak_memory(request_for(folder, weights=folder))
+
+    assert measured.unknown is None
+    assert measured.value is not None
+    assert size < measured.value < 1.8 * size
+
+
+def test_a_measuring_process_that_fails_leaves_memory_unknown_with_the_reason() -> None:
+    measured = peak_memory(request_for("no_such_backbone"))
+
+    assert measured.value is None
+    assert measured.unknown is not None
+    assert "unknown backbone 'no_such_backbone'" in measured.unknown
+
+
+def test_a_measuring_process_that_hangs_leaves_memory_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(memory, "TIMEOUT_SECONDS", 0.01)
+
+    assert peak_memory(request_for("fbank")) == PeakMemory(
+        None, "the measuring process took more than 0.01 s"
+    )
