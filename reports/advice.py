@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from advisor.decision import Decision
 from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View
-from reports.embedded import as_script
+from reports.embedded import as_script, decision_text
 from reports.page import render_page, write_text
 from reports.wording import INTERVALS, METHODS, ORIGINS
+
+_MADE_AT: Final = re.compile(r'<meta name="trustser-made-at" content="([^"]*)">')
+_EXCERPT: Final = 120
 
 
 def write_advice(decision: Decision, path: Path, *, made_at: str | None = None) -> None:
@@ -36,6 +42,36 @@ def write_advice(decision: Decision, path: Path, *, made_at: str | None = None) 
 def render_advice(decision: Decision, *, made_at: str | None = None) -> str:
     """The report of `decision` as the text of an HTML file; see `write_advice`."""
     return render_page("advice.html.j2", _context(decision, made_at), script="advice.js")
+
+
+def shown_otherwise(report: str, where: str) -> str | None:
+    """The first line of a report that is not as this version shows the decision inside.
+
+    Parameters
+    ----------
+    report : str
+        Text of the file.
+    where : str
+        What errors call it.
+
+    Returns
+    -------
+    str or None
+        `line 12: ...`; None where the whole page shows what its data says.
+
+    Raises
+    ------
+    InputError
+        If there is no decision inside.
+    """
+    decision = Decision.from_json(decision_text(report, where))
+    made_at = _MADE_AT.search(report)
+    expected = render_advice(decision, made_at=unescape(made_at[1]) if made_at else None)
+    pairs = zip_longest(report.splitlines(), expected.splitlines(), fillvalue="")
+    for number, (found, right) in enumerate(pairs, 1):
+        if found != right:
+            return f"line {number}: {found.strip()[:_EXCERPT]}"
+    return None
 
 
 def _context(decision: Decision, made_at: str | None) -> dict[str, Any]:

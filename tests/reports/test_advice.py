@@ -17,7 +17,7 @@ import pytest
 from advisor import Decision
 from profiles_db.errors import InputError
 from reports.advice import render_advice, write_advice
-from reports.embedded import read_decision
+from reports.embedded import as_script, read_decision
 from tests.reports.decisions import HOSTILE, hostile, untrained, with_unknown
 
 Write = Callable[[Decision], Path]
@@ -61,7 +61,8 @@ def test_another_process_gives_the_same_bytes(edge: Decision) -> None:
 def test_the_time_of_making_is_all_that_differs(edge: Decision) -> None:
     dated = render_advice(edge, made_at="2026-11-20 10:00")
     assert "2026-11-20 10:00" in dated
-    assert dated.replace(" on 2026-11-20 10:00", "") == render_advice(edge)
+    mark = '<meta name="trustser-made-at" content="2026-11-20 10:00">\n'
+    assert dated.replace(" on 2026-11-20 10:00", "").replace(mark, "") == render_advice(edge)
 
 
 @pytest.mark.parametrize("name", ["edge", "cloud"])
@@ -82,7 +83,16 @@ def test_it_carries_hostile_words_unchanged(edge: Decision, report: Write, text:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "<p>no report</p>", '<script id="trustser-decision">[1]</script>']
+    "content",
+    [
+        "",
+        "<p>no report</p>",
+        '<script id="trustser-decision">{}</script>',
+        as_script("[1]"),
+        as_script("{"),
+        as_script("[" * 100_000),
+        as_script("{}")[:-4],
+    ],
 )
 def test_another_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.html"

@@ -82,7 +82,40 @@ def test_a_report_as_it_was_written_holds(tmp_path: Path) -> None:
     page = tmp_path / "edge.html"
     write_advice(advise("edge"), page)
     code, said = _run("verify", page)
-    assert (code, said) == (0, "The decision comes out the same: whisper_tiny.\n")
+    assert code == 0
+    assert said.splitlines() == [
+        "The decision comes out the same: whisper_tiny.",
+        "The page shows what its data says.",
+    ]
+
+
+def test_a_page_with_its_time_of_making_holds(tmp_path: Path) -> None:
+    page = tmp_path / "edge.html"
+    write_advice(advise("edge"), page, made_at='"noon" <b> & after')
+    assert _run("verify", page)[0] == 0
+
+
+def test_words_that_were_altered_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "edge.html"
+    write_advice(advise("edge"), page)
+    text = page.read_text("utf-8")
+    shown = '<p class="value">63.7\xa0%</p>'
+    assert text.count(shown) == 1
+    page.write_text(text.replace(shown, '<p class="value">73.7\xa0%</p>'), encoding="utf-8")
+    code, said = _run("verify", page)
+    assert code == 1
+    assert "The page was altered" in said
+    assert "73.7" in said
+
+
+def test_the_page_of_another_version_is_checked_by_its_data(tmp_path: Path) -> None:
+    page = tmp_path / "edge.html"
+    decision = advise("edge")
+    older = dataclasses.replace(decision, versions={"trustser": "0.0.1"}).sealed()
+    write_advice(older, page)
+    code, said = _run("verify", page)
+    assert code == 0
+    assert "Another version wrote this page" in said
 
 
 def test_an_altered_figure_is_named(tmp_path: Path) -> None:

@@ -56,18 +56,38 @@ def verify(
 ) -> None:
     """Recompute the decision that a report carries, and say whether it comes out the same.
 
-    Exit code 0: it does; 1: it does not, and the output says what was altered.
+    Exit code 0: it does, and the page shows it; 1: not so, and the output says what was altered.
 
     Example: trustser verify edge.html
     """
     from advisor.verify import verify as recompute  # noqa: PLC0415
-    from reports.embedded import decision_text  # noqa: PLC0415
+    from reports.embedded import decision_text, read_report  # noqa: PLC0415
 
-    verification = recompute(decision_text(file))
+    page = read_report(file)
+    carried = decision_text(page, str(file))
+    verification = recompute(carried)
     for line in verification.lines():
         typer.echo(line)
-    if not verification.holds:
+    if not (verification.holds and _shows(page, carried, file)):
         raise typer.Exit(CHECK_FAILED)
+
+
+def _shows(page: str, carried: str, file: Path) -> bool:
+    """Whether the page shows what its data says, as far as this version can tell."""
+    import json  # noqa: PLC0415
+
+    from advisor.choosing import versions  # noqa: PLC0415
+    from reports.advice import shown_otherwise  # noqa: PLC0415
+
+    if json.loads(carried)["versions"] != versions():
+        typer.echo("Another version wrote this page, so its words were not compared with its data.")
+        return True
+    difference = shown_otherwise(page, str(file))
+    if difference is None:
+        typer.echo("The page shows what its data says.")
+        return True
+    typer.echo(f"The page was altered: its data gives another {difference}")
+    return False
 
 
 def _chosen(profiles: Sequence[Profile], names: Sequence[str], db: Path) -> list[Profile]:
