@@ -20,6 +20,7 @@ def caveats(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     yield from _digitised(decision)
     yield from _stand_ins(decision)
     yield from _off_scale(decision)
+    yield from _flags(decision)
 
 
 def _used(decision: Decision) -> list[str]:
@@ -135,3 +136,15 @@ def _with_value(candidate: Candidate, criterion: str) -> str:
     return (
         candidate.title if value is None else f"{candidate.title} ({value_text(criterion, value)})"
     )
+
+
+def _flags(decision: Decision) -> Iterator[Sentence]:
+    flagged: dict[tuple[str, str], list[str]] = {}
+    for criterion in _used(decision):
+        for candidate in decision.candidates:
+            figure = candidate.figures.get(criterion)
+            for flag in figure.flags if figure is not None else ():
+                flagged.setdefault((criterion, flag), []).append(candidate.title)
+    for (criterion, flag), titles in flagged.items():
+        text = f"The {title_of(criterion)} of {listed(titles)} is flagged: {flag}."
+        yield Sentence("evidence", criterion, text)

@@ -12,7 +12,6 @@ from itertools import pairwise, permutations
 from typing import Final
 
 import numpy as np
-from numpy.polynomial import Polynomial
 
 from advisor.findings import Flip, LeaveOneOut, Stability
 from advisor.matrix import Matrix
@@ -57,36 +56,43 @@ def _stability(matrix: Matrix, column: int, choice: str, rivals: Sequence[str]) 
     return Stability(name, weight, low[0], high[0], low[1], high[1])
 
 
-def advantage(matrix: Matrix, column: int, first: str, second: str) -> Polynomial:
-    """A polynomial in one weight's share, positive where `first` scores above `second`."""
+def advantage(matrix: Matrix, column: int, first: str, second: str) -> Array:
+    """A polynomial in one weight's share, positive where `first` scores above `second`.
+
+    Returns
+    -------
+    ndarray
+        Its coefficients, that of the highest power first.
+    """
     a, b = matrix.names.index(first), matrix.names.index(second)
     rest = np.delete(matrix.weights, column) / (1.0 - matrix.weights[column])
     if matrix.method != "topsis":
         lead = utilities(matrix)[a] - utilities(matrix)[b]
         at_none = float(np.delete(lead, column) @ rest)
-        return Polynomial([at_none, float(lead[column]) - at_none])
+        return np.array([float(lead[column]) - at_none, at_none])
     scores = matrix.scores
     to_worst = [_squared_distance(scores[i], column, rest) for i in (a, b)]
     to_ideal = [_squared_distance(1.0 - scores[i], column, rest) for i in (a, b)]
-    return to_worst[0] * to_ideal[1] - to_worst[1] * to_ideal[0]
+    return np.polysub(np.polymul(to_worst[0], to_ideal[1]), np.polymul(to_worst[1], to_ideal[0]))
 
 
-def _squared_distance(gaps: Array, column: int, rest: Array) -> Polynomial:
-    share, others = Polynomial([0.0, 1.0]), Polynomial([1.0, -1.0])
+def _squared_distance(gaps: Array, column: int, rest: Array) -> Array:
+    """Coefficients of own t^2 + others (1 - t)^2."""
     own = float(gaps[column] ** 2)
-    return own * share**2 + float(np.sum((rest * np.delete(gaps, column)) ** 2)) * others**2
+    others = float(np.sum((rest * np.delete(gaps, column)) ** 2))
+    return np.array([own + others, -2.0 * others, others])
 
 
-def _crossings(lead: Polynomial, weight: float) -> tuple[float | None, float | None]:
+def _crossings(lead: Array, weight: float) -> tuple[float | None, float | None]:
     """The nearest shares below and above `weight` beyond which the lead is negative."""
-    roots = lead.roots()
+    roots = np.roots(lead)
     real = np.sort(roots[np.abs(np.imag(roots)) < _REAL].real)
     inner = [float(root) for root in real if 0.0 < root < 1.0]
     edges = [0.0, *inner, 1.0]
     negative = [
         (left, right)
         for left, right in pairwise(edges)
-        if right > left and lead((left + right) / 2) < 0
+        if right > left and np.polyval(lead, (left + right) / 2) < 0
     ]
     below = [min(right, weight) for left, right in negative if left < weight]
     above = [max(left, weight) for left, right in negative if right > weight]
