@@ -6,8 +6,8 @@ formant resonators that move from vowel to vowel (Fant, Acoustic Theory of Speec
 rate, loudness and spectral tilt, the cues Scherer (2003, Speech Communication 40) lists, and they
 overlap from clip to clip and from speaker to speaker.
 
-All randomness comes from the raw words of PCG64, whose stream NumPy guarantees; samples are
-rounded to 16 bits at the end, so that last-bit differences between machines' mathematics vanish.
+Samples are rounded to 16 bits at the end, so that last-bit differences between machines'
+mathematics vanish.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profiler.corpora.base import Gender
+from profiler.corpora.dice import Dice, Floats
 
 SAMPLE_RATE: Final = 16_000
 HOP: Final = 80
@@ -36,7 +37,6 @@ PAUSES: Final = 0.12
 """Share of the syllables that a pause precedes."""
 PITCHES: Final = (60.0, 420.0)
 
-Floats = NDArray[np.float64]
 Samples = NDArray[np.int16]
 Style = Literal["neutral", "happy", "sad", "angry"]
 
@@ -56,32 +56,6 @@ _FOURTH_FORMANT: Final = 3500.0
 _BANDWIDTHS: Final = np.array([70.0, 100.0, 150.0, 220.0])
 _FREQUENCIES: Final = np.arange(WINDOW // 2 + 1) * (SAMPLE_RATE / WINDOW)
 _UNIT_CIRCLE: Final = np.exp(-2j * np.pi * np.arange(WINDOW // 2 + 1) / WINDOW)
-
-
-class Dice:
-    """Random numbers that are the same with every NumPy: the raw words of PCG64.
-
-    Examples
-    --------
-    >>> Dice(0, 1).uniform(0, 1, 2) == Dice(0, 1).uniform(0, 1, 2)
-    array([ True,  True])
-    """
-
-    def __init__(self, *seed: int) -> None:
-        self._bits = np.random.PCG64(np.random.SeedSequence(seed))
-
-    def uniform(self, low: float, high: float, size: int) -> Floats:
-        """`size` numbers in [low, high), with 53 random bits each."""
-        words = np.asarray(self._bits.random_raw(size), dtype=np.uint64) >> np.uint64(11)
-        return low + (high - low) * (words.astype(np.float64) * 2.0**-53)
-
-    def one(self, low: float, high: float) -> float:
-        """One number in [low, high)."""
-        return float(self.uniform(low, high, 1)[0])
-
-    def spread(self, width: float) -> float:
-        """One number around 0 in (-width, width), triangular: the middle is likelier."""
-        return float(self.uniform(-width / 2, width / 2, 2).sum())
 
 
 @dataclass(frozen=True, slots=True)

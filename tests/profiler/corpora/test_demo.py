@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from profiler.audio import load_clip
 from profiler.corpora import demo
 from profiler.corpora.base import Corpus
-from profiler.corpora.demo_voice import Dice, speak, voice_of
+from profiler.corpora.demo_voice import speak, voice_of
+from profiler.corpora.dice import Dice
 from profiler.folds import leaks
 from profiles_db.errors import CorpusError
 

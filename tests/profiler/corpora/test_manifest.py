@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiler.corpora import manifest
+from profiler.corpora.audit import check
 from profiler.corpora.base import Corpus
 from profiler.folds import leaks
 from profiles_db.errors import CorpusError, TrustserError
@@ -248,6 +249,18 @@ def test_one_speaker_cannot_be_folded(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "a.wav,a,happy", "b.wav,a,sad")
     with pytest.raises(CorpusError, match="1 speaker: no speaker-disjoint folds"):
         manifest.read(path)
+
+
+def test_a_large_manifest_is_read_and_audited_from_metadata(tmp_path: Path) -> None:
+    rows = (
+        f"{n % 500}/{n}.wav,s{n % 500:03d},{('happy', 'sad')[n // 500 % 2]},{'fm'[n % 2]}"
+        for n in range(100_000)
+    )
+    audit = check(manifest.read(write(tmp_path, HEADER + ",gender", *rows)), audio=False)
+    assert audit.classes == {"happy": 50_000, "sad": 50_000}
+    assert len(audit.speakers) == 500
+    assert [fold.parts["test"].speakers for fold in audit.folds] == [100] * 5
+    assert [finding.code for finding in audit.findings] == ["audio_missing"]
 
 
 def test_a_nul_in_a_path(tmp_path: Path) -> None:
