@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -59,8 +60,7 @@ class Apc(Encoder):
         """Hidden states of normalised log-Mel `features`."""
         states: list[Tensor] = []
         hidden = features
-        # cuDNN has no backward pass for a GRU in eval mode.
-        with torch.backends.cudnn.flags(enabled=False):
+        with _differentiable(features):
             for layer in self.encoder.rnn_layers:
                 output, _ = layer(hidden)
                 hidden = output + hidden if states and self.encoder.rnn_residual else output
@@ -71,6 +71,13 @@ class Apc(Encoder):
         """`encode`, and the post-net that predicts the next frames, as the upstream runs it."""
         predicted: Tensor = self.encoder.postnet(self.encode(features)[:, -1])
         return predicted
+
+
+def _differentiable(features: Tensor) -> AbstractContextManager[None]:
+    """Where a gradient is asked for, do without cuDNN: its GRU has none in eval mode."""
+    if features.requires_grad:
+        return torch.backends.cudnn.flags(enabled=False)
+    return nullcontext()
 
 
 def build(entry: Entry, weights: str, seed: int) -> Apc:

@@ -1,31 +1,26 @@
-"""A backbone that another package adds, in a package built here as an installed one looks."""
+"""A backbone that another package adds: the very package that the guide shows."""
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 from profiler.backbones.catalogue import CATALOGUE, installed, resolve
 from profiler.backbones.load import load
 from profiler.costs.architecture import architecture_costs
-from profiles_db.errors import InputError
+from profiles_db.errors import CheckpointError, InputError
+from tests.conftest import REPOSITORY
 
-CATALOGUE_MODULE = """
-from profiler.backbones.catalogue import Entry
+GUIDE = REPOSITORY / "docs" / "adding-a-backbone.md"
 
-framed = Entry(
-    name="framed",
-    title="Framed means",
-    family="framed",
-    licence="MIT",
-    pre_training_data="none",
-    hidden_size=4,
-    layers=2,
-    factory="framed_backbone.model:build",
-)
+# Beside the guide's own: an entry of a known family, and what is no entry.
+FURTHER_ENTRIES = """
 larger_whisper = Entry(
     name="larger_whisper",
     title="A whisper of another size",
@@ -36,53 +31,36 @@ larger_whisper = Entry(
 )
 broken = "not an entry"
 """
-MODEL_MODULE = """
-import torch
-from torch import nn
-
-from profiler.backbones.base import Backbone
-from profiler.backbones.weights import drawn
 
 
-class Framed(Backbone):
-    hidden_size, layers, min_samples = 4, 2, 160
-
-    def __init__(self, name, linear, weights):
-        super().__init__()
-        self.name, self.linear, self.weights = name, linear, weights
-
-    def hidden_states(self, waveform):
-        frames = waveform.unfold(1, 160, 160)
-        hidden = self.linear(frames)
-        return torch.stack([hidden, hidden.relu()], dim=1)
-
-
-def build(entry, weights, seed):
-    linear, carried = drawn(lambda: nn.Linear(160, 4), seed)
-    return Framed(entry.name, linear, carried)
-"""
-ENTRY_POINTS = """
-[trustser.backbones]
-framed = framed_backbone.catalogue:framed
-larger_whisper = framed_backbone.catalogue:larger_whisper
-fbank = framed_backbone.catalogue:framed
-"""
+def guide_files() -> dict[str, str]:
+    """The files that the guide shows, by their names."""
+    shown = re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", GUIDE.read_text(), re.M | re.S)
+    return dict(shown)
 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the path that holds the package `framed_backbone`, installed."""
+    """A folder on the path that holds the guide's package as installing it leaves it."""
+    files = guide_files()
     package = tmp_path / "framed_backbone"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "catalogue.py").write_text(CATALOGUE_MODULE)
-    (package / "model.py").write_text(MODEL_MODULE)
+    (package / "catalogue.py").write_text(files["framed_backbone/catalogue.py"] + FURTHER_ENTRIES)
+    (package / "model.py").write_text(files["framed_backbone/model.py"])
+    project = tomllib.loads(files["pyproject.toml"])["project"]
+    points = project["entry-points"]["trustser.backbones"]
+    points |= {
+        "larger_whisper": "framed_backbone.catalogue:larger_whisper",
+        "fbank": points["framed"],
+    }
+    declared = "".join(f"{name} = {target}\n" for name, target in points.items())
     information = tmp_path / "framed_backbone-1.0.dist-info"
     information.mkdir()
     (information / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: framed-backbone\nVersion: 1.0\n"
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
     )
-    (information / "entry_points.txt").write_text(ENTRY_POINTS)
+    (information / "entry_points.txt").write_text(f"[trustser.backbones]\n{declared}")
     monkeypatch.syspath_prepend(str(tmp_path))
     for module in [name for name in sys.modules if name.startswith("framed_backbone")]:
         monkeypatch.delitem(sys.modules, module)
@@ -100,7 +78,20 @@ def test_it_is_listed_and_loaded_like_any_other() -> None:
 
 
 @pytest.mark.usefixtures("site")
-def test_its_costs_are_counted_from_the_waveform() -> None:
+def test_its_checkpoint_is_read_and_checked(tmp_path: Path) -> None:
+    file = tmp_path / "framed.safetensors"
+    safetensors.torch.save_file({"weight": torch.ones(4, 160), "bias": torch.zeros(4)}, file)
+    backbone = load("framed", str(file))
+    assert backbone(torch.ones(1, 160)).flatten().tolist() == [160.0] * 8
+    assert backbone.weights.id.startswith("sha256:")
+
+    safetensors.torch.save_file({"weight": torch.ones(4, 160)}, file)
+    with pytest.raises(CheckpointError, match=r"1 missing \(bias\)"):
+        load("framed", str(file))
+
+
+@pytest.mark.usefixtures("site")
+def test_its_costs_are_counted() -> None:
     costs = architecture_costs("framed")
 
     assert costs.macs == costs.paper_macs == 600 * 160 * 4

@@ -17,6 +17,7 @@ from profiler.backbones.encoder import Encoder
 from profiler.backbones.load import load
 from profiler.costs.architecture import architecture_costs, costs_of
 from profiler.costs.counting import Count, count
+from tests.conftest import REPOSITORY
 
 # Table 4 of arXiv:2305.11229, printed as FLOPs in 1e9.
 TABLE_4 = {
@@ -118,6 +119,17 @@ def test_the_papers_counting_gives_table_4(counted: tuple[Backbone, Count]) -> N
         assert costs.paper_macs / 1e9 == pytest.approx(printed, rel=0.003)
     elif printed is not None:
         assert round(costs.paper_macs / 1e9, 1) == printed
+
+
+def test_the_guide_gives_these_figures(counted: tuple[Backbone, Count]) -> None:
+    backbone, costs = counted
+    guide = (REPOSITORY / "docs" / "counting-macs.md").read_text()
+    rows = [
+        line.split("|") for line in guide.splitlines() if line.startswith(f"| {backbone.name} ")
+    ]
+    shown = [cell.strip() for cell in rows[0][2:4]]
+
+    assert shown == [f"{costs.macs / 1e9:.3f}", f"{costs.paper_macs / 1e9:.3f}"]
 
 
 def test_the_papers_counting_is_that_of_module_hooks(counted: tuple[Backbone, Count]) -> None:
