@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
@@ -147,6 +148,8 @@ class Decision:
             raise InputError(
                 f"not a decision of this program: {first['msg']}", where=where
             ) from error
+        if not _is_finite(decision.to_dict()):
+            raise InputError("not a decision of this program: a number that is not finite")
         if decision.format != FORMAT:
             raise InputError(
                 f"decision of layout {decision.format}",
@@ -163,6 +166,14 @@ class Decision:
             "<table><thead><tr><th>#</th><th>candidate</th><th>score</th><th>first place</th>"
             f"<th>meets the requirements</th></tr></thead><tbody>{rows}</tbody></table>"
         )
+
+
+def _is_finite(content: object) -> bool:
+    if isinstance(content, Mapping):
+        return all(map(_is_finite, content.values()))
+    if isinstance(content, list | tuple):
+        return all(map(_is_finite, content))
+    return not isinstance(content, float) or math.isfinite(content)
 
 
 def canonical_json(content: object) -> str:

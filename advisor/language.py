@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     StrictBool,
     StrictInt,
+    StringConstraints,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -263,7 +264,7 @@ class ScenarioSpec(Strict):
     """A scenario: what is to be chosen from, what matters how much, and what must hold."""
 
     version: Annotated[Literal[1], Field(description="Version of the language.")]
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     context: Annotated[str, Field(max_length=5000)] = Field(
         "", description="Where the backbone will work, in free words."
     )

@@ -81,7 +81,7 @@ class Node:
 
 def problem_at(mark: Mark, what: str, *, rule: str, remedy: str | None = None) -> ScenarioError:
     """An error that names the place and shows its line."""
-    shown = mark.text.strip()
+    shown = "".join(c if c.isprintable() else " " for c in mark.text).strip()
     shown = shown if len(shown) <= _LONGEST_LINE else shown[:_LONGEST_LINE] + "..."
     what = f"{what}, in `{shown}`" if shown else what
     return ScenarioError(what, where=mark.where, rule=rule, remedy=remedy)

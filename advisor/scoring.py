@@ -98,14 +98,22 @@ def promethee_ii(
 
 def criterion_flows(scores: Array, indifference: float = 0.0, preference: float = 0.0) -> Array:
     """Net flow of each alternative on each criterion alone, shape as `scores`, in [-1, 1]."""
-    difference = scores[..., :, None, :] - scores[..., None, :, :]
-    if preference > indifference:
-        advantage = np.clip((difference - indifference) / (preference - indifference), 0.0, 1.0)
-    else:
-        advantage = (difference > indifference).astype(np.float64)
-    net = advantage.sum(axis=-2) - advantage.sum(axis=-3)
+    net = np.zeros_like(scores)
+    # One opponent at a time: all pairs of thousands of draws at once would fill the memory.
+    for other in range(scores.shape[-2]):
+        difference = scores - scores[..., other : other + 1, :]
+        net += _advantage(difference, indifference, preference)
+        net -= _advantage(-difference, indifference, preference)
     flows: Array = net / max(1, scores.shape[-2] - 1)
     return flows
+
+
+def _advantage(difference: Array, indifference: float, preference: float) -> Array:
+    if preference <= indifference:
+        return (difference > indifference).astype(np.float64)
+    share = (difference - indifference) / (preference - indifference)
+    advantage: Array = np.clip(share, 0.0, 1.0)
+    return advantage
 
 
 def _floored_product(scores: Array, weights: Array) -> Array:

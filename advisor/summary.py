@@ -18,7 +18,12 @@ def as_text(decision: Decision) -> str:
     lines = [decision.scenario.title, "", *_core(decision), ""]
     width = max(len(candidate.name) for candidate in decision.candidates)
     lines += [_line(candidate, width) for candidate in decision.candidates]
-    return "\n".join(lines)
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """Without what could steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _core(decision: Decision) -> Iterator[str]:

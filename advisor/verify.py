@@ -13,17 +13,23 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 from advisor.assembly import digest_of
-from advisor.choosing import decide
+from advisor.choosing import MOST_SEED, decide
 from advisor.decision import Decision
 from advisor.evidence import Alternative, Evidence, gather
+from advisor.findings import Sampling
+from advisor.records import Figure
 from advisor.scenario import Scenario, parse_scenario
-from profiles_db.errors import EvidenceError, ScenarioError
+from advisor.uncertainty import DRAWS, WEIGHT_FACTOR
+from profiles_db.criteria import ASPECTS, CRITERIA
+from profiles_db.errors import EvidenceError, InputError, ScenarioError
 
 TOLERANCE: Final = 1e-9
 DRAWN_TOLERANCE: Final = 5e-4
 """Other machines round a few of the 10,000 draws to the other side; the hash finds less."""
 
 MOST_SHOWN: Final = 12
+MOST_VALUE: Final = 1e100
+"""No figure of any criterion is as large; arithmetic with larger ones would overflow."""
 
 _DRAWN: Final = frozenset(
     {"confidence", "beats", "rank_probabilities", "meets_probability", "probability",
@@ -105,10 +111,10 @@ def verify(text: str) -> Verification:
     >>> verify(advise("edge").to_json()).holds
     True
     """
-    carried = Decision.from_json(text)
+    carried = _readable(Decision.from_json(text))
     scenario = parse_scenario(carried.scenario.texts)
     evidence = _carried_evidence(carried)
-    recomputed = decide(scenario, evidence, carried.sampling)
+    recomputed = decide(scenario, evidence, _sampling(carried))
     altered = tuple(_altered_evidence(carried, scenario))
     results = tuple(_altered_results(carried, recomputed))
     hash_matches = carried.digest() == carried.hash
@@ -120,6 +126,36 @@ def verify(text: str) -> Verification:
         evidence=altered,
         results=results,
     )
+
+
+def _sampling(carried: Decision) -> Sampling:
+    """The one way this program draws; the seed is the carried one."""
+    return Sampling(DRAWS, carried.sampling.seed, WEIGHT_FACTOR)
+
+
+def _readable(decision: Decision) -> Decision:
+    """The decision, if it can be computed with at all."""
+    names = [candidate.name for candidate in decision.candidates]
+    if not names or len(set(names)) < len(names):
+        raise InputError("not a decision of this program: candidates are not told apart")
+    if not 0 <= decision.sampling.seed <= MOST_SEED:
+        raise InputError(f"not a decision of this program: seed {decision.sampling.seed}")
+    if set(decision.study.aspect_criterion) != set(ASPECTS):
+        raise InputError("not a decision of this program: an aspect has no criterion")
+    known = {(name, name) for name in CRITERIA}
+    figures = [item for c in decision.candidates for item in c.figures.items()]
+    stated = {(key, figure.criterion) for key, figure in figures}
+    stated |= {(name, name) for name in decision.study.aspect_criterion.values()}
+    if not stated <= known:
+        raise InputError("not a decision of this program: a criterion that does not exist")
+    if any(not _is_possible(figure) for _, figure in figures):
+        raise InputError("not a decision of this program: an impossible figure")
+    return decision
+
+
+def _is_possible(figure: Figure) -> bool:
+    numbers = [n for n in (figure.value, figure.low, figure.high) if n is not None]
+    return all(abs(number) < MOST_VALUE for number in numbers)  # NaN is not below anything
 
 
 def _carried_evidence(decision: Decision) -> Evidence:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from random import Random
 from typing import Any
 
 import pytest
 
 from advisor import advise, shipped_names
 from advisor.verify import verify
-from profiles_db.errors import InputError, ScenarioError
+from profiles_db.errors import InputError, ScenarioError, TrustserError
 from tests.advisor.tables import Given, profile_of, scenario_of
 
 Content = dict[str, Any]
@@ -103,6 +105,49 @@ def test_a_resealed_forgery_of_published_evidence_is_found() -> None:
     found = verify(forged.to_json())
     assert found.hash_matches
     assert not found.holds
+
+
+HOSTILE: tuple[Any, ...] = (
+    None,
+    0,
+    -1,
+    1e308,
+    1e99,
+    math.nan,
+    math.inf,
+    "",
+    "uar",
+    [],
+    {},
+    True,
+    0.5,
+    10**30,
+)
+
+
+def _leaves(content: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in items:
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from _leaves(value, (*path, key))
+
+
+def test_no_alteration_whatever_brings_a_traceback_or_goes_unseen() -> None:
+    """Any value at any place is refused, or found, unless it is what stood there."""
+    text = advise("cloud").to_json()
+    whole = json.loads(text)
+    places = list(_leaves(whole))
+    random = Random(20)  # noqa: S311
+    for _ in range(150):
+        path, value = random.choice(places), random.choice(HOSTILE)
+        changed = _altered(_set(*path, to=value), text)
+        try:
+            found = verify(changed)
+        except TrustserError:
+            continue
+        assert found.lines()
+        assert not found.holds or json.loads(changed) == whole, path
 
 
 def test_what_carries_no_decision() -> None:
