@@ -112,5 +112,9 @@ class CheckpointError(TrustserError):
     """A checkpoint is missing, hostile, or does not fit its architecture."""
 
 
+class OutputError(TrustserError):
+    """A file cannot be written."""
+
+
 class StoreError(TrustserError):
     """The profile database cannot be opened, read or written."""

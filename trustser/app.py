@@ -12,6 +12,7 @@ from trustser.commands.backbones import backbones
 from trustser.commands.datasets import datasets_app
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
+from trustser.commands.report import report, verify
 
 app = typer.Typer(
     name="trustser",
@@ -41,9 +42,11 @@ def _root(
 
 app.command()(profile)
 app.add_typer(profiles_app, name="profiles")
+app.command()(report)
 app.command()(advise)
+app.command()(verify)
 app.command()(validate)
 app.command()(schema)
 app.command()(init)
 app.command()(backbones)
-app.add_typer(datasets_app, name="datasets")
+app.add_typer(datasets_app, name="datasets", short_help="List the corpora, or check one.")

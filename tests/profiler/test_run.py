@@ -16,7 +16,7 @@ from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.criteria import ASPECT_CRITERION
 from profiles_db.profile import Profile
-from profiles_db.records import AttackOutcome, Epoch, Prediction
+from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
 from profiles_db.store import Store
 
 QUICK = Protocol(
@@ -149,6 +149,16 @@ def test_another_protocol_or_a_moved_corpus(
     assert other.study != first.study
 
 
+def _rows(store: Store, run: str) -> list[object]:
+    return [
+        store.rows(run, Prediction),
+        store.rows(run, AttackOutcome),
+        store.rows(run, Epoch),
+        store.rows(run, Trial),
+        store.rows(run, LayerWeight),
+    ]
+
+
 @pytest.mark.real_audio
 @pytest.mark.parametrize("stop_at", ["features", "fold 1: gender", "fold 2: attack", "costs"])
 def test_an_interrupted_run_goes_on_to_the_same_rows(
@@ -159,8 +169,7 @@ def test_an_interrupted_run_goes_on_to_the_same_rows(
         _profile(manifest, tmp_path, Recorder(stop_at))
     profile, store = _profile(manifest, tmp_path, Recorder())
     assert profile.run == whole.run
-    for kind in (Prediction, AttackOutcome, Epoch):
-        assert store.rows(profile.run, kind) == whole_store.rows(whole.run, kind)
+    assert _rows(store, profile.run) == _rows(whole_store, whole.run)
     timed = {"latency_p50", "latency_p95", "real_time_factor", "memory"}
     assert [m for m in profile.measurements if m.criterion not in timed] == [
         m for m in whole.measurements if m.criterion not in timed

@@ -29,7 +29,10 @@ def backbones(
     ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the backbones, with what each costs for one 6 s clip, counted from its architecture."""
+    """List the backbones, with what each costs for one 6 s clip, counted from its architecture.
+
+    Example: trustser backbones whisper_tiny wav2vec2_base --json
+    """
     from profiler.backbones.catalogue import installed, resolve  # noqa: PLC0415 - only when asked
 
     entries = [resolve(name) for name in names] if names else list(installed())

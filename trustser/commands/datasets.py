@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FAILED = 1
 """Exit code where a check failed."""
 
-datasets_app = typer.Typer(help="Corpora: list them, or check one.", invoke_without_command=True)
+datasets_app = typer.Typer(invoke_without_command=True)
 
 
 @datasets_app.callback()
@@ -24,7 +24,10 @@ def list_datasets(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the corpora that can be profiled on, with licence and source."""
+    """List the corpora that can be profiled on, with licence and source.
+
+    Example: trustser datasets --json
+    """
     if context.invoked_subcommand is not None:
         return
     from profiler.corpora.registry import CORPORA  # noqa: PLC0415 - loaded only when asked for
@@ -65,7 +68,10 @@ def check(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON.")] = False,
 ) -> None:
-    """Count a corpus and name what is wrong with it; exit code 1 when a fold would leak."""
+    """Count a corpus and name what is wrong with it; exit code 1 when a fold would leak.
+
+    Example: trustser datasets check ravdess --data-root RAVDESS
+    """
     from profiler.corpora.audit import check as audit  # noqa: PLC0415 - loaded only when asked for
     from profiler.corpora.registry import read  # noqa: PLC0415 - loaded only when asked for
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,6 +11,8 @@ from profiles_db.store import Store
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
 from trustser.terminal import TerminalProgress, print_json
+
+Only = Literal["sustainability"]
 
 DEFAULT_DB = Path("trustser.duckdb")
 
@@ -24,9 +26,15 @@ def profile(
         Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
     ] = None,
     weights: Annotated[
-        str,
-        typer.Option(help="`pretrained`, `random` (untrained stand-in), or a folder or file."),
-    ] = "pretrained",
+        str | None,
+        typer.Option(
+            help="`pretrained` (the default), `random` (untrained stand-in), a folder or a file."
+        ),
+    ] = None,
+    only: Annotated[
+        Only | None,
+        typer.Option(help="Measure this aspect alone: no corpus, and no weights, needed."),
+    ] = None,
     db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
     protocol: Annotated[Path | None, typer.Option(help="YAML file with protocol settings.")] = None,
     setting: Annotated[
@@ -57,7 +65,7 @@ def profile(
     require_profile("profile")
     from profiler.cache_home import cache_home  # noqa: PLC0415
     from profiler.protocol import load_protocol  # noqa: PLC0415
-    from profiler.session import profile_all  # noqa: PLC0415
+    from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
 
     chosen = load_protocol(
         protocol, setting or (), classes=classes, folds=folds, epochs=epochs, seeds=seeds
@@ -65,18 +73,23 @@ def profile(
     progress = TerminalProgress()
     store = Store(db, on_wait=progress.say)
     try:
-        found = profile_all(
-            backbone,
-            dataset,
-            data_root,
-            chosen,
-            store,
-            weights=weights,
-            weights_seed=weights_seed,
-            cache=cache or cache_home(),
-            device=device,
-            progress=progress,
-        )
+        if only:
+            found = profile_all_costs(
+                backbone, store, weights=weights or "random", device=device, progress=progress
+            )
+        else:
+            found = profile_all(
+                backbone,
+                dataset,
+                data_root,
+                chosen,
+                store,
+                weights=weights or "pretrained",
+                weights_seed=weights_seed,
+                cache=cache or cache_home(),
+                device=device,
+                progress=progress,
+            )
     except KeyboardInterrupt:
         progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")
         raise

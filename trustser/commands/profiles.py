@@ -18,8 +18,17 @@ from profiles_db.criteria import (
     format_value,
 )
 from profiles_db.errors import InputError
+from profiles_db.files import replacing
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
+from trustser.commands.profiles_export import (
+    Format,
+    as_csv,
+    as_markdown,
+    as_model_index,
+    write_parquet,
+)
+from trustser.marks import corpus_mark, weights_mark
 from trustser.terminal import print_json, print_table
 
 profiles_app = typer.Typer(
@@ -68,13 +77,7 @@ def show_profile(
 
     Example: trustser profiles show whisper_tiny --db profiles.duckdb
     """
-    found = [p for p in _read(db) if p.run.startswith(run) or p.backbone == run]
-    if not found:
-        raise InputError(
-            f"no run or backbone is called {run!r}",
-            where=str(db),
-            remedy="list them with `trustser profiles list`",
-        )
+    found = _named(db, [run])
     if json:
         print_json([as_record(profile) for profile in found])
         return
@@ -82,8 +85,120 @@ def show_profile(
         _print_profile(profile)
 
 
+@profiles_app.command("compare")
+def compare_profiles(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs or backbones; all of the study if none.")
+    ] = None,
+    db: Database = DEFAULT_DB,
+    study: Annotated[
+        str | None, typer.Option(help="The study; needed where the database holds several.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Compare the profiles of one study, criterion by criterion.
+
+    Example: trustser profiles compare whisper_tiny fbank --db profiles.duckdb
+    """
+    found = _of_one_study(_named(db, names), study, db)
+    if json:
+        print_json([as_record(profile) for profile in found])
+        return
+    rows = [
+        (ASPECT_TITLES[CRITERIA[name].aspect], name, *(_cell(profile, name) for profile in found))
+        for name in CRITERIA
+        if any(profile.pooled(name) for profile in found)
+    ]
+    heads = [f"{profile.backbone}, {weights_mark(profile)}" for profile in found]
+    print_table(
+        f"Study {found[0].study} on {corpus_mark(found[0])}; * flagged, see `profiles show`",
+        ("aspect", "criterion", *heads),
+        rows,
+    )
+
+
+@profiles_app.command("export")
+def export_profiles(
+    output: Annotated[Path, typer.Argument(help="File to write; its ending names the format.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Runs or backbones; all profiles if none.")
+    ] = None,
+    db: Database = DEFAULT_DB,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Where the ending does not say.")
+    ] = None,
+) -> None:
+    """Export profiles: .csv or .parquet (every measurement), .md (a table), .yaml (model-index).
+
+    Example: trustser profiles export profiles.csv --db profiles.duckdb
+    """
+    chosen = form or _format_of(output)
+    found = _named(db, names)
+    if chosen == "parquet":
+        write_parquet(found, output)
+    else:
+        text = {"csv": as_csv, "markdown": as_markdown, "model-index": as_model_index}[chosen]
+        with replacing(output) as part:
+            part.write_text(text(found), encoding="utf-8")
+    typer.echo(f"{len(found)} profiles: {output}")
+
+
+def _format_of(output: Path) -> Format:
+    known: dict[str, Format] = {
+        ".csv": "csv",
+        ".parquet": "parquet",
+        ".md": "markdown",
+        ".yaml": "model-index",
+    }
+    if output.suffix not in known:
+        raise InputError(
+            f"no format has the ending {output.suffix!r}",
+            where=str(output),
+            rule=", ".join(known),
+            remedy="or say --format",
+        )
+    return known[output.suffix]
+
+
+def _named(db: Path, names: Sequence[str] | None) -> list[Profile]:
+    """The profiles called `names` (a run, its first characters, or a backbone), or all."""
+    profiles = _read(db)
+    if not profiles:
+        raise InputError("no finished profile", where=str(db), remedy="run `trustser profile`")
+    for name in names or ():
+        if not any(_is_called(profile, name) for profile in profiles):
+            raise InputError(
+                f"no run or backbone is called {name!r}",
+                where=str(db),
+                remedy="list them with `trustser profiles list`",
+            )
+    return [p for p in profiles if not names or any(_is_called(p, name) for name in names)]
+
+
+def _is_called(profile: Profile, name: str) -> bool:
+    return bool(name) and (profile.run.startswith(name) or profile.backbone == name)
+
+
+def _of_one_study(profiles: list[Profile], study: str | None, db: Path) -> list[Profile]:
+    """Profiles of one study, since others are not comparable."""
+    studies = sorted({profile.study for profile in profiles})
+    if study is None and len(studies) > 1:
+        raise InputError(
+            f"profiles of {len(studies)} studies are not comparable",
+            where=str(db),
+            remedy=f"choose with --study: {', '.join(studies)}",
+        )
+    if study is not None and study not in studies:
+        raise InputError(f"no study is called {study!r}", where=str(db), rule=", ".join(studies))
+    return [profile for profile in profiles if study in (None, profile.study)]
+
+
 def print_aspects(profiles: Sequence[Profile]) -> None:
-    """The five aspects of each profile, one row per backbone."""
+    """The five aspects of each profile, a row per backbone; costs alone, a row per criterion."""
+    if not profiles[0].corpus:
+        for profile in profiles:
+            _print_profile(profile)
+        return
     columns = ("backbone", "weights", *(ASPECT_TITLES[aspect] for aspect in ASPECTS))
     rows = [
         (
@@ -96,17 +211,6 @@ def print_aspects(profiles: Sequence[Profile]) -> None:
     first = profiles[0]
     title = f"Trust profile on {corpus_mark(first)}, {first.folds} of {first.folds_total} folds"
     print_table(title, columns, rows)
-
-
-def weights_mark(profile: Profile) -> str:
-    """The kind of weights, random ones marked as untrained."""
-    kinds = {"random": "RANDOM (untrained)", "none": "none needed"}
-    return kinds.get(profile.weights_kind, profile.weights_kind)
-
-
-def corpus_mark(profile: Profile) -> str:
-    """The corpus, synthetic speech marked as such."""
-    return f"{profile.corpus} (SYNTHETIC speech)" if profile.synthetic else profile.corpus
 
 
 def as_record(profile: Profile) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""Profiles as files: CSV, Parquet, Markdown, and the `model-index` of a Hugging Face model card."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import yaml
+
+from profiles_db.criteria import CRITERIA, format_value
+from profiles_db.files import replacing
+from profiles_db.measurement import POOLED, Measurement
+from profiles_db.profile import Profile
+from trustser.marks import corpus_mark, weights_mark
+
+Format = Literal["csv", "parquet", "markdown", "model-index"]
+
+COLUMNS: Final = (
+    "study", "run", "backbone", "weights_kind", "weights_id", "corpus", "synthetic", "criterion",
+    "variant", "fold", "value", "low", "high", "interval", "n", "chance", "unknown", "flags",
+    "origin", "source", "device",
+)  # fmt: skip
+"""Columns of the CSV and Parquet files; `fold` is empty for figures over all folds."""
+
+
+def rows(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
+    """One row per measurement, in the order of `COLUMNS`; None where there is no value."""
+    return [_row(profile, m) for profile in profiles for m in profile.measurements]
+
+
+def _row(profile: Profile, measurement: Measurement) -> dict[str, Any]:
+    own = {
+        "run": profile.run,
+        "weights_kind": profile.weights_kind,
+        "weights_id": profile.weights_id,
+        "synthetic": profile.synthetic,
+        "fold": None if measurement.fold == POOLED else measurement.fold,
+        "flags": "; ".join(measurement.flags),
+    }
+    return {name: own[name] if name in own else getattr(measurement, name) for name in COLUMNS}
+
+
+def as_csv(profiles: Sequence[Profile]) -> str:
+    """All measurements as CSV with a header; an unknown value is an empty field."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows(profiles))
+    return text.getvalue()
+
+
+def as_markdown(profiles: Sequence[Profile]) -> str:
+    """A table of every criterion, one column per profile."""
+    names = [name for name in CRITERIA if any(p.pooled(name) for p in profiles)]
+    heads = [f"{p.backbone} ({weights_mark(p)}, {corpus_mark(p)})" for p in profiles]
+    lines = [
+        "| criterion | " + " | ".join(map(_cell, heads)) + " |",
+        "|---|" + "---|" * len(profiles),
+    ]
+    for name in names:
+        values = [_value(profile.pooled(name)) for profile in profiles]
+        lines.append(f"| {name} | " + " | ".join(map(_cell, values)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _value(measurement: Measurement | None) -> str:
+    if measurement is None:
+        return "not measured"
+    if measurement.value is None:
+        return f"unknown: {measurement.unknown}"
+    unit = measurement.definition.unit
+    text = format_value(measurement.value, unit)
+    if measurement.low is not None and measurement.high is not None:
+        ends = (format_value(end, unit) for end in (measurement.low, measurement.high))
+        text += f" [{', '.join(ends)}]"
+    return text + (" (flagged)" if measurement.flags else "")
+
+
+def as_model_index(profiles: Sequence[Profile]) -> str:
+    """The `model-index` block of a Hugging Face model card, as YAML.
+
+    Unknown figures are left out, since a model card has no way to say so; untrained weights and
+    synthetic speech are named in the model's and data set's names.
+    """
+    models = [{"name": _model_name(profile), "results": [_result(profile)]} for profile in profiles]
+    text: str = yaml.safe_dump({"model-index": models}, sort_keys=False, allow_unicode=True)
+    return text
+
+
+def _model_name(profile: Profile) -> str:
+    untrained = " (untrained, random weights)" if profile.weights_kind == "random" else ""
+    return profile.backbone + untrained
+
+
+def _result(profile: Profile) -> dict[str, Any]:
+    metrics = []
+    for name, criterion in CRITERIA.items():
+        measurement = profile.pooled(name)
+        if measurement is None or measurement.value is None:
+            continue
+        metrics.append({"type": name, "name": criterion.title, "value": measurement.value})
+    return {
+        "task": {"type": "audio-classification", "name": "Speech emotion recognition"},
+        "dataset": {"type": profile.corpus, "name": corpus_mark(profile)},
+        "metrics": metrics,
+    }
+
+
+def write_parquet(profiles: Sequence[Profile], path: Path) -> None:
+    """All measurements as a Parquet file, written by DuckDB."""
+    import duckdb  # noqa: PLC0415 - takes a while to load
+
+    types = {"fold": "INTEGER", "n": "BIGINT", "synthetic": "BOOLEAN"}
+    types |= dict.fromkeys(("value", "low", "high", "chance"), "DOUBLE")
+    found = rows(profiles)
+    values = ", ".join(f'unnest(?::{types.get(name, "VARCHAR")}[]) AS "{name}"' for name in COLUMNS)
+    columns = [[row[name] for row in found] for name in COLUMNS]
+    with replacing(path) as part, duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE export AS SELECT {values}", columns)
+        connection.table("export").write_parquet(str(part))
