@@ -57,9 +57,12 @@ def quantity(value: float | None, unit: Unit | None) -> str:
     """
     if value is None:
         return UNKNOWN
-    if value == 0 and unit not in (None, "fraction"):
-        return "0"
-    text = format_value(value, unit) if unit is not None else f"{value:.4g}"
+    if unit is None or unit == "ratio":
+        text = f"{value:.3g}"
+    elif value == 0 and unit != "fraction":
+        text = "0"
+    else:
+        text = format_value(value, unit)
     return text.replace("-", _MINUS)
 
 
