@@ -23,6 +23,7 @@ _LONGEST_LINE: Final = 120
 
 # The C parser where PyYAML has it: same events and marks, several times faster.
 _PARSER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _INTEGER = re.compile(r"[-+]?[0-9]{1,300}", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _WORDS: Final = {
@@ -116,10 +117,13 @@ class _Builder:
         return self._root, self._problems
 
     def _events(self) -> Iterator[yaml.Event]:
-        loader = _PARSER(self._text)
+        loader = None
         try:
+            loader = _PARSER(self._text)
             while loader.check_event():
                 yield loader.get_event()
+        except UnicodeEncodeError as error:
+            raise problem_at(self._mark(None), "half a character", rule="Unicode text") from error
         except yaml.MarkedYAMLError as error:
             mark = self._mark(error.problem_mark or error.context_mark)
             what = ": ".join(part for part in (error.context, error.problem) if part)
@@ -128,7 +132,8 @@ class _Builder:
             what = " ".join(str(error).split())[:200]
             raise problem_at(self._mark(None), f"not YAML: {what}", rule="YAML 1.2") from error
         finally:
-            loader.dispose()
+            if loader is not None:
+                loader.dispose()
 
     def _mark(self, mark: Any) -> Mark:
         line = min(mark.line, len(self._lines) - 1) if mark else 0
@@ -184,6 +189,8 @@ class _Builder:
         )
 
     def _scalar(self, text: str, mark: Mark, *, plain: bool) -> None:
+        if _CONTROL.search(text):
+            self._problem(mark, "a control character", "text that can be shown")
         if self._expects_key():
             self._open[-1][1].append((mark, text))
         else:
