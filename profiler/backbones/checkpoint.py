@@ -16,6 +16,7 @@ from torch import Tensor
 
 from profiler.backbones.catalogue import TRANSFORMERS_FAMILIES
 from profiler.backbones.hub import CONFIG, missing, weights_file
+from profiler.backbones.printable import printable
 from profiles_db.errors import CheckpointError
 
 Global = Any  # what torch's allow-list takes: an object, or (object, 'module.name')
@@ -44,7 +45,7 @@ def read_torch(file: Path, allowed: Sequence[Global] = ()) -> Any:
         raise missing(str(file), "there is no such file") from error
     except pickle.UnpicklingError as error:
         raise _refused(file, error) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, IndexError, TypeError) as error:
+    except Exception as error:  # a damaged file makes torch raise nearly anything
         raise _unreadable(file, error) from error
 
 
@@ -120,7 +121,7 @@ def read_config(folder: Path, family: str = "") -> dict[str, Any]:
     wanted = (family,) if family else TRANSFORMERS_FAMILIES
     if found not in wanted:
         raise CheckpointError(
-            f"model_type is {found!r}",
+            f"model_type is {printable(repr(found))}",
             where=str(file),
             rule=f"one of {', '.join(wanted)}" if len(wanted) > 1 else f"{family} is needed",
             remedy="give the checkpoint of this architecture",
@@ -138,7 +139,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     for name in sorted(map(str, names)):
         if Path(name).name != name:
             raise CheckpointError(
-                f"shard {name!r} lies outside its folder",
+                f"shard {printable(repr(name))} lies outside its folder",
                 where=str(index),
                 rule="shards lie beside their index",
                 remedy="do not use this checkpoint",
@@ -151,9 +152,9 @@ def _refused(file: Path, error: Exception) -> CheckpointError:
     # torch says at length how to load the file all the same: only what it found is passed on.
     text = str(error)
     start = max(text.find("Unsupported"), text.find("GLOBAL"), text.find("Trying to"), 0)
-    found = text[start:].splitlines()[0].split(" was not an allowed")[0].strip() if text else ""
+    found = printable(text[start:].partition(" was not an allowed")[0])
     return CheckpointError(
-        f"refused: the file holds more than weights ({found or type(error).__name__})",
+        f"refused: the file holds more than weights ({found})",
         where=str(file),
         rule="a checkpoint holds tensors and plain values and never runs code",
         remedy="get it from its publisher, or as safetensors",
@@ -161,9 +162,8 @@ def _refused(file: Path, error: Exception) -> CheckpointError:
 
 
 def _unreadable(file: Path, error: Exception) -> CheckpointError:
-    first_line = next(iter(str(error).splitlines()), "")
     return CheckpointError(
-        f"cannot be read as a checkpoint ({type(error).__name__}: {first_line})",
+        f"cannot be read as a checkpoint ({type(error).__name__}: {printable(str(error))})",
         where=str(file),
         remedy="fetch or copy the file again",
     )

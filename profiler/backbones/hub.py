@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn
 from huggingface_hub import HfApi, constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+from profiler.backbones.printable import printable
 from profiles_db.errors import CheckpointError
 
 CONFIG: Final = "config.json"
@@ -96,8 +97,8 @@ def _asked(hub_id: str, fetch: Callable[[], Path]) -> Path:
 
 
 def _refuse(hub_id: str, error: Exception) -> NoReturn:
-    first_line = next(iter(str(error).splitlines()), type(error).__name__)
-    reason = f"it is not in the Hugging Face cache, and the hub gave: {first_line}"
+    answer = printable(str(error)) or type(error).__name__
+    reason = f"it is not in the Hugging Face cache, and the hub gave: {answer}"
     raise missing(hub_id, reason) from error
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from profiler.backbones import hub
 from profiler.backbones.catalogue import Entry
 from profiler.backbones.checkpoint import read_torch
+from profiler.backbones.printable import printable
 from profiles_db.errors import CheckpointError
 
 
@@ -88,7 +89,7 @@ def read_checkpoint(file: Path, parts: tuple[str, ...]) -> dict[str, Any]:
 def unusable(file: Path, what: str) -> CheckpointError:
     """The error for a checkpoint whose configuration this program cannot follow."""
     return CheckpointError(
-        f"its configuration cannot be followed: {what}",
+        f"its configuration cannot be followed: {printable(what)}",
         where=str(file),
         remedy="give the checkpoint of this upstream as its publisher wrote it",
     )

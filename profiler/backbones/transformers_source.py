@@ -14,6 +14,7 @@ from profiler.backbones import hub
 from profiler.backbones.base import Weights
 from profiler.backbones.catalogue import Entry
 from profiler.backbones.checkpoint import read_config, read_folder
+from profiler.backbones.printable import printable
 from profiler.backbones.weights import drawn, fitted
 from profiles_db.errors import CheckpointError
 
@@ -159,8 +160,9 @@ def _guarded(make: Make, config: Mapping[str, Any], folder: Path) -> Callable[[]
                 raise ValueError(f"more than {MOST_LAYERS} layers")  # noqa: TRY301
             return make(config)
         except Exception as error:
+            reason = f"{type(error).__name__}: {printable(str(error))}"
             raise CheckpointError(
-                f"describes no architecture that can be built ({type(error).__name__}: {error})",
+                f"describes no architecture that can be built ({reason})",
                 where=str(folder / hub.CONFIG),
                 remedy="give the checkpoint as its publisher wrote it",
             ) from error

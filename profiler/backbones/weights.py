@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from profiler.backbones.base import Weights
+from profiler.backbones.printable import printable
 from profiles_db.errors import CheckpointError
 
 _SHOWN = 3
@@ -109,4 +110,6 @@ def _refuse(problems: Mapping[str, list[str]], what: str, origin: str) -> None:
 
 def _some(names: list[str]) -> str:
     more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(printable(name) for name in names[:_SHOWN]) + (
+        f" and {more} more" if more > 0 else ""
+    )
