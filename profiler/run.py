@@ -226,7 +226,7 @@ def measure_costs(run: Run, backbone: Backbone, progress: Progress) -> list[Meas
     with progress.stage(f"{backbone.name}: costs", 2) as stage:
         found = [*counted(subject, costs_of(backbone))]
         stage.advance()
-        found += on_device(subject, measure_device(backbone, backbone.name))
+        found += on_device(subject, measure_device(backbone))
         stage.advance()
     return found
 

@@ -43,6 +43,9 @@ class Backbone(abc.ABC, torch.nn.Module):
     min_samples: int
     """Shortest clip it can take, in samples at 16 kHz."""
 
+    loaded_as: tuple[str, str] | None = None
+    """The name and weights `profiler.backbones.load.load` was given, where it made this."""
+
     def train(self, mode: bool = True) -> Self:  # noqa: ARG002
         """Stay in eval mode whatever is asked: dropout and masking never act on frozen weights."""
         return super().train(False)

@@ -49,7 +49,9 @@ def load(
     >>> backbone(torch.zeros(1, 16_000)).shape
     torch.Size([1, 1, 98, 240])
     """
-    return prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
+    backbone = prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
+    backbone.loaded_as = (name, weights)
+    return backbone
 
 
 def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]:

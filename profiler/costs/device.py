@@ -52,34 +52,33 @@ class DeviceCosts:
 
 
 def measure_device(
-    backbone: Backbone,
-    name: str,
-    *,
-    weights: str = "random",
-    clip_seconds: float = CLIP_SECONDS,
-    budget_seconds: float = 10.0,
+    backbone: Backbone, *, clip_seconds: float = CLIP_SECONDS, budget_seconds: float = 10.0
 ) -> DeviceCosts:
     """Measure `backbone` where it stands, and its peak memory in a process of its own.
 
     Parameters
     ----------
     backbone : Backbone
-        Loaded, on the device to measure.
-    name, weights : str
-        How the process that measures memory loads it: as `profiler.backbones.load.load` takes
-        them. The weights' values do not matter, so random ones do where the architecture is known.
+        As `profiler.backbones.load.load` made it, on the device to measure.
+    clip_seconds : float
     budget_seconds : float
         Time after which no further repetition starts, once there are 20; at most 200 are made.
     """
-    device = _device_of(backbone)
     latency = measure_latency(backbone, clip_seconds, budget_seconds)
-    samples, threads = round(clip_seconds * SAMPLE_RATE), torch.get_num_threads()
     return DeviceCosts(
-        device=describe(device),
+        device=describe(_device_of(backbone)),
         latency=latency,
         real_time_factor=latency.p50.divided_by(clip_seconds),
-        memory=peak_memory(Request(name, weights, str(device), samples, threads)),
+        memory=_memory_of(backbone, clip_seconds),
     )
+
+
+def _memory_of(backbone: Backbone, clip_seconds: float) -> PeakMemory:
+    if backbone.loaded_as is None:
+        return PeakMemory(None, "the backbone was not loaded by a name to load it by again")
+    name, weights = backbone.loaded_as
+    device, samples = str(_device_of(backbone)), round(clip_seconds * SAMPLE_RATE)
+    return peak_memory(Request(name, weights, device, samples, torch.get_num_threads()))
 
 
 def measure_latency(

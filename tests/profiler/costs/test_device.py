@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers as hf
 
+from profiler.backbones.fbank import Fbank
 from profiler.backbones.load import load
 from profiler.costs import memory
 from profiler.costs.device import FEWEST, describe, measure_device, measure_latency
@@ -20,8 +21,8 @@ linux_only = pytest.mark.skipif(
 )
 
 
-def request_for(name: str, weights: str = "random", samples: int = 16_000) -> Request:
-    return Request(name, weights, "cpu", samples, threads=1)
+def request_for(name: str) -> Request:
+    return Request(name, "random", "cpu", samples=16_000, threads=1)
 
 
 def test_latency_has_the_repetitions_and_order_it_says() -> None:
@@ -44,7 +45,7 @@ def test_the_device_is_named_with_its_threads() -> None:
 
 @linux_only
 def test_the_costs_of_a_device_belong_together() -> None:
-    costs = measure_device(load("fbank"), "fbank", clip_seconds=2.0, budget_seconds=0.0)
+    costs = measure_device(load("fbank"), clip_seconds=2.0, budget_seconds=0.0)
 
     assert costs.real_time_factor.value == pytest.approx(costs.latency.p50.value / 2.0)
     assert costs.device == describe(torch.device("cpu"))
@@ -54,16 +55,22 @@ def test_the_costs_of_a_device_belong_together() -> None:
 
 @linux_only
 def test_peak_memory_holds_the_weights_and_little_more(tmp_path: Path) -> None:
-    """Of a wide, shallow encoder, whose weights outweigh all that one second needs."""
+    """Of a wide, shallow encoder in a folder, whose weights outweigh all that one second needs."""
     wide = {"d_model": 1_024, "encoder_layers": 4, "encoder_ffn_dim": 4_096, "decoder_layers": 0}
     model = hf.WhisperModel(hf.WhisperConfig(**{**WHISPER, **wide}))
-    folder = str(saved(model, tmp_path))
-    size = load(folder).weights.size
-    measured = peak_memory(request_for(folder, weights=folder))
+    backbone = load("whisper_tiny", str(saved(model, tmp_path)))
+    measured = measure_device(backbone, clip_seconds=1.0, budget_seconds=0.0).memory
 
     assert measured.unknown is None
     assert measured.value is not None
-    assert size < measured.value < 1.8 * size
+    assert backbone.weights.size < measured.value < 1.8 * backbone.weights.size
+
+
+def test_a_backbone_made_by_hand_has_no_memory_to_measure() -> None:
+    measured = measure_device(Fbank("by hand"), clip_seconds=0.1, budget_seconds=0.0).memory
+
+    assert measured.value is None
+    assert measured.unknown is not None
 
 
 def test_a_measuring_process_that_fails_leaves_memory_unknown_with_the_reason() -> None:
