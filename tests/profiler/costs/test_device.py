@@ -56,7 +56,7 @@ def test_the_costs_of_a_device_belong_together() -> None:
 @linux_only
 def test_peak_memory_holds_the_weights_and_little_more(tmp_path: Path) -> None:
     """Of a wide, shallow encoder in a folder, whose weights outweigh all that one second needs."""
-    wide = {"d_model": 1_024, "encoder_layers": 4, "encoder_ffn_dim": 4_096, "decoder_layers": 0}
+    wide = {"d_model": 768, "encoder_layers": 3, "encoder_ffn_dim": 3_072, "decoder_layers": 0}
     model = hf.WhisperModel(hf.WhisperConfig(**{**WHISPER, **wide}))
     backbone = load("whisper_tiny", str(saved(model, tmp_path)))
     measured = measure_device(backbone, clip_seconds=1.0, budget_seconds=0.0).memory
