@@ -79,8 +79,8 @@
 
   const three = (number) => (number === null ? "unknown" : number.toFixed(3));
   const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
-  const rowOf = (table, name) =>
-    [...document.querySelectorAll(`#${table} tbody tr`)].find((row) => row.dataset.candidate === name);
+  const rowOf = (table, candidate) =>
+    document.querySelector(`#${table} tr[data-index="${candidates.indexOf(candidate)}"]`);
 
   function rect(attributes) {
     const node = document.createElementNS("http://www.w3.org/2000/svg", "rect");
@@ -117,7 +117,7 @@
   }
 
   function drawRow(result, position, weight) {
-    const row = rowOf("ranking-table", result.candidate.name);
+    const row = rowOf("ranking-table", result.candidate);
     const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
     row.classList.toggle("chosen", position === 1);
     row.dataset.score = result.score ?? "";
@@ -134,7 +134,7 @@
   }
 
   function drawContributions(result, weight) {
-    const row = rowOf("contributions-table", result.candidate.name);
+    const row = rowOf("contributions-table", result.candidate);
     names.forEach((name, i) => {
       const cell = row.querySelector(`[data-criterion="${CSS.escape(name)}"]`);
       const share = result.contributions[i];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from advisor import Decision
@@ -44,6 +45,12 @@ def hostile(decision: Decision, text: str) -> Decision:
         requirements=tuple(replace(r, why=text, text=text) for r in decision.requirements),
         versions={text: text},
     ).sealed()
+
+
+def renamed(decision: Decision, name: str, text: str) -> Decision:
+    """`decision` in which the candidate `name` is called `text` wherever it is named."""
+    written = decision.to_json().replace(json.dumps(name), json.dumps(text))
+    return Decision.from_json(written).sealed()
 
 
 def _hostile(candidate: Candidate, text: str) -> Candidate:

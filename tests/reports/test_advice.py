@@ -159,7 +159,7 @@ def test_every_picture_has_words(cloud: Decision) -> None:
 def test_unknown_is_said_and_never_drawn_as_zero(edge: Decision) -> None:
     decision = with_unknown(edge, "apc", "gender_accuracy", "nobody labelled gender here")
     text = render_advice(decision)
-    row = re.search(r'<tr role="row" data-candidate="apc".*?</tr>', text, re.DOTALL)
+    row = re.search(r'<tr role="row" data-index="1" data-candidate="apc".*?</tr>', text, re.DOTALL)
     assert row is not None
     assert ">unknown<" in row[0]
     assert 'data-score=""' in row[0]

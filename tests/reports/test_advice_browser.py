@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from advisor import Decision, advise, parse_scenario
 from advisor.records import Method, ScenarioText
 from reports.advice import write_advice
-from tests.reports.decisions import HOSTILE, hostile, untrained, with_unknown
+from tests.reports.decisions import HOSTILE, hostile, renamed, untrained, with_unknown
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ _READ = """() => [...document.querySelectorAll('#ranking-table tbody tr')].map((
     score: row.dataset.score,
     position: row.dataset.position,
     contributions: Object.fromEntries([...document.querySelectorAll(
-        `#contributions-table tr[data-candidate="${row.dataset.candidate}"] [data-criterion]`
+        `#contributions-table tr[data-index="${row.dataset.index}"] [data-criterion]`
     )].map((cell) => [cell.dataset.criterion, cell.dataset.value])),
 }))"""
 
@@ -230,6 +230,20 @@ def test_hostile_words_are_words(text: str, edge: Decision, report: Write, open_
     assert page.locator("h1 bdi").text_content() == text.replace("\x00", "")
     assert page.evaluate(_NO_SIDEWAYS)
     assert elements == open_page(report(hostile(edge, "harmless"))).evaluate(_ELEMENTS)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "__proto__", "constructor"])
+def test_a_hostile_name_is_ranked_like_any_other(
+    text: str, edge: Decision, report: Write, open_page: Open
+) -> None:
+    page = open_page(report(renamed(edge, "apc", text)))
+    page.evaluate(_SET, [[9, 1, 2, 3, 4], False])
+    changed = {row["name"]: (row["score"], row["position"]) for row in _shown(page)}
+    page = open_page(report(edge))
+    page.evaluate(_SET, [[9, 1, 2, 3, 4], False])
+    harmless = {row["name"]: (row["score"], row["position"]) for row in _shown(page)}
+    assert changed.pop(text.replace("\x00", "\ufffd")) == harmless.pop("apc")
+    assert changed == harmless
 
 
 def test_it_prints_without_losing_a_page(edge: Decision, report: Write, browser: Browser) -> None:
