@@ -152,7 +152,7 @@ def _refused(file: Path, error: Exception) -> CheckpointError:
     # torch says at length how to load the file all the same: only what it found is passed on.
     text = str(error)
     start = max(text.find("Unsupported"), text.find("GLOBAL"), text.find("Trying to"), 0)
-    found = printable(text[start:].partition(" was not an allowed")[0])
+    found = printable(text[start:].partition(" was not an allowed")[0]).rstrip(".")
     return CheckpointError(
         f"refused: the file holds more than weights ({found})",
         where=str(file),
