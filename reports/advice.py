@@ -13,7 +13,7 @@ from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View
 from reports.embedded import as_script, decision_text
 from reports.page import render_page, write_text
-from reports.wording import INTERVALS, METHODS, ORIGINS
+from reports.wording import METHODS
 
 _MADE_AT: Final = re.compile(r'<meta name="trustser-made-at" content="([^"]*)">')
 _EXCERPT: Final = 120
@@ -83,7 +83,5 @@ def _context(decision: Decision, made_at: str | None) -> dict[str, Any]:
         "profiles": profile_pictures(view),
         "plane": plane_picture(view),
         "embedded": as_script(decision.to_json()),
-        "origins": ORIGINS,
-        "intervals": INTERVALS,
         "methods": METHODS,
     }

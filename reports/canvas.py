@@ -34,7 +34,6 @@ TOKENS: Final[tuple[str, ...]] = (
 _NUMBER: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _SENTINEL: Final = re.compile(r"#0000([0-9a-f]{2})")
 _UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BAND_OPACITY: Final = 0.22
 
 
 class Canvas:
@@ -70,24 +69,11 @@ class Canvas:
         graphics = self._graphics(color, width)
         if dashes is not None:
             graphics.set_dashes(0, list(dashes))
-        self._draw(graphics, [points], None, closed=closed)
+        self._draw(graphics, points, None, closed=closed)
 
     def polygon(self, points: Sequence[Point], fill: str, *, opacity: float = 1.0) -> None:
         """Fill a closed polygon."""
-        self._draw(self._graphics(fill, 0.0), [points], (*_sentinel(fill), opacity), closed=True)
-
-    def band(self, outer: Sequence[Point], inner: Sequence[Point], fill: str) -> None:
-        """Tint what lies between two closed polygons of the same sense of rotation."""
-        face = (*_sentinel(fill), _BAND_OPACITY)
-        self._draw(self._graphics(fill, 0.0), [outer, inner[::-1]], face, closed=True)
-
-    def rectangle(
-        self, corner: Point, width: float, height: float, fill: str, *, opacity: float = 1.0
-    ) -> None:
-        """Fill the rectangle whose lower left corner is `corner`."""
-        x, y = corner
-        points = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
-        self.polygon(points, fill, opacity=opacity)
+        self._draw(self._graphics(fill, 0.0), points, (*_sentinel(fill), opacity), closed=True)
 
     def marker(
         self, at: Point, shape: int, color: str, *, size: float = 4.5, hollow: bool = False
@@ -147,17 +133,11 @@ class Canvas:
         graphics.set_joinstyle("round")
         return graphics
 
-    def _draw(
-        self, graphics: Any, outlines: Sequence[Sequence[Point]], face: Any, *, closed: bool
-    ) -> None:
+    def _draw(self, graphics: Any, points: Sequence[Point], face: Any, *, closed: bool) -> None:
         from matplotlib.path import Path  # noqa: PLC0415
         from matplotlib.transforms import IdentityTransform  # noqa: PLC0415
 
-        paths = [
-            Path([*points, points[0]] if closed else list(points), closed=closed)
-            for points in outlines
-        ]
-        path = paths[0] if len(paths) == 1 else Path.make_compound_path(*paths)
+        path = Path([*points, points[0]] if closed else list(points), closed=closed)
         path.should_simplify = False
         self._renderer.draw_path(graphics, path, IdentityTransform(), face)
 

@@ -29,6 +29,8 @@ _SERIOUS = {"serious", "critical"}
 def _scenario(priorities: dict[str, float], *, method: Method, floor: bool) -> str:
     lines = ["version: 1", "title: tried", "evidence: published", f"method: {method}"]
     lines += ["priorities:", *(f"  {key}: {value!r}" for key, value in priorities.items())]
+    # Narrow enough that some scores are cut to 0, which the product treats by a rule of its own.
+    lines += ["scales:", "  uar: {worst: 64 %, best: 68 %, why: narrow}"]
     if floor:
         lines += ["requirements:", "  - criterion: uar", "    at_least: 64 %"]
     return "\n".join(lines) + "\n"

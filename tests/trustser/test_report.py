@@ -61,15 +61,22 @@ def test_the_last_study_is_reported_where_nothing_is_named(database: Path, tmp_p
 @pytest.mark.parametrize("name", ["whisper_tiny", "run-whis"])
 def test_a_run_or_a_backbone_is_reported_by_name(name: str, database: Path, tmp_path: Path) -> None:
     output = tmp_path / "page.html"
-    code, said = _run("report", name, "--db", database, "-o", output, "--made-at", "noon")
+    code, said = _run(
+        "report", name, "--db", database, "-o", output, "--made-at", "2026-01-31T12:00Z"
+    )
     assert (code, said) == (0, f"Report of 1 profile: {output}\n")
-    assert "on noon" in output.read_text("utf-8")
+    assert "on 2026-01-31T12:00:00+00:00" in output.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", ["hubert", ""])
 def test_a_name_nobody_has_is_one_line(name: str, database: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run or backbone"):
         _run("report", name, "--db", database, "-o", tmp_path / "page.html")
+
+
+def test_a_time_that_is_none_is_one_line(database: Path) -> None:
+    with pytest.raises(InputError, match="'noon' is no time"):
+        _run("report", "--db", database, "--made-at", "noon")
 
 
 def test_an_empty_database_is_one_line(tmp_path: Path) -> None:

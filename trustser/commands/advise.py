@@ -5,13 +5,13 @@ from __future__ import annotations
 import json as json_text
 import os
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from profiles_db.errors import InputError, ScenarioError
+from trustser.making import time_of_making
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def advise(
     """
     if json and markdown:
         raise InputError("--json and --markdown together", remedy="choose one")
-    when = _time(made_at)
+    when = time_of_making(made_at)
     decision = _decide(scenario, db, seed)
     if json:
         typer.echo(decision.to_json(indent=2))
@@ -95,20 +95,6 @@ def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: 
     if not quiet:
         typer.echo(as_text(decision))
         typer.echo(f"\nReport: {path}")
-
-
-def _time(stated: str | None) -> str:
-    if stated is None:
-        return datetime.now(UTC).isoformat(timespec="seconds")
-    try:
-        return datetime.fromisoformat(stated).isoformat()
-    except ValueError as error:
-        raise InputError(
-            f"{stated!r:.60} is no time",
-            where="--made-at",
-            rule="ISO 8601",
-            remedy="write for example 2026-01-31T12:00:00Z",
-        ) from error
 
 
 def validate(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiles_db.errors import EvidenceError, InputError
+from trustser.making import time_of_making
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ def report(
         Path, typer.Option("-o", "--output", help="The report (HTML) to write.")
     ] = DEFAULT_OUTPUT,
     made_at: Annotated[
-        str | None, typer.Option("--made-at", help="Time to print in the report; none if left out.")
+        str | None, typer.Option("--made-at", help="Time shown in the report, as ISO 8601.")
     ] = None,
 ) -> None:
     """Write a report of measured profiles: aspects, classes, genders, attacks, provenance.
@@ -45,8 +46,9 @@ def report(
     from profiles_db.store import Store  # noqa: PLC0415
     from reports.profile import write_profile  # noqa: PLC0415
 
+    when = time_of_making(made_at)
     found = _chosen(Store(db, read_only=True).profiles(), runs or [], db)
-    write_profile(found, output, made_at=made_at)
+    write_profile(found, output, made_at=when)
     count = f"{len(found)} profile{'s' if len(found) > 1 else ''}"
     typer.echo(f"Report of {count}: {output}")
 
