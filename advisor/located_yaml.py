@@ -19,6 +19,8 @@ from profiles_db.errors import ScenarioError
 MOST_BYTES: Final = 1_000_000
 MOST_LEVELS: Final = 20
 MOST_VALUES: Final = 20_000
+MOST_PROBLEMS: Final = 100
+"""Who has more is not helped by more."""
 _LONGEST_LINE: Final = 120
 
 # The C parser where PyYAML has it: same events and marks, several times faster.
@@ -82,10 +84,19 @@ class Node:
 
 def problem_at(mark: Mark, what: str, *, rule: str, remedy: str | None = None) -> ScenarioError:
     """An error that names the place and shows its line."""
-    shown = "".join(c if c.isprintable() else " " for c in mark.text).strip()
-    shown = shown if len(shown) <= _LONGEST_LINE else shown[:_LONGEST_LINE] + "..."
+    shown = _excerpt(mark)
     what = f"{what}, in `{shown}`" if shown else what
     return ScenarioError(what, where=mark.where, rule=rule, remedy=remedy)
+
+
+def _excerpt(mark: Mark) -> str:
+    """The line, or of a long one the part around the place; nothing that steers a terminal."""
+    start = max(0, mark.column - 1 - _LONGEST_LINE // 2)
+    start = start if len(mark.text) > _LONGEST_LINE else 0
+    part = mark.text[start : start + _LONGEST_LINE]
+    shown = "".join(c if c.isprintable() else " " for c in part).strip()
+    before = "..." if start else ""
+    return before + shown + ("..." if start + _LONGEST_LINE < len(mark.text) else "")
 
 
 def read_tree(text: str, file: str) -> tuple[Node, list[ScenarioError]]:
@@ -163,12 +174,14 @@ class _Builder:
             raise problem_at(mark, f"more than {MOST_VALUES} values", rule=f"at most {MOST_VALUES}")
         if event.anchor is not None:
             kind = "alias" if isinstance(event, yaml.AliasEvent) else "anchor"
-            self._problem(mark, f"{kind} {event.anchor!r}", "no anchors and aliases")
+            self._problem(mark, f"{kind} {event.anchor!r:.60}", "no anchors and aliases")
         if getattr(event, "tag", None) is not None:
-            self._problem(mark, f"tag {event.tag!r}", "no tags: scenarios hold plain data")
+            self._problem(mark, f"tag {event.tag!r:.60}", "no tags: scenarios hold plain data")
 
     def _problem(self, mark: Mark, what: str, rule: str) -> None:
         self._problems.append(problem_at(mark, what, rule=rule))
+        if len(self._problems) >= MOST_PROBLEMS:
+            raise ScenarioError.of(self._problems)
 
     def _start(self, node: Node) -> None:
         if len(self._open) >= MOST_LEVELS:
@@ -213,7 +226,9 @@ class _Builder:
     ) -> None:
         if key in mapping:
             first = parent.keys[key].line
-            self._problem(mark, f"key {key!r} stands twice (first on line {first})", "once each")
+            self._problem(
+                mark, f"key {key!r:.60} stands twice (first on line {first})", "once each"
+            )
             return
         mapping[key] = node
         parent.keys[key] = mark

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from advisor.diagnosis import diagnose
 from advisor.language import ScenarioSpec
-from advisor.located_yaml import MOST_BYTES, Node, problem_at, read_tree
+from advisor.located_yaml import MOST_BYTES, MOST_PROBLEMS, Node, problem_at, read_tree
 from advisor.records import ScenarioText
 from profiles_db.errors import ScenarioError
 
@@ -221,7 +221,7 @@ def _check(
     except ValidationError as error:
         problems = problems + diagnose(error, root)
     if problems:
-        raise ScenarioError.of(problems)
+        raise ScenarioError.of(problems[:MOST_PROBLEMS])
     return Scenario(name, spec, texts, root)
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from advisor import located_yaml
-from advisor.located_yaml import MOST_BYTES, MOST_LEVELS, read_tree
+from advisor.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree
 from advisor.records import ScenarioText
 from advisor.scenario import load_scenario, parse_scenario, starter_text
 from profiles_db.errors import ScenarioError, TrustserError
@@ -98,6 +98,19 @@ def test_what_is_refused(text: str, expected: str) -> None:
     found = _problems(text)
     assert found
     assert expected in found
+
+
+def test_a_million_problems_are_cut_short_and_so_are_their_lines() -> None:
+    """Each error shows its place in the line, not a line of a megabyte."""
+    lines = _problems("{" + "a: 1, " * 160_000 + "}").splitlines()
+    assert len(lines) == MOST_PROBLEMS
+    assert max(map(len, lines)) < 300
+    assert "...a: 1, " in lines[-1]
+
+
+def test_a_long_name_is_cut_short() -> None:
+    long = "k" * 900
+    assert len(_problems(f"{long}: 1\n{long}: 2")) < 400
 
 
 def test_a_merge_key_is_only_a_key() -> None:
