@@ -49,6 +49,9 @@ def _sentences(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
 
 
 def _choice(decision: Decision, judgement: Judgement) -> Sentence:
+    if not decision.ranking:
+        text = "No candidate has every figure that counts, so that none can be scored or chosen."
+        return Sentence("choice", "", text)
     if decision.choice is None:
         count = len(decision.candidates)
         many = f"None of the {count} candidates" if count > 1 else "The only candidate does not"

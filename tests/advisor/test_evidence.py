@@ -235,6 +235,25 @@ def test_a_candidate_with_a_gap_is_not_scored_but_bounded() -> None:
     assert changes == {"tera": True, "fbank": True}, "0.95 and 0.55 are above 0.5"
 
 
+@pytest.mark.parametrize("method", ["weighted_sum", "weighted_product", "topsis", "promethee_ii"])
+def test_where_everyone_lacks_something_no_one_is_chosen(method: str) -> None:
+    profiles = [profile_of("apc", {"accuracy": 0.5}), profile_of("tera", {"macro_f1": 0.5})]
+    text = f"{MEASURED}priorities: {{accuracy: 1, macro_f1: 1}}\nmethod: {method}\n"
+    decision = advise(scenario_of(text), profiles)
+    assert (decision.choice, decision.ranking) == (None, ())
+    assert "none can be scored" in decision.summary
+    assert all("cannot be scored, for want of" in c.why for c in decision.candidates)
+
+
+def test_a_single_candidate_is_chosen_by_every_method() -> None:
+    for method in ("weighted_sum", "weighted_product", "topsis", "promethee_ii"):
+        text = f"{MEASURED}method: {method}\n"
+        decision = advise(scenario_of(text), [profile_of("apc", VALUES)])
+        assert decision.choice == "apc"
+        assert decision.summary == "apc is chosen: it is the only candidate that can be scored."
+        assert decision.candidates[0].rank_probabilities == (1.0,)
+
+
 def test_an_unknown_study_or_two_published_ones() -> None:
     with pytest.raises(EvidenceError, match="no published study called 'nope'"):
         advise(scenario_of("evidence: {source: published, study: nope}\n"))
