@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from advisor import shipped_names
 from advisor.schema import scenario_schema
+from profiles_db.records import Run
+from profiles_db.store import Store
+from tests.advisor.tables import Given, profile_of
 from trustser.__main__ import run
 
+FIGURES: dict[str, Given] = {
+    "uar": (0.4, 0.45, 0.5),
+    "gender_accuracy": (0.8, 0.85, 0.9),
+    "attack_success_rate": 0.3,
+    "equalized_odds_difference": (0.1, 0.15, 0.3),
+    "macs": 2.4e9,
+}
 IMPOSSIBLE = "extends: edge\ntitle: Nothing fits\nbudget: {macs: 1 GMAC}\n"
 
 
@@ -137,3 +148,26 @@ def test_init_writes_a_scenario_that_advise_takes(capsys: pytest.CaptureFixture[
     assert run(["init", "mine.yaml", "--force"]) == 0
     assert run(["advise", "mine.yaml", "--json"]) == 0
     assert _files() == ["mine.yaml"]
+
+
+def test_measured_evidence_from_a_database(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two profiles go in, one of them untrained: refused, then allowed, marked and chosen from."""
+    store = Store(Path("p.duckdb"))
+    for profile in (
+        profile_of("fbank", FIGURES, weights_kind="none", weights_id="none", run="r1"),
+        profile_of("apc", FIGURES, weights_kind="random", weights_id="random:8", run="r2"),
+    ):
+        kept = {f.name: getattr(profile, f.name) for f in fields(Run) if hasattr(profile, f.name)}
+        store.begin(Run(**kept, started="2026-01-01T00:00:00+00:00"))
+        store.finish(profile.run, profile.measurements, "2026-01-01T00:00:01+00:00", {})
+    Path("m.yaml").write_text("extends: edge\nevidence: {source: measured}\n", encoding="utf-8")
+    assert run(["advise", "m.yaml", "--db", "p.duckdb", "--json"]) == 0
+    decision = json.loads(capsys.readouterr().out)
+    assert decision["ranking"] == ["fbank"]
+    assert "untrained weights" in decision["excluded"][0]["reason"]
+    Path("m.yaml").write_text(
+        "extends: edge\nevidence: {source: measured, allow_untrained: true}\n", encoding="utf-8"
+    )
+    assert run(["advise", "m.yaml", "--db", "p.duckdb"]) == 0
+    assert "[untrained weights]" in capsys.readouterr().out
+    assert "untrained weights" in Path("trustser-m.html").read_text(encoding="utf-8")
