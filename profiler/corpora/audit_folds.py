@@ -84,9 +84,12 @@ def findings_of(corpus: Corpus, folds: Sequence[FoldCount]) -> Iterator[Finding]
     """Everything the metadata show to be wrong or worth knowing."""
     yield from _leaks(leaks(corpus))
     yield from _gaps(folds, set(count_genders(corpus.utterances)) & set(GENDERS))
-    yield from _class_sizes(corpus)
+    tested = {id_ for fold in corpus.folds for id_ in fold.test}
+    test_clips = [clip for clip in corpus.utterances if clip.id in tested]
+    yield from _small_classes(test_clips, corpus.classes)
+    yield from _small_groups(test_clips, corpus.classes)
+    yield from _unbalanced(corpus)
     yield from _genders(corpus)
-    yield from _cells(corpus)
     yield from _confounding(cramers_v(corpus.utterances))
 
 
@@ -163,24 +166,48 @@ def _gaps_of_part(part: Part, count: PartCount, genders: set[str]) -> Iterator[_
         yield "missing_gender", part, f"has no {' and no '.join(absent)} speaker"
 
 
-def _class_sizes(corpus: Corpus) -> Iterator[Finding]:
-    counts = Counter(utterance.label for utterance in corpus.utterances)
-    sizes = {name: counts[name] for name in corpus.classes}
-    small = [f"{name} ({n})" for name, n in sizes.items() if n < FEWEST_CLIPS]
+def _small_classes(test_clips: Sequence[Utterance], classes: Sequence[str]) -> Iterator[Finding]:
+    counts = Counter(clip.label for clip in test_clips)
+    small = [f"{name} ({counts[name]})" for name in classes if counts[name] < FEWEST_CLIPS]
     if small:
         yield Finding(
             "small_class",
             "warning",
-            f"Fewer than {FEWEST_CLIPS} clips: {', '.join(small)}.",
+            f"Fewer than {FEWEST_CLIPS} test clips over all folds: {', '.join(small)}.",
             "Recall of these classes is coarse, and their fairness is unknown.",
             ("system_performance", "fairness"),
         )
-    if min(sizes.values()) and max(sizes.values()) / min(sizes.values()) >= UNBALANCED:
-        ratio = max(sizes.values()) / min(sizes.values())
+
+
+def _small_groups(test_clips: Sequence[Utterance], classes: Sequence[str]) -> Iterator[Finding]:
+    """Classes with too few clips of a gender to compare the genders."""
+    cells = Counter((clip.label, clip.gender) for clip in test_clips)
+    if any(not sum(cells[name, gender] for name in classes) for gender in GENDERS):
+        return
+    few = [
+        f"{name} {gender} ({cells[name, gender]})"
+        for name in classes
+        for gender in GENDERS
+        if cells[name, gender] < FEWEST_CLIPS
+    ]
+    if few:
+        yield Finding(
+            "small_group",
+            "warning",
+            f"Fewer than {FEWEST_CLIPS} test clips over all folds: {', '.join(few)}.",
+            "Fairness of these classes is unknown.",
+            ("fairness",),
+        )
+
+
+def _unbalanced(corpus: Corpus) -> Iterator[Finding]:
+    counts = Counter(clip.label for clip in corpus.utterances)
+    smallest, *_, largest = sorted(counts[name] for name in corpus.classes)
+    if smallest and largest / smallest >= UNBALANCED:
         yield Finding(
             "unbalanced_classes",
             "note",
-            f"The largest class has {ratio:.0f} times the clips of the smallest.",
+            f"The largest class has {largest / smallest:.0f} times the clips of the smallest.",
             "Read UAR rather than accuracy; intervals of the small class are wide.",
             ("system_performance", "fairness"),
         )
@@ -200,27 +227,6 @@ def _genders(corpus: Corpus) -> Iterator[Finding]:
         return
     code = "unknown_gender" if UNKNOWN in counts else "one_gender"
     yield Finding(code, "warning", what, effect, ("privacy", "fairness"))
-
-
-def _cells(corpus: Corpus) -> Iterator[Finding]:
-    """Classes with too few clips of a gender to compare the genders."""
-    cells = Counter((utterance.label, utterance.gender) for utterance in corpus.utterances)
-    if any(not sum(cells[name, gender] for name in corpus.classes) for gender in GENDERS):
-        return
-    few = [
-        f"{name} {gender} ({cells[name, gender]})"
-        for name in corpus.classes
-        for gender in GENDERS
-        if cells[name, gender] < FEWEST_CLIPS
-    ]
-    if few:
-        yield Finding(
-            "small_group",
-            "warning",
-            f"Fewer than {FEWEST_CLIPS} clips: {', '.join(few)}.",
-            "Fairness of these classes is unknown.",
-            ("fairness",),
-        )
 
 
 def _confounding(value: float | None) -> Iterator[Finding]:

@@ -247,9 +247,18 @@ def test_a_class_with_one_clip_and_small_groups() -> None:
         clip("a", "sad", gender="female")
     ]
     audit = check(corpus_of(clips))
-    assert find(audit, "small_class").what == "Fewer than 10 clips: sad (1)."
-    assert find(audit, "small_group").what == "Fewer than 10 clips: sad female (1), sad male (0)."
+    assert find(audit, "small_class").what == "Fewer than 10 test clips over all folds: sad (1)."
+    assert find(audit, "small_group").what.endswith("sad female (1), sad male (0).")
     assert "60 times" in find(audit, "unbalanced_classes").what
+
+
+def test_small_groups_are_counted_where_they_are_tested() -> None:
+    clips = balanced()
+    ids = tuple(one.id for one in clips)
+    audit = check(corpus_of(clips, (Fold(1, ids[:80], ids[80:100], ids[100:]),)))
+    assert audit.classes == {"happy": 60, "sad": 60}
+    few = "happy female (5), happy male (5), sad female (5), sad male (5)."
+    assert find(audit, "small_group").what.endswith(few)
 
 
 def test_label_and_gender_that_go_together() -> None:
