@@ -50,9 +50,13 @@ def _kind(raw: object) -> str:
     return names.get(type(raw), "text")
 
 
-def check_name(name: str, valid: tuple[str, ...], noun: str) -> str:
+def check_name(
+    name: str, valid: tuple[str, ...], noun: str, path: tuple[str | int, ...] = ()
+) -> str:
     """`name`, if it is one of `valid`."""
     if name not in valid:
         rule = f"one of {', '.join(valid)}"
-        raise BreachError(Breach(f"unknown {noun} {name!r:.60}", rule, None, (), name, valid))
+        raise BreachError(
+            Breach(f"unknown {noun} {name!r:.60}", rule, None, path, name, valid, bool(path))
+        )
     return name

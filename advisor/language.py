@@ -6,12 +6,9 @@ messages are made from them. Files are read by `advisor.scenario`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,96 +16,29 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StringConstraints,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from advisor.breaches import Breach, BreachError, check_name, read_quantity
+from advisor.fields import (
+    Bytes,
+    Corpora,
+    Count,
+    CriterionName,
+    Macs,
+    Names,
+    Priority,
+    PriorityKey,
+    RawQuantity,
+    Seconds,
+)
 from advisor.records import Comparison, HoldsFor, Method, OnUnknown
-from profiles_db.criteria import ASPECTS, CRITERIA, Scale, Unit
-
-WORDS: Final[dict[str, float]] = {"low": 1.0, "medium": 3.0, "high": 9.0}
-"""What a priority in words weighs: each step is three times the one below."""
-
-LEAST_WEIGHT: Final = 0.001
-MOST_WEIGHT: Final = 1000.0
-_SHOWN: Final = 60
-
-CriterionName = Annotated[
-    str,
-    AfterValidator(partial(check_name, valid=tuple(CRITERIA), noun="criterion")),
-    WithJsonSchema({"enum": list(CRITERIA)}),
-]
-PriorityKey = Annotated[
-    str,
-    AfterValidator(partial(check_name, valid=(*ASPECTS, *CRITERIA), noun="aspect or criterion")),
-    WithJsonSchema({"enum": [*ASPECTS, *CRITERIA]}),
-]
-
-
-def _quantity(unit: Unit) -> Callable[[Any], float]:
-    return lambda raw: read_quantity(raw, unit)
-
-
-def _priority(raw: object) -> float:
-    if isinstance(raw, str) and raw in WORDS:
-        return WORDS[raw]
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        breach = Breach(
-            f"{raw!r:.{_SHOWN}} is no priority",
-            f"low, medium, high or a number from 0 to {MOST_WEIGHT:g}",
-            found=str(raw),
-            valid=tuple(WORDS),
-        )
-        raise BreachError(breach)
-    if raw != 0 and not LEAST_WEIGHT <= raw <= MOST_WEIGHT:
-        rule = f"0, or {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}"
-        raise BreachError(Breach(f"priority {raw!r:.{_SHOWN}} is out of range", rule))
-    return float(raw)
+from profiles_db.criteria import CRITERIA, Scale
 
 
 def _source(raw: object) -> object:
     return {"source": raw} if isinstance(raw, str) else raw
-
-
-def _names(raw: object) -> object:
-    return [raw] if isinstance(raw, str) else raw
-
-
-def _corpora(raw: object) -> object:
-    if isinstance(raw, str):
-        return {raw: 1.0}
-    if isinstance(raw, list) and all(isinstance(name, str) for name in raw):
-        return dict.fromkeys(raw, 1.0)
-    return raw
-
-
-_QUANTITY_SCHEMA: Final = {"type": ["string", "number"]}
-_PRIORITY_SCHEMA: Final = {
-    "anyOf": [{"enum": list(WORDS)}, {"type": "number", "minimum": 0, "maximum": MOST_WEIGHT}]
-}
-_NAMES_SCHEMA: Final = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
-}
-_CORPORA_SCHEMA: Final = {
-    "anyOf": [
-        *_NAMES_SCHEMA["anyOf"],
-        {"type": "object", "additionalProperties": {"type": "number", "exclusiveMinimum": 0}},
-    ]
-}
-
-Priority = Annotated[float, BeforeValidator(_priority), WithJsonSchema(_PRIORITY_SCHEMA)]
-Macs = Annotated[float, BeforeValidator(_quantity("MAC")), WithJsonSchema(_QUANTITY_SCHEMA)]
-Count = Annotated[float, BeforeValidator(_quantity("parameters")), WithJsonSchema(_QUANTITY_SCHEMA)]
-Bytes = Annotated[float, BeforeValidator(_quantity("bytes")), WithJsonSchema(_QUANTITY_SCHEMA)]
-Seconds = Annotated[float, BeforeValidator(_quantity("seconds")), WithJsonSchema(_QUANTITY_SCHEMA)]
-RawQuantity = Annotated[Any, WithJsonSchema(_QUANTITY_SCHEMA)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema(_NAMES_SCHEMA)]
-CorpusWeight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Corpora = Annotated[
-    dict[str, CorpusWeight], BeforeValidator(_corpora), WithJsonSchema(_CORPORA_SCHEMA)
-]
 
 
 class Strict(BaseModel):
@@ -254,6 +184,7 @@ def _scale(name: str, spec: ScaleSpec) -> Scale:
 
 def _breaches(name: str, spec: ScaleSpec) -> tuple[Breach, ...]:
     try:
+        check_name(name, valid=tuple(CRITERIA), noun="criterion", path=(name,))
         _scale(name, spec)
     except BreachError as error:
         return error.breaches
@@ -277,7 +208,7 @@ class ScenarioSpec(Strict):
     )
     budget: BudgetSpec = Field(default_factory=BudgetSpec)
     requirements: tuple[RequirementSpec, ...] = Field((), max_length=100)
-    scales: dict[CriterionName, ScaleSpec] = Field(default_factory=dict)
+    scales: dict[str, ScaleSpec] = Field(default_factory=dict)
     method: Method = Field("weighted_sum", description="How the scores are combined.")
 
     @field_validator("priorities")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from advisor.fields import WORDS
 from advisor.findings import WeightedCriterion
-from advisor.language import WORDS
 from advisor.records import StudyRecord
 from advisor.scenario import Scenario
 from profiles_db.criteria import ASPECTS, CRITERIA, Aspect

@@ -129,6 +129,17 @@ def test_all_errors_of_a_file_in_the_order_in_which_they_stand() -> None:
     assert places == sorted(places)
 
 
+def test_scales_name_their_errors_together() -> None:
+    error = _error(
+        "scales:\n  urr: {worst: 1, best: 0}\n  uar: {worst: 80 %, best: 70 %}\n"
+        "  macs: {worst: 5, best: 0 GMAC}\n"
+    )
+    starts = [line.split(",")[0] for line in error.splitlines()]
+    assert starts[0].endswith("test.yaml:5:3: unknown criterion 'urr'")
+    assert starts[1].startswith("test.yaml:6:8: scale of uar")
+    assert starts[2].startswith("test.yaml:7:17: 5 lacks its unit")
+
+
 def test_a_missing_key_is_named() -> None:
     with pytest.raises(ScenarioError, match="key 'priorities' is missing") as caught:
         parse_scenario((ScenarioText("test.yaml", "version: 1\n"),))
