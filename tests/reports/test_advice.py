@@ -170,6 +170,16 @@ def test_unknown_is_said_and_never_drawn_as_zero(edge: Decision) -> None:
     assert "unknown, score unknown" in text
 
 
+def test_an_unknown_aspect_of_the_choice_is_hatched_not_empty(edge: Decision) -> None:
+    assert edge.choice is not None
+    text = render_advice(with_unknown(edge, edge.choice, "gender_accuracy", "no labels"))
+    tile = re.search(r"<li>\s*<h3>(?:(?!</li>).)*Privacy.*?</li>", text, re.DOTALL)
+    assert tile is not None
+    assert '<p class="value unknown">unknown</p>' in tile[0]
+    assert 'class="f-unknown" x="0" y="0" width="100.000%"' in tile[0]
+    assert tile[0].endswith("<p>Score unknown</p>\n</li>")
+
+
 def test_evidence_that_is_none_is_shouted_everywhere(edge: Decision) -> None:
     quiet, loud = render_advice(edge), render_advice(untrained(edge))
     assert 'class="shout"' not in quiet

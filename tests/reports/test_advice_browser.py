@@ -121,6 +121,16 @@ def test_a_setting_travels_by_link_and_can_be_taken_back(
     _assert_shows(_shown(page), edge)
 
 
+def test_a_slider_moved_by_keyboard_recomputes_and_keeps_the_setting(
+    edge: Decision, report: Write, open_page: Open
+) -> None:
+    page = open_page(report(edge))
+    page.get_by_role("slider", name="System performance").press("ArrowRight")
+    assert page.evaluate("location.hash") == "#set&w.uar=3.1"
+    assert "With these settings" in page.locator("#verdict").inner_text()
+    assert not page.locator("#reset").is_disabled()
+
+
 @pytest.mark.parametrize(
     "fragment", ["#set&w.uar=NaN&w.macs=-1", "#set&w.uar=1e999&off=<b>", "#set&%ff", "#nowhere"]
 )
