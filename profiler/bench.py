@@ -11,7 +11,7 @@ from torch import Tensor
 from profiler.backbones.base import Backbone
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import Clip, FeatureCache
-from profiler.progress import Progress
+from profiler.heads import Head
 from profiler.protocol import Protocol
 from profiler.training import Examples
 
@@ -40,13 +40,23 @@ class Bench:
     backbone: Backbone
     protocol: Protocol
     device: torch.device
-    progress: Progress
     pooled: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Layers and width of the hidden states."""
         return self.backbone.layers, self.backbone.hidden_size
+
+    def new_head(self, classes: int) -> Head:
+        """A head for these hidden states, freshly drawn from the global random state."""
+        layers, features = self.shape
+        return Head(
+            layers=layers,
+            features=features,
+            classes=classes,
+            width=self.protocol.hidden_size,
+            dropout=self.protocol.dropout,
+        )
 
     def parts(self, fold: Fold) -> Parts:
         """The usable utterances of `fold`, each part in the corpus' order."""

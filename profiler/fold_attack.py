@@ -16,6 +16,7 @@ from profiler.bench import Bench
 from profiler.corpora.base import Utterance
 from profiler.features import MAX_BATCH
 from profiler.heads import Head
+from profiler.protocol import Protocol
 from profiles_db.records import AttackName, AttackOutcome, GradientState
 
 
@@ -45,7 +46,13 @@ class _Perturbed:
 
 
 def attack(
-    bench: Bench, head: Head, correct: Sequence[Utterance], *, seed: int, fold: int
+    bench: Bench,
+    head: Head,
+    correct: Sequence[Utterance],
+    *,
+    hunted: frozenset[str],
+    seed: int,
+    fold: int,
 ) -> list[AttackOutcome]:
     """FGSM and noise at every ratio, PGD at the main one, on clips classified right.
 
@@ -55,6 +62,8 @@ def attack(
     head : Head
         The trained emotion head, in eval mode.
     correct : sequence of Utterance
+    hunted : frozenset of str
+        Ids of the clips that PGD attacks too.
     seed, fold : int
         Entered in the outcomes; `seed` is the repetition, from 0.
     """
@@ -64,23 +73,19 @@ def attack(
         logits: Tensor = head(list(bench.backbone.hidden_states(wave).unbind(0)))
         return logits
 
-    hunted = _pgd_targets(bench, correct, fold)
     outcomes: list[AttackOutcome] = []
-    with bench.progress.stage(f"fold {fold}: attack", len(correct)) as stage:
-        for target in _targets(bench, correct):
-            for perturbed in _perturbations(bench, model, target, hunted):
-                outcomes += _outcomes(bench, model, perturbed, seed, fold)
-            stage.advance(len(target.utterances))
+    for target in _targets(bench, correct):
+        for perturbed in _perturbations(bench, model, target, hunted):
+            outcomes += _outcomes(bench, model, perturbed, seed, fold)
     return outcomes
 
 
-def _pgd_targets(bench: Bench, correct: Sequence[Utterance], fold: int) -> set[str]:
+def pgd_targets(protocol: Protocol, correct: Sequence[str], fold: int) -> frozenset[str]:
     """The clips that PGD attacks: a random draw that depends on the fold alone."""
-    protocol = bench.protocol
     if protocol.pgd_steps == 0:
-        return set()
+        return frozenset()
     order = np.random.default_rng(protocol.base_seed * fold).permutation(len(correct))
-    return {correct[position].id for position in order[: protocol.pgd_clips]}
+    return frozenset(correct[position] for position in order[: protocol.pgd_clips])
 
 
 def _targets(bench: Bench, correct: Sequence[Utterance]) -> Iterator[_Target]:
@@ -109,7 +114,7 @@ def _target(bench: Bench, group: list[Utterance], waves: list[np.ndarray]) -> _T
 
 
 def _perturbations(
-    bench: Bench, model: attacks.Model, target: _Target, hunted: set[str]
+    bench: Bench, model: attacks.Model, target: _Target, hunted: frozenset[str]
 ) -> Iterator[_Perturbed]:
     protocol = bench.protocol
     clip = protocol.clip_waveform

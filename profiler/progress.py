@@ -8,10 +8,13 @@ from typing import Protocol
 
 
 class Stage(Protocol):
-    """One stretch of work of known length."""
+    """One stretch of work."""
 
     def advance(self, steps: int = 1) -> None:
         """Count `steps` more as done."""
+
+    def grow(self, steps: int) -> None:
+        """Know of `steps` more to do."""
 
 
 class Progress(Protocol):
@@ -33,6 +36,9 @@ class Silent:
         yield self
 
     def advance(self, steps: int = 1) -> None:
+        """Nothing to show."""
+
+    def grow(self, steps: int) -> None:
         """Nothing to show."""
 
     def say(self, message: str) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.backbones.load import load
+from profiler.engines.choose import Choice
 from profiler.machine import pick_device
+from profiler.plan import BackboneSpec
 from profiler.progress import Progress
 from profiler.protocol import Protocol
 from profiler.run import profile, profile_costs
@@ -26,7 +28,9 @@ def profile_all(
     weights_seed: int,
     cache: Path,
     device: str,
+    workers: int | None,
     progress: Progress,
+    allow_outside: bool = False,
 ) -> list[Profile]:
     """Profile each of `backbones`; every weight is loaded once before any work begins.
 
@@ -44,7 +48,11 @@ def profile_all(
     cache : Path
     device : str
         `auto`, `cpu` or `cuda`.
+    workers : int or None
+        Worker processes; 0 for none, None to measure what is best.
     progress : Progress
+    allow_outside : bool, optional
+        Whether a manifest may name files outside its own folder.
 
     Returns
     -------
@@ -52,18 +60,19 @@ def profile_all(
         In the order of `backbones`.
     """
     where = pick_device(device)
-    for name in backbones:
-        load(name, weights, weights_seed)
+    specs = [BackboneSpec(name, weights, weights_seed, where.type) for name in backbones]
+    for spec in specs:
+        spec.load()
     root = cache / "demo" if dataset == "demo" and data_root is None else data_root
-    study = open_study(dataset, root, protocol, progress)
+    study = open_study(dataset, root, protocol, progress, allow_outside=allow_outside)
     profiles = []
-    for name in backbones:
-        backbone = load(name, weights, weights_seed, where)
+    for spec in specs:
         outcome = profile(
-            study, backbone, store, cache=cache / "features", device=where, progress=progress
+            study, spec, spec.load(), store, cache=cache, choice=Choice(workers), progress=progress
         )
         if outcome.already_there:
-            progress.say(f"{name}: already profiled as run {outcome.profile.run}, nothing to do")
+            run = outcome.profile.run
+            progress.say(f"{spec.name}: already profiled as run {run}, nothing to do")
         profiles.append(outcome.profile)
     return profiles
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from profiler.audio import file_digest
 from profiler.corpora.base import Corpus, Fold
-from profiler.corpora.registry import read
+from profiler.corpora.registry import info_of, read
 from profiler.features import Clip
+from profiler.folds import require_speaker_disjoint
 from profiler.progress import Progress
 from profiler.protocol import Protocol, digest_of
 from profiles_db.errors import AudioError, CorpusError
@@ -34,7 +35,12 @@ class Study:
 
 
 def open_study(
-    corpus_name: str, root: Path | None, protocol: Protocol, progress: Progress
+    corpus_name: str,
+    root: Path | None,
+    protocol: Protocol,
+    progress: Progress,
+    *,
+    allow_outside: bool = False,
 ) -> Study:
     """Read the corpus, digest its files, and name the study.
 
@@ -44,9 +50,12 @@ def open_study(
     Raises
     ------
     CorpusError
-        If the corpus cannot be read, none of its files can, or it has fewer folds than asked for.
+        If the corpus cannot be read, none of its files can, it has fewer folds than asked for, or
+        a speaker stands in two parts of a fold (but for MELD, whose own split is so).
     """
-    corpus = read(corpus_name, root, classes=protocol.classes)
+    corpus = read(corpus_name, root, classes=protocol.classes, allow_outside=allow_outside)
+    if not info_of(corpus_name).shares_speakers:
+        require_speaker_disjoint(corpus)
     folds = corpus.folds[: protocol.folds]
     if protocol.folds is not None and protocol.folds > len(corpus.folds):
         raise CorpusError(

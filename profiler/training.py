@@ -65,14 +65,13 @@ class Trained:
 
 
 def train(
-    shape: tuple[int, int],
+    new_head: Callable[[int], Head],
     training: Examples,
     dev: Examples,
     recipe: Recipe,
     protocol: Protocol,
     *,
     device: torch.device,
-    on_epoch: Callable[[EpochLog], None] = lambda _: None,
 ) -> Trained:
     """Train a head and keep its best dev epoch (the first of equals).
 
@@ -80,25 +79,18 @@ def train(
 
     Parameters
     ----------
-    shape : (layers, features) of the hidden states
+    new_head : callable
+        Draws a head with so many classes from the global random state.
     training, dev : Examples
     recipe : Recipe
     protocol : Protocol
     device : torch.device
-    on_epoch : callable
-        Called after each epoch.
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(recipe.seed)
-        head = Head(
-            layers=shape[0],
-            features=shape[1],
-            classes=recipe.classes,
-            width=protocol.hidden_size,
-            dropout=protocol.dropout,
-        ).to(device)
-        return _train(head, training, dev, recipe, protocol, on_epoch)
+        head = new_head(recipe.classes).to(device)
+        return _train(head, training, dev, recipe, protocol)
 
 
 def _train(
@@ -107,7 +99,6 @@ def _train(
     dev: Examples,
     recipe: Recipe,
     protocol: Protocol,
-    on_epoch: Callable[[EpochLog], None],
 ) -> Trained:
     optimiser = torch.optim.Adam(
         head.parameters(),
@@ -132,7 +123,6 @@ def _train(
         score = _score(logits, dev.targets, recipe)
         scheduler.step(dev_loss)
         log.append(EpochLog(train_loss, dev_loss, score, rate))
-        on_epoch(log[-1])
         if best < 0 or score > log[best].dev_score:
             best, best_state = epoch, copy.deepcopy(head.state_dict())
     head.load_state_dict(best_state)

@@ -112,6 +112,10 @@ class CheckpointError(TrustserError):
     """A checkpoint is missing, hostile, or does not fit its architecture."""
 
 
+class EngineError(TrustserError):
+    """Workers cannot be had, or die on a job again and again."""
+
+
 class OutputError(TrustserError):
     """A file cannot be written."""
 

@@ -83,6 +83,10 @@ class _Bar:
     def advance(self, steps: int = 1) -> None:
         self._bars.advance(self._task, steps)
 
+    def grow(self, steps: int) -> None:
+        total = self._bars.tasks[self._bars.task_ids.index(self._task)].total or 0
+        self._bars.update(self._task, total=total + steps)
+
 
 class _Lines:
     """A stage as plain lines: now and then how far it is, at the end how long it took."""
@@ -98,6 +102,9 @@ class _Lines:
         if now - self._last >= PLAIN_INTERVAL_SECONDS:
             self._last = now
             self._progress.say(f"{self._title}: {self._done} of {self._total}")
+
+    def grow(self, steps: int) -> None:
+        self._total += steps
 
     def close(self) -> None:
         seconds = time.monotonic() - self._start

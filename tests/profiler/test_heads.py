@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -104,9 +106,19 @@ def _separable(clips: int, seed: int) -> Examples:
     return Examples(load=lambda positions: [features[p] for p in positions], targets=targets)
 
 
+def _new_head(protocol: Protocol, classes: int) -> Head:
+    return Head(
+        layers=3,
+        features=6,
+        classes=classes,
+        width=protocol.hidden_size,
+        dropout=protocol.dropout,
+    )
+
+
 def _train(protocol: Protocol, recipe: Recipe) -> Trained:
     return train(
-        (3, 6),
+        partial(_new_head, protocol),
         _separable(96, 0),
         _separable(32, 1),
         recipe,
@@ -160,7 +172,9 @@ def test_the_learning_rate_falls_to_its_floor_when_the_dev_loss_stalls() -> None
         batch_size=16, plateau_patience=0, plateau_factor=0.1, min_learning_rate=2e-4
     )
     recipe = Recipe(classes=2, epochs=25, score="uar", class_weighting="none", seed=0)
-    trained = train((3, 6), noise, noise, recipe, protocol, device=torch.device("cpu"))
+    trained = train(
+        partial(_new_head, protocol), noise, noise, recipe, protocol, device=torch.device("cpu")
+    )
     rates = [log.learning_rate for log in trained.log]
     assert rates[0] == 5e-4
     assert rates[-1] == pytest.approx(2e-4)

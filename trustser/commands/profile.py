@@ -54,7 +54,15 @@ def profile(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
+    ] = None,
     weights_seed: Annotated[int, typer.Option(help="Seed of `--weights random`.")] = 0,
+    allow_outside: Annotated[
+        bool,
+        typer.Option("--allow-outside", help="Let a manifest name files outside its own folder."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the profiles as JSON.")] = False,
 ) -> None:
     """Train heads on frozen backbones and measure the five aspects of trust.
@@ -88,7 +96,9 @@ def profile(
                 weights_seed=weights_seed,
                 cache=cache or cache_home(),
                 device=device,
+                workers=workers,
                 progress=progress,
+                allow_outside=allow_outside,
             )
     except KeyboardInterrupt:
         progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")

@@ -1,4 +1,4 @@
-"""One fold of one repetition: train the heads, predict, compare voices, attack."""
+"""The heads of one fold of one repetition: train, predict, compare voices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from profiler import probes, voices
 from profiler.bench import Bench, Parts
 from profiler.corpora.base import Fold, Utterance
-from profiler.fold_attack import attack
+from profiler.heads import Head
 from profiler.training import EpochLog, Recipe, Trained, embed, predict, train
 from profiles_db.records import Epoch, FoldResult, LayerWeight, Prediction, Space, Task, Trial
 
@@ -20,8 +20,16 @@ GENDERS = ("female", "male")
 """Order of the gender probe's classes."""
 
 
-def run_fold(bench: Bench, fold: Fold, *, repetition: int) -> FoldResult:
-    """Everything that one fold of one repetition (from 0) yields, computed from the features."""
+def train_heads(bench: Bench, fold: Fold, *, repetition: int) -> tuple[FoldResult, Head]:
+    """Train and test every head of one fold of one repetition (from 0).
+
+    Returns
+    -------
+    FoldResult
+        All but the attacks.
+    Head
+        The emotion head, for the attack.
+    """
     seconds: dict[str, float] = {}
     parts = bench.parts(fold)
     with _clock(seconds, "emotion head"):
@@ -36,16 +44,12 @@ def run_fold(bench: Bench, fold: Fold, *, repetition: int) -> FoldResult:
             predictions += _linear_gender(bench, trained, fold, parts, repetition)
     with _clock(seconds, "voices"):
         trials = _trials(bench, trained, fold, parts, repetition)
-    with _clock(seconds, "attack"):
-        correct = _classified_right(parts.test, predictions)
-        attacked = attack(bench, trained.head, correct, seed=repetition, fold=fold.number)
     weights = trained.head.layer_weights.tolist()
-    return FoldResult(
+    result = FoldResult(
         seed=repetition,
         fold=fold.number,
         seconds=seconds,
         predictions=tuple(predictions),
-        attacks=tuple(attacked),
         trials=tuple(trials),
         epochs=tuple(epochs),
         layer_weights=tuple(
@@ -53,6 +57,7 @@ def run_fold(bench: Bench, fold: Fold, *, repetition: int) -> FoldResult:
             for layer, weight in enumerate(weights, start=1)
         ),
     )
+    return result, trained.head
 
 
 @contextmanager
@@ -74,7 +79,6 @@ def _emotion_head(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Tr
     targets = {name: index for index, name in enumerate(bench.classes)}
     return _train(
         bench,
-        f"fold {fold.number}: emotion head",
         recipe,
         [(part, [targets[u.label] for u in part]) for part in (parts.train, parts.dev)],
     )
@@ -95,26 +99,15 @@ def _gender_probe(
         seed=bench.protocol.seed(fold.number, repetition),
     )
     pairs = [(part, _genders(part)) for part in known]
-    trained = _train(bench, f"fold {fold.number}: gender probe", recipe, pairs[:2])
+    trained = _train(bench, recipe, pairs[:2])
     logits = predict(trained.head, bench.examples(*pairs[2]))
     rows = _predictions(logits, known[2], "gender", GENDERS, fold, repetition)
     return trained, rows
 
 
-def _train(
-    bench: Bench, title: str, recipe: Recipe, parts: list[tuple[list[Utterance], list[int]]]
-) -> Trained:
+def _train(bench: Bench, recipe: Recipe, parts: list[tuple[list[Utterance], list[int]]]) -> Trained:
     training, dev = (bench.examples(part, targets) for part, targets in parts)
-    with bench.progress.stage(title, recipe.epochs) as stage:
-        return train(
-            bench.shape,
-            training,
-            dev,
-            recipe,
-            bench.protocol,
-            device=bench.device,
-            on_epoch=lambda _: stage.advance(),
-        )
+    return train(bench.new_head, training, dev, recipe, bench.protocol, device=bench.device)
 
 
 def _emotion_predictions(
@@ -177,11 +170,6 @@ def _predictions(
         )
         for utterance, values, best in rows
     ]
-
-
-def _classified_right(test: list[Utterance], predictions: list[Prediction]) -> list[Utterance]:
-    right = {p.utterance for p in predictions if p.task == "emotion" and p.label == p.predicted}
-    return [utterance for utterance in test if utterance.id in right]
 
 
 def _epochs(trained: Trained, task: Task, fold: Fold, repetition: int) -> list[Epoch]:

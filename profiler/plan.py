@@ -1,0 +1,107 @@
+"""What every worker of a run needs to know: small, picklable, the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from profiler.backbones.base import Backbone
+from profiler.backbones.load import load
+from profiler.bench import Bench
+from profiler.corpora.base import Fold, Utterance
+from profiler.features import Clip, FeatureCache
+from profiler.protocol import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class BackboneSpec:
+    """How a worker loads the backbone: as `profiler.backbones.load.load` takes it."""
+
+    name: str
+    weights: str
+    seed: int
+    device: str
+
+    def load(self) -> Backbone:
+        """The backbone, frozen, on its device."""
+        return load(self.name, self.weights, self.seed, self.device)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, ready to be cut into jobs.
+
+    Parameters
+    ----------
+    run : str
+        Names the run; results of its steps are kept under it.
+    spec : BackboneSpec
+    protocol : Protocol
+    classes : tuple of str
+    utterances : mapping from utterance id
+    clips : mapping from utterance id
+        The files that can be read.
+    folds : tuple of Fold
+    cache : Path
+        Holds features and step results; shared by all workers.
+    """
+
+    run: str
+    spec: BackboneSpec
+    protocol: Protocol
+    classes: tuple[str, ...]
+    utterances: Mapping[str, Utterance]
+    clips: Mapping[str, Clip]
+    folds: tuple[Fold, ...]
+    cache: Path
+
+    @property
+    def steps(self) -> Path:
+        """Folder of the run's step results."""
+        return self.cache / "steps" / self.run
+
+    def fold(self, number: int) -> Fold:
+        """The fold of that number."""
+        return next(fold for fold in self.folds if fold.number == number)
+
+
+class Workshop:
+    """A plan in one process, with the backbone loaded when a job first needs it."""
+
+    def __init__(self, plan: Plan, backbone: Backbone | None = None) -> None:
+        self.plan = plan
+        self._given = backbone
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The backbone, loaded once."""
+        return self._given if self._given is not None else self.plan.spec.load()
+
+    @cached_property
+    def features(self) -> FeatureCache:
+        """The feature cache of this backbone and protocol."""
+        protocol = self.plan.protocol
+        return FeatureCache(
+            self.plan.cache / "features",
+            self.backbone,
+            seconds=protocol.seconds,
+            min_seconds=protocol.min_seconds,
+        )
+
+    @cached_property
+    def bench(self) -> Bench:
+        """The bench on the clips whose features are there; first asked for once they are."""
+        plan = self.plan
+        return Bench(
+            utterances=plan.utterances,
+            clips={n: clip for n, clip in plan.clips.items() if self.features.path(clip).exists()},
+            classes=plan.classes,
+            cache=self.features,
+            backbone=self.backbone,
+            protocol=plan.protocol,
+            device=torch.device(plan.spec.device),
+        )

@@ -1,0 +1,79 @@
+"""Results of steps as files: whole or not at all, and checked when they are read.
+
+A worker that dies leaves the files of the steps it finished; the next attempt finds them. Files
+are JSON with a checksum, never pickles, so that reading one cannot run code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from profiles_db.files import replacing
+from profiles_db.records import (
+    AttackOutcome,
+    Epoch,
+    FoldResult,
+    LayerWeight,
+    Prediction,
+    Trial,
+)
+
+_KINDS: Final[dict[str, type[Any]]] = {
+    "predictions": Prediction,
+    "attacks": AttackOutcome,
+    "trials": Trial,
+    "epochs": Epoch,
+    "layer_weights": LayerWeight,
+}
+
+
+def write_step(path: Path, value: Any) -> None:
+    """Write `value` (plain data) with its checksum."""
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_text(f"{zlib.crc32(body.encode()):08x}\n{body}", encoding="utf-8")
+
+
+def read_step(path: Path) -> Any | None:
+    """What `write_step` wrote, or None where there is no file or a damaged one."""
+    try:
+        checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except (FileNotFoundError, UnicodeDecodeError):
+        return None
+    if checksum != f"{zlib.crc32(body.encode()):08x}":
+        return None
+    return json.loads(body)
+
+
+def as_plain(result: FoldResult) -> dict[str, Any]:
+    """A fold's result as plain data: rows as lists in the order of their fields."""
+    rows = {
+        name: [[getattr(row, f.name) for f in dataclasses.fields(kind)] for row in found]
+        for name, kind in _KINDS.items()
+        if (found := getattr(result, name))
+    }
+    return {
+        "seed": result.seed,
+        "fold": result.fold,
+        "seconds": dict(result.seconds),
+        **rows,
+    }
+
+
+def from_plain(value: Mapping[str, Any]) -> FoldResult:
+    """The inverse of `as_plain`."""
+    rows = {
+        name: tuple(kind(*map(_frozen, row)) for row in value.get(name, ()))
+        for name, kind in _KINDS.items()
+    }
+    return FoldResult(seed=value["seed"], fold=value["fold"], seconds=value["seconds"], **rows)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

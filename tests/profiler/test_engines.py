@@ -1,0 +1,167 @@
+"""Workers: the same rows as one process, whatever dies on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from profiler.engines.choose import Choice, available_cores, best_workers
+from profiler.jobs import HeadsJob
+from profiler.progress import Silent
+from profiler.protocol import Protocol
+from profiler.session import profile_all
+from profiler.steps import read_step, write_step
+from profiles_db.errors import InputError
+from profiles_db.profile import Profile
+from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.store import Store
+
+QUICK = Protocol(
+    epochs=2, probe_epochs=2, folds=2, resamples=100, pgd_steps=2, pgd_clips=4, snr_curve_db=()
+)
+
+
+def _profile(
+    folder: Path, workers: int, progress: Silent | None = None
+) -> tuple[Profile, list[object]]:
+    """The built-in corpus through FBANK; the profile and all its rows."""
+    store = Store(folder / "a.duckdb")
+    (profile,) = profile_all(
+        ["fbank"], "demo", None, QUICK, store, weights="pretrained", weights_seed=0,
+        cache=folder / "cache", device="cpu", workers=workers, progress=progress or Silent(),
+    )  # fmt: skip
+    return profile, _rows(store, profile.run)
+
+
+def _rows(store: Store, run: str) -> list[object]:
+    return [
+        store.rows(run, Prediction),
+        store.rows(run, AttackOutcome),
+        store.rows(run, Epoch),
+        store.rows(run, Trial),
+        store.rows(run, LayerWeight),
+    ]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, list[object]]:
+    """The rows of one thread in one process, as every worker has one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _profile(tmp_path_factory.mktemp("serial"), workers=0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_workers_give_the_rows_that_one_process_gives(
+    expected: tuple[Profile, list[object]], tmp_path: Path
+) -> None:
+    profile, rows = _profile(tmp_path, workers=2)
+    assert profile.run == expected[0].run
+    assert rows == expected[1]
+    assert not (tmp_path / "cache" / "steps" / profile.run).exists()
+
+
+class Killer(Silent):
+    """Kills one worker process when the heads begin."""
+
+    def __init__(self) -> None:
+        self.killed: list[int] = []
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Silent]:  # noqa: ARG002
+        if "heads" in title:
+            workers = [
+                child
+                for child in psutil.Process().children(recursive=True)
+                if child.num_threads() > 1 and not child.children()
+            ]
+            workers[0].kill()
+            self.killed.append(workers[0].pid)
+        yield self
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_lost(
+    expected: tuple[Profile, list[object]], tmp_path: Path
+) -> None:
+    killer = Killer()
+    profile, rows = _profile(tmp_path, workers=2, progress=killer)
+    assert len(killer.killed) == 1
+    assert profile.run == expected[0].run
+    assert rows == expected[1]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.profiler.test_engines import _profile
+_profile(Path(sys.argv[1]), workers=2)
+"""
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], env=dict(os.environ))
+
+
+def test_a_killed_run_goes_on_to_the_same_rows(
+    expected: tuple[Profile, list[object]], tmp_path: Path
+) -> None:
+    """SIGKILL at three moments, each deeper into the run; then one run is left alone."""
+    for seconds in (6.0, 9.0, 12.0):
+        driver = _start(tmp_path)
+        try:
+            driver.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            children = psutil.Process(driver.pid).children(recursive=True)
+            driver.send_signal(signal.SIGKILL)
+            driver.wait()
+            _, alive = psutil.wait_procs(children, timeout=20)
+            assert not alive, "workers outlive their driver"
+    profile, rows = _profile(tmp_path, workers=2)
+    assert profile.run == expected[0].run
+    assert rows == expected[1]
+    assert not [
+        part for part in (tmp_path / "cache" / "features").rglob("*.npy") if not part.stat().st_size
+    ]
+
+
+def test_ctrl_c_stops_within_two_seconds_of_grace_and_leaves_no_process(tmp_path: Path) -> None:
+    driver = _start(tmp_path)
+    time.sleep(9)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    driver.send_signal(signal.SIGINT)
+    driver.wait(timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive
+
+
+def test_a_damaged_step_is_done_again(tmp_path: Path) -> None:
+    file = tmp_path / "steps" / "heads-0-1.json"
+    write_step(file, {"a": [1, 2.5, "ü"]})
+    assert read_step(file) == {"a": [1, 2.5, "ü"]}
+    whole = file.read_bytes()
+    for damage in (whole[:-1], whole.replace(b"2.5", b"2.4"), b"", b"\xff\xfe"):
+        file.write_bytes(damage)
+        assert read_step(file) is None
+    assert read_step(tmp_path / "missing.json") is None
+
+
+def test_the_number_of_workers_is_measured_or_checked() -> None:
+    from profiler.backbones.load import load  # noqa: PLC0415 - loads torch's models
+
+    assert best_workers(load("fbank"), torch.device("cpu")) in (0, available_cores())
+    assert best_workers(load("fbank"), torch.device("cuda")) == 0
+    with pytest.raises(InputError, match="--workers"):
+        Choice(-1)
+    assert HeadsJob(0, 1).size == 1
