@@ -1,4 +1,7 @@
-"""How the command line shows things: tables, progress, and one way to write JSON."""
+"""How the command line shows things: tables, progress, and one way to write JSON.
+
+Rich is imported where something is drawn with it: commands that print JSON start faster without.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import Progress as Bars
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 PLAIN_INTERVAL_SECONDS = 10.0
 """Where there is no terminal, a stage says how far it is at most this often."""
@@ -36,6 +34,9 @@ def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> None:
     """A table on standard output; the columns numbered in `right` are aligned to the right."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
     console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
@@ -49,6 +50,8 @@ class TerminalProgress:
     """Progress bars on a terminal, plain lines elsewhere, always on standard error."""
 
     def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415
+
         self._console = Console(stderr=True)
         self._live = self._console.is_terminal
 
@@ -64,14 +67,21 @@ class TerminalProgress:
             yield lines
             lines.close()
             return
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-        )
-        with Bars(*columns, console=self._console, transient=False) as bars:
+        with _bars(self._console) as bars:
             yield _Bar(bars, bars.add_task(title, total=total))
+
+
+def _bars(console: Console) -> Bars:
+    """Title, bar, count and the time left, for each stage."""
+    from rich import progress  # noqa: PLC0415
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )
 
 
 class _Bar:

@@ -176,5 +176,11 @@ def test_advice_never_imports_torch(code: str) -> None:
     assert not {"torch", "transformers", "torchaudio", "s3prl"} & modules
 
 
+def test_advice_without_a_report_loads_nothing_it_does_not_need() -> None:
+    modules = _modules_after("from trustser.__main__ import run; run(['advise', 'edge', '--json'])")
+    assert "advisor.choosing" in modules
+    assert not {"duckdb", "matplotlib", "rich", "jinja2"} & modules
+
+
 def test_reading_a_corpus_never_imports_torch() -> None:
     assert "torch" not in _modules_after("import profiler.corpora.registry, profiler.protocol")

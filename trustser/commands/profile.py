@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from profiles_db.store import Store
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
 from trustser.terminal import TerminalProgress, print_json
@@ -74,6 +73,7 @@ def profile(
     from profiler.cache_home import cache_home  # noqa: PLC0415
     from profiler.protocol import load_protocol  # noqa: PLC0415
     from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
+    from profiles_db.store import Store  # noqa: PLC0415
 
     chosen = load_protocol(
         protocol, setting or (), classes=classes, folds=folds, epochs=epochs, seeds=seeds
