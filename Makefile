@@ -18,7 +18,7 @@ CREATE = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 endif
 
-.PHONY: demo test lint types tests install install-test lock clean
+.PHONY: demo test lint types tests bench install install-test lock clean
 
 demo: install
 	mkdir -p $(OUT)
@@ -38,6 +38,11 @@ types:
 
 tests:
 	$(BIN)/pytest --doctest-modules trustser profiler profiles_db advisor reports tests
+
+bench: install-test
+	$(BIN)/python -m benchmarks.advise
+	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny
+	$(BIN)/python -m benchmarks.profile --backbone wav2vec2_base --rounds 1 --pgd-clips 5
 
 install: $(VENV)/.installed
 
