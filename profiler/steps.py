@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from profiles_db.files import replacing
+from profiles_db.files import make_folder, replacing
 from profiles_db.records import (
     AttackOutcome,
     Epoch,
@@ -35,7 +35,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
 def write_step(path: Path, value: Any) -> None:
     """Write `value` (plain data) with its checksum."""
     body = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as part:
         part.write_text(f"{zlib.crc32(body.encode()):08x}\n{body}", encoding="utf-8")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from advisor.decision import Decision
+from profiles_db.files import write_text
 from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View
 from reports.embedded import as_script, decision_text
-from reports.page import render_page, write_text
+from reports.page import render_page
 from reports.wording import METHODS
 
 _MADE_AT: Final = re.compile(r'<meta name="trustser-made-at" content="([^"]*)">')
@@ -33,7 +34,7 @@ def write_advice(decision: Decision, path: Path, *, made_at: str | None = None) 
 
     Raises
     ------
-    InputError
+    OutputError
         If the file cannot be written.
     """
     write_text(path, render_advice(decision, made_at=made_at))

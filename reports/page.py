@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from profiles_db.errors import InputError
 from reports import wording
 
 _POLICY: Final = (
@@ -34,31 +30,6 @@ def render_page(template: str, context: Mapping[str, Any], *, script: str | None
     policy = _POLICY.format(style=_digest(style), script=f"'{_digest(code)}'" if code else "'none'")
     page = _environment().get_template(template)
     return page.render(**context, style=Markup(style), script=Markup(code), policy=policy)  # noqa: S704
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` whole or not at all.
-
-    Raises
-    ------
-    InputError
-        If the folder is missing or cannot be written to.
-    """
-    temporary: str | None = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise InputError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(path),
-            remedy="name a file in a folder that exists and can be written to",
-        ) from error
 
 
 @cache

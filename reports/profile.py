@@ -7,8 +7,9 @@ from pathlib import Path
 
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA
 from profiles_db.errors import EvidenceError
+from profiles_db.files import write_text
 from profiles_db.profile import Profile
-from reports.page import render_page, write_text
+from reports.page import render_page
 from reports.profile_pictures import attack_picture, attack_title, profile_picture
 from reports.profile_view import ProfilesView
 from reports.wording import INTERVALS, ORIGINS
@@ -31,7 +32,7 @@ def write_profile(profiles: Sequence[Profile], path: Path, *, made_at: str | Non
     ------
     EvidenceError
         If there is no profile to report.
-    InputError
+    OutputError
         If the file cannot be written.
     """
     write_text(path, render_profile(profiles, made_at=made_at))

@@ -6,8 +6,6 @@ there to try the program without data; what a backbone scores on it says nothing
 
 from __future__ import annotations
 
-import os
-import tempfile
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,8 @@ from profiler.cache_home import cache_home
 from profiler.corpora.base import Corpus, Gender, Utterance
 from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, select
 from profiler.folds import kfold_by_speaker
-from profiles_db.errors import CorpusError
+from profiles_db.errors import CorpusError, OutputError
+from profiles_db.files import make_folder, replacing
 
 INFO: Final = CorpusInfo(
     name="demo",
@@ -58,9 +57,9 @@ def read(root: Path | None = None, classes: str = "default") -> Corpus:
     every = tuple(_utterances(folder))
     try:
         _make_missing(every)
-    except OSError as error:
+    except OutputError as error:
         raise CorpusError(
-            f"the demo clips cannot be written: {error.strerror}",
+            f"the demo clips {error.what}",
             where=str(folder),
             remedy="give another folder as --data-root",
         ) from error
@@ -97,7 +96,7 @@ def _utterances(folder: Path) -> Iterator[Utterance]:
 def _make_missing(utterances: tuple[Utterance, ...]) -> None:
     for utterance in utterances:
         if not utterance.path.exists():
-            utterance.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(utterance.path.parent)
             _write(utterance.path, samples_of(utterance.id))
 
 
@@ -114,15 +113,8 @@ def samples_of(id_: str, seed: int = SEED) -> bytes:
 
 
 def _write(path: Path, samples: bytes) -> None:
-    """Write a WAV whole or not at all."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as stream, wave.open(stream, "wb") as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(16_000)
-            sound.writeframes(samples)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part, wave.open(str(part), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(samples)

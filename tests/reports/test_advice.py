@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from advisor import Decision
-from profiles_db.errors import InputError
+from profiles_db.errors import InputError, OutputError
 from reports.advice import render_advice, write_advice
 from reports.embedded import as_script, read_decision
 from tests.reports.decisions import HOSTILE, hostile, untrained, with_unknown
@@ -206,13 +206,13 @@ def test_assumed_intervals_are_marked(edge: Decision) -> None:
 
 
 def test_a_folder_that_is_not_there_is_one_line(edge: Decision, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_advice(edge, tmp_path / "nowhere" / "report.html")
 
 
 def test_a_failed_write_leaves_what_was_there(edge: Decision, tmp_path: Path) -> None:
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         write_advice(edge, tmp_path / "report.html")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json as json_text
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from profiles_db.errors import InputError, ScenarioError
+from profiles_db.files import write_text
 from trustser.making import time_of_making
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def schema(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        _write(output, text)
+        write_text(output, text)
 
 
 def init(
@@ -154,21 +153,5 @@ def init(
 
     if file.exists() and not force:
         raise InputError("there is a file already", where=str(file), remedy="use --force")
-    _write(file, starter_text())
+    write_text(file, starter_text())
     typer.echo(f"Wrote {file}. Next: trustser advise {file}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise InputError(f"cannot be written ({error.strerror})", where=str(path)) from error

@@ -18,7 +18,7 @@ from profiles_db.criteria import (
     format_value,
 )
 from profiles_db.errors import InputError
-from profiles_db.files import replacing
+from profiles_db.files import write_text
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
 from trustser.commands.profiles_export import (
@@ -138,8 +138,7 @@ def export_profiles(
         write_parquet(found, output)
     else:
         text = {"csv": as_csv, "markdown": as_markdown, "model-index": as_model_index}[chosen]
-        with replacing(output) as part:
-            part.write_text(text(found), encoding="utf-8")
+        write_text(output, text(found))
     typer.echo(f"{len(found)} profiles: {output}")
 
 

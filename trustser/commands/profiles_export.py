@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import yaml
 
 from profiles_db.criteria import CRITERIA, format_value
+from profiles_db.errors import OutputError
 from profiles_db.files import replacing
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile
@@ -124,4 +125,9 @@ def write_parquet(profiles: Sequence[Profile], path: Path) -> None:
     columns = [[row[name] for row in found] for name in COLUMNS]
     with replacing(path) as part, duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE export AS SELECT {values}", columns)
-        connection.table("export").write_parquet(str(part))
+        try:
+            connection.table("export").write_parquet(str(part))
+        except duckdb.IOException as error:
+            raise OutputError(
+                f"cannot be written: {str(error).splitlines()[0]}", where=str(path)
+            ) from error
