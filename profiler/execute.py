@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from profiler.engines.base import Engine
 from profiler.fold_attack import pgd_targets
+from profiler.folds import require_filled_parts
 from profiler.jobs import AttackJob, FeaturesJob, HeadsJob, Job, is_done
 from profiler.plan import Plan, Workshop
 from profiler.progress import Progress, Stage
@@ -54,6 +55,7 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
     unusable = _features(shop, engine, progress)
     if len(unusable) == len(plan.clips):
         raise CorpusError("not one clip can be used", where=plan.run)
+    require_filled_parts(plan.folds, plan.clips.keys() - unusable.keys())
     for name, reason in unusable.items():
         progress.say(f"left out {name}: {reason}")
     seconds = {"features": time.perf_counter() - start}

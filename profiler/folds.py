@@ -7,7 +7,7 @@ sessions) with the last fifth of the remaining groups, rounded up, as the develo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -174,14 +174,48 @@ def require_speaker_disjoint(corpus: Corpus) -> None:
     )
 
 
+def require_filled_parts(folds: Iterable[Fold], usable: Collection[str]) -> None:
+    """Raise CorpusError where no clip of a part of a fold can be used: no head can be trained.
+
+    Parameters
+    ----------
+    folds : iterable of Fold
+    usable : collection of str
+        Ids of the clips that can be read.
+    """
+    for fold in folds:
+        for part, ids in fold.parts():
+            if not any(id_ in usable for id_ in ids):
+                raise CorpusError(
+                    f"no usable clip in its {part} part",
+                    where=f"fold {fold.number}",
+                    rule="train, dev and test need a clip each",
+                    remedy="see `trustser datasets check`, mend or leave out its speakers",
+                )
+
+
+def untrained_classes(
+    folds: Iterable[Fold], labels: Mapping[str, str], classes: Sequence[str]
+) -> dict[int, tuple[str, ...]]:
+    """The classes without a train clip, by the number of each fold that has such.
+
+    Parameters
+    ----------
+    folds : iterable of Fold
+    labels : mapping from the id of each usable clip
+    classes : sequence of str
+    """
+    missing = {}
+    for fold in folds:
+        trained = {labels[id_] for id_ in fold.train if id_ in labels}
+        if absent := tuple(name for name in classes if name not in trained):
+            missing[fold.number] = absent
+    return missing
+
+
 def _leaks_of(fold: Fold, speakers: dict[str, str]) -> list[Leak]:
     parts: defaultdict[str, list[Part]] = defaultdict(list)
-    named: tuple[tuple[Part, tuple[str, ...]], ...] = (
-        ("train", fold.train),
-        ("dev", fold.dev),
-        ("test", fold.test),
-    )
-    for part, ids in named:
+    for part, ids in fold.parts():
         for speaker in {speakers[id_] for id_ in ids}:
             parts[speaker].append(part)
     return [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 
 from profiler.aspects.fairness import fairness
 from profiler.aspects.performance import system_performance
@@ -13,6 +14,7 @@ from profiler.aspects.tables import Measure, Table
 from profiler.backbones.base import Backbone
 from profiler.costs.architecture import costs_of
 from profiler.costs.device import measure_device
+from profiler.folds import untrained_classes
 from profiler.progress import Progress
 from profiler.study import Study
 from profiles_db.measurement import Measurement
@@ -20,8 +22,13 @@ from profiles_db.records import AttackOutcome, LayerWeight, Prediction, Run, Tri
 from profiles_db.store import Store
 
 
-def measure_run(study: Study, run: Run, store: Store) -> list[Measurement]:
-    """The measurements of four aspects, computed from what the store holds of `run`."""
+def measure_run(
+    study: Study, run: Run, store: Store, unusable: Collection[str] = ()
+) -> list[Measurement]:
+    """The measurements of four aspects, computed from what the store holds of `run`.
+
+    `unusable` names clips of the study that were found to hold no sound.
+    """
     measure = measurer(run)
     protocol, classes = study.protocol, study.corpus.classes
     resamples = protocol.resamples
@@ -30,7 +37,7 @@ def measure_run(study: Study, run: Run, store: Store) -> list[Measurement]:
     genders = {row.speaker: row.gender for row in predictions}
     table = Table(emotion, classes)
     return [
-        *system_performance(table, measure, resamples=resamples),
+        *system_performance(table, measure, resamples=resamples, flags=_untrained(study, unusable)),
         *privacy(predictions, store.rows(run.run, Trial), genders, measure, resamples=resamples),
         *safety(
             emotion,
@@ -44,6 +51,19 @@ def measure_run(study: Study, run: Run, store: Store) -> list[Measurement]:
         *fairness(table, measure, resamples=resamples),
         *_layer_weights(store.rows(run.run, LayerWeight), measure),
     ]
+
+
+def _untrained(study: Study, unusable: Collection[str]) -> tuple[str, ...]:
+    """A flag for each fold whose head saw no clip of some class, so that it cannot answer it."""
+    labels = {
+        utterance.id: utterance.label
+        for utterance in study.corpus.utterances
+        if utterance.id in study.clips and utterance.id not in unusable
+    }
+    missing = untrained_classes(study.folds, labels, study.corpus.classes)
+    return tuple(
+        f"fold {n} has no train clip of {', '.join(names)}" for n, names in missing.items()
+    )
 
 
 def measure_costs(run: Run, backbone: Backbone, progress: Progress) -> list[Measurement]:

@@ -80,7 +80,8 @@ def profile(
     shop = Workshop(plan, backbone)
     with choice.engine(shop, progress) as engine:
         done = execute(shop, store, engine, progress)
-    measurements = [*measure_run(study, run, store), *measure_costs(run, backbone, progress)]
+    measurements = measure_run(study, run, store, done.unusable)
+    measurements += measure_costs(run, backbone, progress)
     provenance = dict(run.provenance) | {
         "seconds": done.seconds | {"whole run": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),

@@ -86,6 +86,19 @@ def bootstrap(
     return Estimate(value, float(low), float(high))
 
 
+def widened_downwards(estimate: Estimate) -> Estimate:
+    """The interval of a statistic that noise can only raise: a maximum, or an absolute value.
+
+    Resampling adds noise to noise, so the percentile interval of such a statistic lies too high,
+    sometimes above the value itself. Its lower end is therefore taken as the lower one of the
+    percentile's and of the upper end mirrored at the value (the basic bootstrap's), not below 0.
+    """
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return estimate
+    mirrored = max(0.0, 2 * estimate.value - estimate.high)
+    return Estimate(estimate.value, min(estimate.low, mirrored), estimate.high)
+
+
 def permuted_genders(
     genders: Sequence[str], *, permutations: int, seed: int = 0
 ) -> npt.NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from profiler.audio import file_digest
 from profiler.corpora.base import Corpus, Fold
 from profiler.corpora.registry import info_of, read
 from profiler.features import Clip
-from profiler.folds import require_speaker_disjoint
+from profiler.folds import require_filled_parts, require_speaker_disjoint
 from profiler.progress import Progress
 from profiler.protocol import Protocol, digest_of
 from profiles_db.errors import AudioError, CorpusError
@@ -50,8 +50,9 @@ def open_study(
     Raises
     ------
     CorpusError
-        If the corpus cannot be read, none of its files can, it has fewer folds than asked for, or
-        a speaker stands in two parts of a fold (but for MELD, whose own split is so).
+        If the corpus cannot be read, none of its files can, a part of a fold is left without
+        one, it has fewer folds than asked for, or a speaker stands in two parts of a fold (but for
+        MELD, whose own split is so).
     """
     corpus = read(corpus_name, root, classes=protocol.classes, allow_outside=allow_outside)
     if not info_of(corpus_name).shares_speakers:
@@ -75,6 +76,7 @@ def open_study(
         raise CorpusError(
             f"none of its {len(corpus.utterances)} clips can be read", where=corpus.name
         )
+    require_filled_parts(folds, clips)
     return Study(_name(corpus, clips, protocol), protocol, corpus, folds, clips, left_out)
 
 

@@ -8,6 +8,7 @@ with its reason.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -240,17 +241,27 @@ def format_value(value: float, unit: Unit) -> str:
     --------
     >>> format_value(0.6374, "fraction"), format_value(2.3e9, "MAC"), format_value(0.04, "seconds")
     ('63.7 %', '2.30 GMAC', '40.0 ms')
+    >>> format_value(16.9e6, "MAC"), format_value(0, "bytes"), format_value(0.0003, "ratio")
+    ('16.9 MMAC', '0.0 MB', '0.0003')
     """
-    match unit:
-        case "fraction":
-            return f"{100 * value:.1f} %"
-        case "MAC":
-            return f"{value / 1e9:.2f} GMAC" if value >= 1e7 else f"{value / 1e6:.2f} MMAC"  # noqa: PLR2004
-        case "parameters":
-            return f"{value / 1e6:.2f} M" if value >= 1e4 else f"{value:.0f}"  # noqa: PLR2004
-        case "bytes":
-            return f"{value / 1e6:.1f} MB"
-        case "seconds":
-            return f"{value * 1e3:.1f} ms"
-        case "ratio":
-            return f"{value:.3f}"
+    return _WRITTEN[unit](value)
+
+
+def _macs(value: float) -> str:
+    if 0 < value < 1e8:  # noqa: PLR2004 - below a tenth of a billion, millions read better
+        return f"{value / 1e6:.3g} MMAC"
+    return f"{value / 1e9:.2f} GMAC"
+
+
+def _parameters(value: float) -> str:
+    return f"{value / 1e6:.2f} M" if value >= 1e4 else f"{value:.0f}"  # noqa: PLR2004
+
+
+_WRITTEN: Final[dict[Unit, Callable[[float], str]]] = {
+    "fraction": lambda value: f"{100 * value:.1f} %",
+    "MAC": _macs,
+    "parameters": _parameters,
+    "bytes": lambda value: f"{value / 1e6:.1f} MB",
+    "seconds": lambda value: f"{value * 1e3:.1f} ms",
+    "ratio": lambda value: f"{value:.3g}",
+}

@@ -18,6 +18,7 @@ from profiler.statistics import (
     macro_f1,
     recalls,
     unweighted_average_recall,
+    widened_downwards,
 )
 from profiles_db.measurement import Measurement
 
@@ -26,10 +27,15 @@ FEW_SPEAKERS = 5
 """With fewer speakers a bootstrap over them says little."""
 
 
-def system_performance(table: Table, measure: Measure, *, resamples: int) -> list[Measurement]:
-    """UAR, accuracy, macro F1 and calibration with intervals; recalls, folds, seeds, confusion."""
+def system_performance(
+    table: Table, measure: Measure, *, resamples: int, flags: tuple[str, ...] = ()
+) -> list[Measurement]:
+    """UAR, accuracy, macro F1 and calibration with intervals; recalls, folds, seeds, confusion.
+
+    `flags` are reasons to doubt UAR, accuracy and macro F1 that the predictions do not show.
+    """
     chance = 1 / len(table.classes)
-    flags = _flags(table)
+    flags = (*_flags(table), *flags)
     found = []
     for criterion, score, floor in (
         ("uar", unweighted_average_recall, chance),
@@ -74,7 +80,7 @@ def _calibration(table: Table, measure: Measure, resamples: int) -> Measurement:
         error: Floats = np.abs(weights @ gap).sum(axis=1) / (weights @ count)
         return error
 
-    estimate = bootstrap(statistic, table.strata, resamples=resamples)
+    estimate = widened_downwards(bootstrap(statistic, table.strata, resamples=resamples))
     return record(measure, "expected_calibration_error", estimate, n=table.n)
 
 

@@ -54,7 +54,8 @@ def privacy(
     resamples : int
     """
     linear = _of_task(predictions, "linear_gender")
-    found = _gender(_of_task(predictions, "gender"), linear, measure, resamples)
+    folds = len({row.fold for row in predictions})
+    found = _gender(_of_task(predictions, "gender"), linear, folds, measure, resamples)
     found += _linear("linear_gender_accuracy", linear, measure, resamples)
     in_head = _of_task(predictions, "head_gender")
     found += _linear("head_gender_accuracy", in_head, measure, resamples)
@@ -68,7 +69,10 @@ def _of_task(predictions: Sequence[Prediction], task: Task) -> Table:
     return Table([row for row in predictions if row.task == task], GENDERS)
 
 
-def _gender(table: Table, linear: Table, measure: Measure, resamples: int) -> list[Measurement]:
+def _gender(
+    table: Table, linear: Table, folds: int, measure: Measure, resamples: int
+) -> list[Measurement]:
+    """Figures of the protocol's probe, flagged where some of the `folds` could not be probed."""
     names = ("gender_accuracy", "gender_uar", "gender_auc")
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=NO_GENDER) for name in names]
@@ -78,10 +82,13 @@ def _gender(table: Table, linear: Table, measure: Measure, resamples: int) -> li
         _auc(table),
     )
     floors = (_majority(table), 0.5, 0.5)
+    partial = f"on {len(table.folds)} of {folds} folds: the others lack a gender in a part"
+    incomplete = (partial,) if len(table.folds) < folds else ()
     found = []
     for name, statistic, floor in zip(names, statistics, floors, strict=True):
         estimate = bootstrap(statistic, table.strata, resamples=resamples)
         flags = _flags(table, linear, resamples) if name == "gender_accuracy" else ()
+        flags += incomplete
         found.append(record(measure, name, estimate, n=table.n, chance=floor, flags=flags))
     return found + _per_fold(table, measure)
 
@@ -109,19 +116,20 @@ def _flags(table: Table, linear: Table, resamples: int) -> tuple[str, ...]:
     says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
     clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)
     null = (female @ says_female + (1 - female) @ (clips - says_female)) / clips.sum()
+    pooled = float(accuracy(table.pooled.sum(axis=1)).mean())
     flags = []
-    if _accuracy(table) <= float(np.quantile(null, 0.95)):
+    if pooled <= float(np.quantile(null, 0.95)):
         flags.append("no better than answers that ignore gender (permutation test, 5 %)")
-    if _accuracy(linear) > _accuracy(table) + WEAK_PROBE_MARGIN:
+    if _fold_mean(linear) > _fold_mean(table) + WEAK_PROBE_MARGIN:
         flags.append(
-            f"a linear probe infers gender with {100 * _accuracy(linear):.1f} %: this probe is "
+            f"a linear probe infers gender with {100 * _fold_mean(linear):.1f} %: this probe is "
             "under-trained here, and privacy looks better than it is"
         )
     return tuple(flags)
 
 
-def _accuracy(table: Table) -> float:
-    return float(accuracy(table.pooled.sum(axis=1)).mean())
+def _fold_mean(table: Table) -> float:
+    return float(accuracy(table.confusions.sum(axis=1)).mean())
 
 
 def _per_fold(table: Table, measure: Measure) -> list[Measurement]:

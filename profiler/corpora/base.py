@@ -50,6 +50,10 @@ class Fold:
     dev: tuple[str, ...]
     test: tuple[str, ...]
 
+    def parts(self) -> tuple[tuple[Part, tuple[str, ...]], ...]:
+        """Each part's name with its ids."""
+        return ("train", self.train), ("dev", self.dev), ("test", self.test)
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:

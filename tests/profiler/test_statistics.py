@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from profiler.statistics import (
+    Estimate,
     accuracy,
     area_under_roc,
     bootstrap,
@@ -20,6 +21,7 @@ from profiler.statistics import (
     permuted_genders,
     recalls,
     unweighted_average_recall,
+    widened_downwards,
 )
 
 labels = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -152,3 +154,11 @@ def test_permutations_keep_the_number_of_each_gender() -> None:
     assert drawn.shape == (300, 5)
     assert (drawn.sum(axis=1) == 2).all()
     assert len({tuple(row) for row in drawn.tolist()}) == 10
+
+
+def test_an_interval_that_noise_raised_is_mirrored_at_the_value() -> None:
+    above = widened_downwards(Estimate(0.03, 0.032, 0.08))
+    assert (above.low, above.high) == (0.0, 0.08)
+    assert widened_downwards(Estimate(0.5, 0.4, 0.55)).low == 0.4
+    assert widened_downwards(Estimate(0.5, 0.48, 0.55)).low == pytest.approx(0.45)
+    assert widened_downwards(Estimate(0.5, None, None)).low is None

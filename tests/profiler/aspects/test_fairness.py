@@ -134,3 +134,42 @@ def test_uar_by_gender_and_its_gap() -> None:
         assert figure(FOUND, "uar", f"gender={gender}").value == pytest.approx(values[gender])
     gap = figure(FOUND, "uar_gender_gap").value
     assert gap == pytest.approx(abs(values["female"] - values["male"]))
+
+
+def _simulated(gap: float, rng: np.random.Generator) -> list[Prediction]:
+    """24 speakers, 4 classes of 9 clips; the first class' recall differs by `gap` on average."""
+    rows = []
+    for speaker in range(24):
+        gender = "male" if speaker % 2 else "female"
+        for true in range(4):
+            shift = gap / 2 * (1 if gender == "female" else -1) if true == 0 else 0.0
+            recall = float(np.clip(0.55 + shift + 0.08 * rng.standard_normal(), 0.02, 0.98))
+            for clip in range(9):
+                right = rng.random() < recall
+                answer = true if right else int(rng.choice([c for c in range(4) if c != true]))
+                rows.append(
+                    prediction(
+                        "emotion",
+                        f"{speaker}-{true}-{clip}",
+                        str(speaker),
+                        gender,
+                        CLASSES[true],
+                        tuple(np.eye(4)[answer]),
+                    )
+                )
+    return rows
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 0.3])
+def test_the_interval_holds_the_true_difference_about_as_often_as_it_says(gap: float) -> None:
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(50):
+        table = Table(_simulated(gap, rng), CLASSES)
+        found = figure(fairness(table, measure, resamples=100), "equalized_odds_difference")
+        assert found.low is not None
+        assert found.value is not None
+        assert found.high is not None
+        assert found.low <= found.value <= found.high
+        held += found.low <= gap <= found.high
+    assert held >= 42  # 0.95 of 50 is 47.5; fewer than 42 would be a chance of 1 in 500
