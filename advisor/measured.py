@@ -48,11 +48,7 @@ def select(spec: EvidenceSpec, profiles: Sequence[Profile]) -> Selection:
     EvidenceError
         There are none, several studies could serve, or their protocols differ.
     """
-    found = [profile for profile in profiles if profile.weights_kind != "published"]
-    found = _of_study(found, spec.study)
-    found = _on_corpora(found, tuple(spec.corpora))
-    found = _on_device(found, spec.device)
-    kept, excluded = _admitted(spec, found)
+    kept, excluded = _admitted(spec, _asked_for(spec, profiles))
     _check_one_study(kept, named=bool(spec.corpora))
     _check_protocols(kept)
     latest, notes = _latest(kept)
@@ -60,6 +56,26 @@ def select(spec: EvidenceSpec, profiles: Sequence[Profile]) -> Selection:
     total = sum(corpora.values())
     weights = {corpus: weight / total for corpus, weight in corpora.items()}
     return Selection(tuple(latest), weights, excluded, notes)
+
+
+def needed(spec: EvidenceSpec, outlines: Sequence[Profile]) -> list[Profile]:
+    """Those of a database's profiles that a decision can depend on; measurements may lack yet.
+
+    Raises
+    ------
+    EvidenceError
+        As `select`, before anything large is read.
+    """
+    select(spec, outlines)
+    return _asked_for(spec, outlines)
+
+
+def _asked_for(spec: EvidenceSpec, profiles: Sequence[Profile]) -> list[Profile]:
+    """The profiles of the studies, corpora and device that `spec` names."""
+    found = [profile for profile in profiles if profile.weights_kind != "published"]
+    found = _of_study(found, spec.study)
+    found = _on_corpora(found, tuple(spec.corpora))
+    return _on_device(found, spec.device)
 
 
 def marks(profiles: Iterable[Profile]) -> tuple[str, ...]:

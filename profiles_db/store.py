@@ -160,6 +160,10 @@ class Store:
 
     def profiles(self, *, study: str | None = None) -> list[Profile]:
         """Profiles of all finished runs, or of one study, in the order they were finished."""
+        return self.with_measurements(self.outlines(study=study))
+
+    def outlines(self, *, study: str | None = None) -> list[Profile]:
+        """What `profiles` gives, without the measurements, which are most of the reading."""
         names: list[str] = [f.name for f in dataclasses.fields(Profile) if f.name != "measurements"]
         condition = "" if study is None else " AND study = ?"
         with self._file.transaction() as connection:
@@ -168,7 +172,24 @@ class Store:
                 " ORDER BY finished, run",
                 [] if study is None else [study],
             ).fetchall()
-            return [_profile(connection, names, row) for row in runs]
+        return [_outline(dict(zip(names, row, strict=True))) for row in runs]
+
+    def with_measurements(self, outlines: Sequence[Profile]) -> list[Profile]:
+        """The profiles of `outlines`, in their order, with what was measured."""
+        names = ", ".join(f'"{name}"' for name in _MEASUREMENT_COLUMNS)
+        with self._file.transaction() as connection:
+            found = connection.execute(
+                f"SELECT run, {names} FROM measurements WHERE run IN (SELECT unnest(?::VARCHAR[]))"  # noqa: S608
+                " ORDER BY rowid",
+                [[outline.run for outline in outlines]],
+            ).fetchall()
+        rows: dict[str, list[Sequence[Any]]] = {outline.run: [] for outline in outlines}
+        for run, *row in found:
+            rows[run].append(row)
+        return [
+            dataclasses.replace(outline, measurements=_measurements(outline, rows[outline.run]))
+            for outline in outlines
+        ]
 
 
 def _folds_done(connection: duckdb.DuckDBPyConnection, run: str) -> set[tuple[int, int]]:
@@ -221,30 +242,25 @@ def _insert_measurements(
     _insert_columns(connection, "measurements", ["run", *_MEASUREMENT_COLUMNS], columns)
 
 
-def _profile(
-    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], row: Sequence[Any]
-) -> Profile:
-    run = dict(zip(columns, row, strict=True))
-    names = ", ".join(f'"{name}"' for name in _MEASUREMENT_COLUMNS)
-    found = connection.execute(
-        f"SELECT {names} FROM measurements WHERE run = ? ORDER BY rowid",  # noqa: S608
-        [run["run"]],
-    ).fetchall()
+def _outline(run: dict[str, Any]) -> Profile:
+    documents = {name: json.loads(run[name]) for name in ("protocol", "provenance")}
+    return Profile(**(run | documents))
+
+
+def _measurements(outline: Profile, rows: list[Sequence[Any]]) -> tuple[Measurement, ...]:
     identity: dict[str, Any] = {
-        "study": run["study"],
-        "backbone": run["backbone"],
-        "weights": run["weights_id"],
-        "corpus": run["corpus"],
+        "study": outline.study,
+        "backbone": outline.backbone,
+        "weights": outline.weights_id,
+        "corpus": outline.corpus,
     }
-    measurements = tuple(
+    return tuple(
         Measurement(
             **identity,
             **{name: _frozen(value) for name, value in zip(_MEASUREMENT_COLUMNS, row, strict=True)},
         )
-        for row in found
+        for row in rows
     )
-    documents = {name: json.loads(run[name]) for name in ("protocol", "provenance")}
-    return Profile(**(run | documents), measurements=measurements)
 
 
 def _frozen(value: Any) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from advisor import advise
 from advisor.evidence import Evidence, gather
+from advisor.measured import needed
 from profiles_db.errors import EvidenceError, ScenarioError
 from profiles_db.profile import Profile
 from tests.advisor.tables import Given, profile_of, scenario_of
@@ -97,6 +99,25 @@ def test_several_studies_are_listed_and_refused() -> None:
     assert "aaaa1111 (ravdess: apc); bbbb2222 (ravdess: tera)" in error
     chosen = _gather("evidence: {source: measured, study: bbbb}\n", one, other)
     assert [a.name for a in chosen.alternatives] == ["tera"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["study: aaaa", "study: bbbb2222", "corpora: crema_d", "device: phone"]
+)
+def test_what_a_decision_does_not_need_can_be_left_unread(asked: str) -> None:
+    every = [
+        profile_of("apc", VALUES),
+        profile_of("tera", VALUES, synthetic=True),
+        profile_of("tera", VALUES, study="bbbb2222"),
+        profile_of("apc", VALUES, corpus="crema_d", study="cccc3333"),
+        profile_of("apc", VALUES, corpus="meld", study="dddd4444", device="phone"),
+    ]
+    scenario = scenario_of(f"evidence: {{source: measured, {asked}}}\n")
+    outlines = [replace(profile, measurements=()) for profile in every]
+    names = {(p.study, p.backbone) for p in needed(scenario.spec.evidence, outlines)}
+    few = [profile for profile in every if (profile.study, profile.backbone) in names]
+    assert len(few) < len(every)
+    assert advise(scenario, few).to_json() == advise(scenario, every).to_json()
 
 
 def test_several_corpora_are_refused_unless_named() -> None:

@@ -82,6 +82,20 @@ def test_everything_comes_back_as_it_went_in(store: Store) -> None:
     assert store.profiles(study="other") == []
 
 
+def test_outlines_lack_the_measurements_alone(store: Store) -> None:
+    for name, value in (("r1", 0.1), ("r2", 0.2), ("r3", None)):
+        store.begin(dataclasses.replace(RUN, run=name))
+        if value:
+            store.finish(name, [_measurement(value), _measurement(None, name)], "t", {})
+    outlines = store.outlines()
+    assert [one.run for one in outlines] == ["r1", "r2"]
+    assert not any(one.measurements for one in outlines)
+    backwards = store.with_measurements(outlines[::-1])
+    assert [[m.value for m in one.measurements] for one in backwards] == [[0.2, None], [0.1, None]]
+    assert store.profiles() == backwards[::-1]
+    assert store.with_measurements([]) == []
+
+
 def test_a_fold_or_run_entered_twice_stands_once(store: Store) -> None:
     for _ in range(2):
         store.begin(RUN)

@@ -80,9 +80,11 @@ def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
             )
         return None
     # DuckDB takes a while to load, and published figures do without it.
+    from advisor.measured import needed  # noqa: PLC0415
     from profiles_db.store import Store  # noqa: PLC0415
 
-    return Store(db or DEFAULT_DB, read_only=True).profiles()
+    store = Store(db or DEFAULT_DB, read_only=True)
+    return store.with_measurements(needed(scenario.spec.evidence, store.outlines()))
 
 
 def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ from trustser.commands.profiles_export import (
 from trustser.marks import corpus_mark, weights_mark
 from trustser.terminal import print_json, print_table
 
+if TYPE_CHECKING:
+    from profiles_db.store import Store
+
 profiles_app = typer.Typer(
     help="List and show the profiles of a database.", no_args_is_help=False, add_completion=False
 )
@@ -46,7 +49,7 @@ def list_profiles(db: Database = DEFAULT_DB, json: AsJson = False) -> None:
 
     Example: trustser profiles list --db profiles.duckdb
     """
-    found = _read(db)
+    found = _open(db).outlines()
     if json:
         print_json([_summary(profile) for profile in found])
         return
@@ -77,7 +80,8 @@ def show_profile(
 
     Example: trustser profiles show whisper_tiny --db profiles.duckdb
     """
-    found = _named(db, [run])
+    store = _open(db)
+    found = store.with_measurements(_named(store, [run]))
     if json:
         print_json([as_record(profile) for profile in found])
         return
@@ -100,7 +104,8 @@ def compare_profiles(
 
     Example: trustser profiles compare whisper_tiny fbank --db profiles.duckdb
     """
-    found = _of_one_study(_named(db, names), study, db)
+    store = _open(db)
+    found = store.with_measurements(_of_one_study(_named(store, names), study, db))
     if json:
         print_json([as_record(profile) for profile in found])
         return
@@ -133,7 +138,8 @@ def export_profiles(
     Example: trustser profiles export profiles.csv --db profiles.duckdb
     """
     chosen = form or _format_of(output)
-    found = _named(db, names)
+    store = _open(db)
+    found = store.with_measurements(_named(store, names))
     if chosen == "parquet":
         write_parquet(found, output)
     else:
@@ -159,9 +165,9 @@ def _format_of(output: Path) -> Format:
     return known[output.suffix]
 
 
-def _named(db: Path, names: Sequence[str] | None) -> list[Profile]:
-    """The profiles called `names` (a run, its first characters, or a backbone), or all."""
-    profiles = _read(db)
+def _named(store: Store, names: Sequence[str] | None) -> list[Profile]:
+    """Outlines of those called `names` (a run, its first characters, or a backbone), or of all."""
+    profiles, db = store.outlines(), store.path
     if not profiles:
         raise InputError("no finished profile", where=str(db), remedy="run `trustser profile`")
     for name in names or ():
@@ -217,10 +223,10 @@ def as_record(profile: Profile) -> dict[str, Any]:
     return dataclasses.asdict(profile)
 
 
-def _read(db: Path) -> list[Profile]:
-    from profiles_db.store import Store  # noqa: PLC0415
+def _open(db: Path) -> Store:
+    from profiles_db.store import Store  # noqa: PLC0415 - DuckDB takes a while to load
 
-    return Store(db, read_only=True).profiles()
+    return Store(db, read_only=True)
 
 
 def _summary(profile: Profile) -> dict[str, Any]:

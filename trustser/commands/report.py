@@ -47,7 +47,8 @@ def report(
     from reports.profile import write_profile  # noqa: PLC0415
 
     when = time_of_making(made_at)
-    found = _chosen(Store(db, read_only=True).profiles(), runs or [], db)
+    store = Store(db, read_only=True)
+    found = store.with_measurements(_chosen(store.outlines(), runs or [], db))
     write_profile(found, output, made_at=when)
     count = f"{len(found)} profile{'s' if len(found) > 1 else ''}"
     typer.echo(f"Report of {count}: {output}")

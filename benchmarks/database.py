@@ -1,0 +1,117 @@
+"""Profile queries and advice on a large database: 1,000 studies, 10 million predictions.
+
+Run it with `python -m benchmarks.database` (`--predictions` for another size). The rows are made by
+DuckDB itself; the queries are those of the command line, each timed in this process, opening the
+file included. The yardstick is opening the file and reading one row of it: no query can be faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from advisor import advise, load_scenario
+from profiles_db.criteria import CRITERIA
+from profiles_db.store import Store
+
+STUDIES: Final = 1_000
+PREDICTIONS: Final = 10_000_000
+BACKBONES: Final = ("apc", "tera", "whisper_tiny", "whisper_base", "wavlm_base_plus")
+ROUNDS: Final = 9
+SCENARIO: Final = """\
+version: 1
+title: A study among many
+evidence: {source: measured, study: study0500}
+priorities: {system_performance: high, privacy: high, safety: high, fairness: high,
+             sustainability: high}
+"""
+
+
+def fill(path: Path, predictions: int) -> None:
+    """A database of `STUDIES` studies of every backbone, with all criteria and many predictions."""
+    Store(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("SELECT setseed(0.5)")
+        connection.execute(_RUNS, [STUDIES, list(BACKBONES)])
+        connection.execute(_MEASUREMENTS, [list(CRITERIA)])
+        runs = STUDIES * len(BACKBONES)
+        connection.execute(_PREDICTIONS, [predictions // runs])
+
+
+_RUNS: Final = """
+    INSERT INTO runs
+    SELECT printf('run%04d-%s', study, backbone), printf('study%04d', study), backbone, 'ravdess',
+        'pretrained', 'sha256:' || md5(backbone), backbone, false, 5, 5, 1, 'a CPU, 2 threads',
+        '2026-01-01T00:00:00+00:00',
+        printf('2026-01-%02dT%02d:%02d:00+00:00', 1 + study // 60, study % 24, study % 60),
+        '{"epochs": 30}', '{"classes": ["angry", "happy", "neutral", "sad"]}'
+    FROM generate_series(0, ? - 1) AS s(study), unnest(?) AS b(backbone)
+"""
+_MEASUREMENTS: Final = """
+    INSERT INTO measurements
+    SELECT run, criterion, variant, fold, 0.1 + 0.8 * random(), NULL, NULL, 'none', 672, 0.25, NULL,
+        [], 'measured', 'run ' || run, 'a CPU, 2 threads'
+    FROM runs, unnest(?) AS c(criterion), (VALUES ('', -1), ('', 1), ('', 2), ('', 3), ('', 4),
+        ('', 5), ('class=angry', -1), ('class=happy', -1)) AS v(variant, fold)
+"""
+_PREDICTIONS: Final = """
+    INSERT INTO predictions
+    SELECT run, 0, 1 + clip % 5, 'emotion', 'clip' || clip, 'speaker' || clip % 24,
+        ['female', 'male'][1 + clip % 2], 'angry', ['angry', 'happy'][1 + (random() < 0.5)::INT],
+        [0.25, 0.25, 0.25, 0.25]
+    FROM runs, generate_series(1, ?) AS c(clip)
+"""
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Median seconds of each query."""
+    scenario_file = path.with_name("many.yaml")
+    scenario_file.write_text(SCENARIO, encoding="utf-8")
+    scenario = load_scenario(scenario_file)
+
+    def store() -> Store:
+        return Store(path, read_only=True)
+
+    return {
+        "open the file, read one row": _median(lambda: store().finished("run0500-apc")),
+        "one study's profiles": _median(lambda: store().profiles(study="study0500")),
+        "every profile": _median(lambda: store().profiles()),
+        "advise on one study": _median(lambda: advise(scenario, store().profiles())),
+    }
+
+
+def _median(query: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        query()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def main() -> None:
+    """Fill a database, time the queries, print milliseconds and ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--predictions", type=int, default=PREDICTIONS)
+    predictions = parser.parse_args().predictions
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.duckdb"
+        fill(path, predictions)
+        size = path.stat().st_size
+        found = measure(path)
+    print(f"{STUDIES} studies of {len(BACKBONES)} backbones, {predictions:,} predictions, ", end="")
+    print(f"{size / 2**20:.0f} MiB; medians of {ROUNDS}")
+    yardstick = found["open the file, read one row"]
+    for name, seconds in found.items():
+        print(f"  {name:30} {1e3 * seconds:9.1f} ms {seconds / yardstick:8.1f} x")
+
+
+if __name__ == "__main__":
+    main()
