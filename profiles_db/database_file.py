@@ -16,7 +16,7 @@ from typing import Final
 
 import duckdb
 
-from profiles_db.errors import StoreError
+from profiles_db.errors import StoreBusyError, StoreError
 from profiles_db.migrations import MIGRATIONS, SCHEMA_VERSION
 
 PATIENCE_SECONDS: Final = 30.0
@@ -69,7 +69,7 @@ class DatabaseFile:
                         f"cannot be opened: {_first_line(error)}", where=str(self.path)
                     ) from None
                 if time.monotonic() > deadline:
-                    raise StoreError(
+                    raise StoreBusyError(
                         f"held by process {holder[2]} ({holder[1]}) for over "
                         f"{self._patience:.0f} s",
                         where=str(self.path),

@@ -122,3 +122,11 @@ class OutputError(TrustserError):
 
 class StoreError(TrustserError):
     """The profile database cannot be opened, read or written."""
+
+
+class StoreBusyError(StoreError):
+    """Another process holds the profile database for too long."""
+
+
+class CacheError(TrustserError):
+    """What the feature cache held is gone or damaged in the middle of a run."""

@@ -1,6 +1,7 @@
 """The profile database: runs, folds and measurements go in, profiles come out.
 
-All SQL on the data is here; opening, locking and the schema are in `profiles_db.database_file`.
+SQL that stores and loads is here; opening, locking and the schema are in
+`profiles_db.database_file`, what must hold between the rows in `profiles_db.consistency`.
 """
 
 from __future__ import annotations

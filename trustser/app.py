@@ -9,6 +9,7 @@ import typer
 from trustser import __version__
 from trustser.commands.advise import advise, init, schema, validate
 from trustser.commands.backbones import backbones
+from trustser.commands.database import database_app
 from trustser.commands.datasets import datasets_app
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
@@ -50,3 +51,4 @@ app.command()(schema)
 app.command()(init)
 app.command()(backbones)
 app.add_typer(datasets_app, name="datasets", short_help="List the corpora, or check one.")
+app.add_typer(database_app, name="db")

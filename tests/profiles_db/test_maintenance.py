@@ -1,0 +1,144 @@
+"""Backups that are whole, and a check that finds every kind of damage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from profiles_db.errors import InputError, OutputError, StoreError
+from profiles_db.maintenance import backup, check
+from profiles_db.store import Store
+from tests.profiles_db.test_store import _hold
+from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
+from trustser.__main__ import run
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "it's a.duckdb"
+    store = Store(path)
+    store.begin(RUN)
+    store.add_fold("r1", FOLD)
+    store.finish("r1", MEASUREMENTS, "2026-01-02T00:00:00+00:00", {})
+    return path
+
+
+def test_a_backup_holds_every_row_and_nothing_is_left_beside_it(
+    database: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "b'2.duckdb"
+    rows = backup(database, target)
+    assert rows == dict(check(database).rows)
+    assert rows["predictions"] == len(FOLD.predictions)
+    assert Store(target).profiles() == Store(database).profiles()
+    assert check(target).sound
+    assert {file.name for file in tmp_path.iterdir()} == {database.name, target.name}
+    with duckdb.connect(str(target)) as copy, pytest.raises(duckdb.ConstraintException):
+        copy.execute("INSERT INTO fold_results VALUES ('r1', 0, 1, '{}')")
+
+
+def test_a_backup_never_replaces_unasked_nor_itself(database: Path, tmp_path: Path) -> None:
+    target = tmp_path / "b.duckdb"
+    target.write_text("precious")
+    with pytest.raises(InputError, match="there is a file already"):
+        backup(database, target)
+    assert target.read_text() == "precious"
+    with pytest.raises(InputError, match="there is a file already"):
+        backup(database, database, force=True)
+    assert backup(database, target, force=True)["runs"] == 1
+
+
+def test_a_backup_that_cannot_be_written_leaves_nothing(database: Path, tmp_path: Path) -> None:
+    for target in (tmp_path / "no" / "b.duckdb", database / "b.duckdb"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            backup(database, target)
+    with pytest.raises(StoreError, match="no such database"):
+        backup(tmp_path / "missing.duckdb", tmp_path / "b.duckdb")
+    assert [file.name for file in tmp_path.iterdir()] == [database.name]
+
+
+DAMAGE = {
+    "DELETE FROM runs": "of a run that is not there",
+    "DELETE FROM fold_results": "of a fold that was never completed",
+    "UPDATE runs SET folds = 3": "a finished run that lacks folds",
+    "UPDATE runs SET provenance = '{'": "a profile cannot be read",
+    "DELETE FROM measurements": "a finished run without measurements",
+    "DELETE FROM predictions": "a fold without predictions",
+    "DELETE FROM epochs": "a fold without epochs",
+    "DELETE FROM layer_weights": "a fold without layer weights",
+    "INSERT INTO predictions SELECT * FROM predictions": "a prediction that stands twice",
+    "INSERT INTO attacks SELECT * FROM attacks": "an attack that stands twice",
+    "UPDATE attacks SET utterance = 'u2'": "an attack on a clip that was not classified right",
+    "DELETE FROM attacks": "a clip classified right that was not attacked",
+    "UPDATE predictions SET probabilities = [0.5, 0.6]": "do not sum to one",
+    "UPDATE predictions SET probabilities = ['nan'::DOUBLE, 0.6]": "that are not finite",
+    "UPDATE epochs SET epoch = 2": "a training that lacks epochs",
+    "UPDATE measurements SET n = 7 WHERE criterion = 'uar'": "uar names another number",
+    "UPDATE measurements SET n = 7 WHERE variant = 'fgsm@45dB'": "rate names another number",
+    "ALTER TABLE trials DROP COLUMN score": "table trials lacks its column score",
+    "ALTER TABLE trials ADD COLUMN mine INTEGER": "column mine (INTEGER) that this program never",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_the_check_names_what_is_wrong(
+    damage: str, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["db", "check", "--db", str(database)]) == 0
+    assert "Nothing is wrong." in capsys.readouterr().out
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(damage)
+    assert run(["db", "check", "--db", str(database)]) == 1
+    assert DAMAGE[damage] in capsys.readouterr().out
+
+
+def test_a_damaged_block_is_found_and_not_backed_up(database: Path, tmp_path: Path) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            "INSERT INTO trials SELECT 'r1', 0, 1, 'head', uuid(), 's', 't', random()"
+            " FROM range(60000)"
+        )
+    whole = database.read_bytes()
+    found = set()
+    for place in range(20_000, len(whole) - 20_000, len(whole) // 6):
+        damaged = bytearray(whole)
+        damaged[place : place + 64] = bytes(64)
+        database.write_bytes(damaged)
+        problems = check(database).problems
+        found.add(bool(problems))
+        if problems:
+            with pytest.raises(StoreError):
+                backup(database, tmp_path / "b.duckdb")
+            assert not (tmp_path / "b.duckdb").exists()
+    assert True in found
+
+
+def test_a_file_that_is_no_database_is_wrong_and_a_missing_one_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    garbage = tmp_path / "a.duckdb"
+    garbage.write_text("this is no database")
+    assert run(["db", "check", "--db", str(garbage)]) == 1
+    assert "cannot be opened" in capsys.readouterr().out
+    assert run(["db", "check", "--db", str(tmp_path / "missing.duckdb")]) == 2
+    assert "no such database" in capsys.readouterr().err
+
+
+def test_a_run_that_did_not_end_is_told_and_is_no_fault(database: Path) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("UPDATE runs SET finished = NULL")
+        connection.execute("DELETE FROM measurements")
+    health = check(database)
+    assert health.sound
+    assert health.unfinished == ("run r1 (fbank on demo): 1 of 1 folds",)
+
+
+def test_a_held_database_is_waited_for(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with _hold(database, 1.0):
+        assert run(["db", "backup", str(tmp_path / "b.duckdb"), "--db", str(database)]) == 0
+    assert "waiting" in capsys.readouterr().err
+    assert check(tmp_path / "b.duckdb").sound

@@ -1,0 +1,101 @@
+"""Made `schema_1.sql`: a small database of one schema as SQL text.
+
+Run `python -m tests.reference.make_schema_fixture` before a new step is added to
+`profiles_db.migrations`, and keep the file for good: it is what a database of that schema that
+somebody still has looks like.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from profiles_db.measurement import Measurement
+from profiles_db.migrations import SCHEMA_VERSION
+from profiles_db.records import (
+    AttackOutcome,
+    Epoch,
+    FoldResult,
+    LayerWeight,
+    Prediction,
+    Run,
+    Trial,
+)
+from profiles_db.store import Store
+
+FOLDER = Path(__file__).parent
+RUN = Run(
+    run="r1", study="s1", backbone="fbank", corpus="demo", weights_kind="none", weights_id="none",
+    weights_origin="", synthetic=True, folds=1, folds_total=5, seeds=1, device="cpu",
+    started="2026-01-01T00:00:00+00:00", protocol={"epochs": 1, "snr_db": 45.0},
+    provenance={"classes": ["a", "it's"]},
+)  # fmt: skip
+FOLD = FoldResult(
+    seed=0,
+    fold=1,
+    seconds={"emotion head": 1.5},
+    predictions=(
+        Prediction(0, 1, "emotion", "u1", "s1", None, "a", "a", (0.75, 0.25)),
+        Prediction(0, 1, "emotion", "u2", "s1", "female", "it's", "a", (0.625, 0.375)),
+    ),
+    attacks=(AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s1", "a", "it's", None, "zero"),),
+    trials=(Trial(0, 1, "head", "u1", "s1", "s2", -0.5),),
+    epochs=(Epoch(0, 1, "emotion", 1, 1.0, 2.0, 0.5, 5e-4),),
+    layer_weights=(LayerWeight(0, 1, 1, 1.0),),
+)
+IDENTITY: dict[str, Any] = {"study": "s1", "backbone": "fbank", "weights": "none", "corpus": "demo"}
+MEASUREMENTS = (
+    Measurement(**IDENTITY, criterion="uar", value=0.5, n=2, chance=0.5, flags=("a flag",)),
+    Measurement(**IDENTITY, criterion="attack_success_rate", variant="fgsm@45dB", value=1.0, n=1),
+    Measurement(**IDENTITY, criterion="gender_accuracy", value=None, unknown="no gender"),
+)
+
+
+def fixture(version: int) -> Path:
+    """Where the database of schema `version` lies as text."""
+    return FOLDER / f"schema_{version}.sql"
+
+
+def main() -> None:
+    """Write the fixture of today's schema."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.duckdb"
+        store = Store(path)
+        store.begin(RUN)
+        store.add_fold(RUN.run, FOLD)
+        store.finish(RUN.run, MEASUREMENTS, "2026-01-02T00:00:00+00:00", {"clips": 2})
+        fixture(SCHEMA_VERSION).write_text(dump(path), encoding="utf-8")
+
+
+def dump(path: Path) -> str:
+    """The statements that make the database at `path`."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tables = connection.execute("SELECT table_name, sql FROM duckdb_tables() ORDER BY ALL")
+        statements = []
+        for table, sql in tables.fetchall():
+            rows = connection.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()  # noqa: S608
+            statements.append(sql)
+            statements += [f"INSERT INTO {table} VALUES ({_row(row)});" for row in rows]  # noqa: S608
+    return "\n".join(statements) + "\n"
+
+
+def _row(values: tuple[Any, ...]) -> str:
+    return ", ".join(_literal(value) for value in values)
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    return json.dumps(value)
+
+
+if __name__ == "__main__":
+    main()
