@@ -127,14 +127,13 @@ def curves(
     ticks: Sequence[float] | None = None,
     stamp: str = "",
 ) -> Markup:
-    """Draw curves with whiskers, each named at its first point."""
+    """Draw curves with whiskers, each named beside that of its points where there is most room."""
     frame = Frame(x, y, ticks=ticks)
     frame.canvas.stamp(stamp)
-    for curve in lines:
-        across, up, _ = curve.points[0]
-        here = frame.at(across, up)
-        frame.canvas.text((here[0] + 9, here[1] + 9), shorten(curve.name), "ink", size=_LABEL_SIZE)
-        points = [frame.at(across, up) for across, up, _ in curve.points]
+    drawn = [[frame.at(across, up) for across, up, _ in curve.points] for curve in lines]
+    places = _label_places(drawn)
+    for curve, points, place in zip(lines, drawn, places, strict=True):
+        frame.canvas.text(place, shorten(curve.name), "ink", size=_LABEL_SIZE)
         if len(points) > 1:
             frame.canvas.line(points, curve.color, width=2)
         for across, up, interval in curve.points:
@@ -143,6 +142,30 @@ def curves(
                 frame.canvas.line(ends, curve.color, width=1.2)
             frame.canvas.marker(frame.at(across, up), curve.shape, curve.color, size=4)
     return frame.canvas.markup(alt)
+
+
+def _label_places(curves_drawn: Sequence[Sequence[Point]]) -> list[Point]:
+    """For each curve the place beside one of its points farthest from all other ink."""
+    places: list[Point] = []
+    for index, points in enumerate(curves_drawn):
+        others = [p for i, curve in enumerate(curves_drawn) if i != index for p in curve]
+        others += [_between(a, b, share) for a, b in pairwise(points) for share in (0.3, 0.6)]
+        # The last point of a line has no room to its right.
+        free = points[:-1] if len(points) > 1 else points
+        beside = [(left + 9.0, up + shift) for left, up in free for shift in (9.0, -13.0)]
+        places.append(max(beside, key=lambda here: _room(here, [*others, *places])))
+    return places
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    return start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1])
+
+
+def _room(here: Point, ink: Sequence[Point]) -> float:
+    """Distance to the nearest ink; sideways counts less, since a label is wide."""
+    return min(
+        (math.hypot((left - here[0]) / 3, up - here[1]) for left, up in ink), default=math.inf
+    )
 
 
 def shorten(text: str, limit: int = _LONGEST) -> str:

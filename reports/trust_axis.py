@@ -37,6 +37,11 @@ class TrustAxis:
         return value is not None and not self.scale.holds(value)
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """Reasons not to believe the figure."""
+        return self.figure.flags if self.figure else ()
+
+    @property
     def spoke(self) -> Spoke:
         """The same as the radar draws it."""
         ends = (
