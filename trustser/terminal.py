@@ -56,8 +56,9 @@ class TerminalProgress:
         self._live = self._console.is_terminal
 
     def say(self, message: str) -> None:
-        """One line that stays."""
-        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+        """One line that stays; names of files in it cannot steer the terminal."""
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
+        self._console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[_Bar | _Lines]:
