@@ -140,6 +140,12 @@ def recalls(confusion: Floats) -> Floats:
     return _ratio(hits, support)
 
 
+def recall_of(index: int, confusion: Floats) -> Floats:
+    """Recall of one class, shape (...)."""
+    one: Floats = recalls(confusion)[..., index]
+    return one
+
+
 def unweighted_average_recall(confusion: Floats) -> Floats:
     """UAR of confusion counts of shape (..., classes, classes), shape (...).
 

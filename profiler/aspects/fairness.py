@@ -15,17 +15,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
 
-from profiler.aspects.tables import Measure, Table, record, weighted
+from profiler.aspects.tables import Measure, Table, mean_over, record, weighted
 from profiler.statistics import (
     Estimate,
     Floats,
     accuracy,
     bootstrap,
     permuted_genders,
+    recall_of,
     recalls,
     unweighted_average_recall,
     widened_downwards,
@@ -171,17 +173,13 @@ def _by_gender(table: Table, measure: Measure, resamples: int) -> list[Measureme
         rows = [row for row in table.rows if row.gender == gender]
         own = Table(rows, table.classes)
         found.append(_uar(own, gender, measure, resamples))
-        counts = own.pooled.sum(axis=1)
-        values = recalls(counts).mean(axis=0)
         for index, name in enumerate(table.classes):
-            found.append(
-                measure(
-                    criterion="recall",
-                    variant=f"class={name},gender={gender}",
-                    value=float(values[index]),
-                    n=int(counts[0, index].sum()),
-                )
+            estimate = bootstrap(
+                mean_over(own.pooled, partial(recall_of, index)), own.strata, resamples=resamples
             )
+            clips = int(own.pooled[0, :, index].sum())
+            variant = f"class={name},gender={gender}"
+            found.append(record(measure, "recall", estimate, variant=variant, n=clips))
     return found
 
 
@@ -217,7 +215,10 @@ def _fold_mean(table: Table, measure: Measure) -> list[Measurement]:
 
 
 def _worst_decile(table: Table, measure: Measure, resamples: int) -> Measurement:
-    """Mean accuracy over the tenth of the speakers (at least one) served worst."""
+    """Mean accuracy over the tenth of the speakers (at least one) served worst.
+
+    Chance: what the worst tenth would score if every speaker were served alike.
+    """
     per_speaker = accuracy(table.pooled).mean(axis=0)
     tenth = max(1, round(len(per_speaker) / 10))
 
@@ -229,6 +230,11 @@ def _worst_decile(table: Table, measure: Measure, resamples: int) -> Measurement
         return mean
 
     estimate: Estimate = bootstrap(statistic, table.strata, resamples=resamples)
+    clips = table.pooled.sum(axis=(2, 3)).mean(axis=0)
+    alike = np.random.default_rng(0).binomial(
+        clips.astype(int), float(per_speaker.mean()), size=(resamples, len(clips))
+    )
+    floor = float(np.sort(alike / clips, axis=1)[:, :tenth].mean())
     few = len(per_speaker) < 10  # noqa: PLR2004
     flags = (f"only {len(per_speaker)} speakers: the worst one",) if few else ()
-    return record(measure, "speaker_worst_decile", estimate, n=table.n, flags=flags)
+    return record(measure, "speaker_worst_decile", estimate, n=table.n, chance=floor, flags=flags)

@@ -16,13 +16,15 @@ from profiler.statistics import (
     accuracy,
     bootstrap,
     macro_f1,
-    recalls,
+    recall_of,
     unweighted_average_recall,
     widened_downwards,
 )
 from profiles_db.measurement import Measurement
 
 CALIBRATION_BINS = 15
+CALIBRATION_DRAWS = 200
+"""Draws of what a calibrated model would score."""
 FEW_SPEAKERS = 5
 """With fewer speakers a bootstrap over them says little."""
 
@@ -40,12 +42,12 @@ def system_performance(
     for criterion, score, floor in (
         ("uar", unweighted_average_recall, chance),
         ("accuracy", accuracy, _majority(table)),
-        ("macro_f1", macro_f1, None),
+        ("macro_f1", macro_f1, _guessed_f1(table)),
     ):
         estimate = bootstrap(mean_over(table.confusions, score), table.strata, resamples=resamples)
         found.append(record(measure, criterion, estimate, n=table.n, chance=floor, flags=flags))
     found.append(_calibration(table, measure, resamples))
-    return found + _per_fold(table, measure) + _per_class(table, measure, resamples)
+    return found + _per_fold(table, measure, resamples) + _per_class(table, measure, resamples)
 
 
 def _flags(table: Table) -> tuple[str, ...]:
@@ -66,6 +68,13 @@ def _majority(table: Table) -> float:
     return float(counts.max() / counts.sum())
 
 
+def _guessed_f1(table: Table) -> float:
+    """Macro F1 of guessing every class equally often: mean of 2 p q / (p + q), q = 1 / classes."""
+    shares = np.bincount(table.truth, minlength=len(table.classes)) / len(table.truth)
+    shares, guess = shares[shares > 0], 1 / len(table.classes)
+    return float(np.mean(2 * shares * guess / (shares + guess)))
+
+
 def _calibration(table: Table, measure: Measure, resamples: int) -> Measurement:
     """Expected calibration error over equal bins of the top probability (Guo et al., 2017)."""
     confidence = table.probabilities.max(axis=1)
@@ -81,26 +90,30 @@ def _calibration(table: Table, measure: Measure, resamples: int) -> Measurement:
         return error
 
     estimate = widened_downwards(bootstrap(statistic, table.strata, resamples=resamples))
-    return record(measure, "expected_calibration_error", estimate, n=table.n)
+    # What a perfectly calibrated model would score: right as often as it is confident.
+    rng = np.random.default_rng(0)
+    drawn = [(rng.random(len(hit)) < confidence) - confidence for _ in range(CALIBRATION_DRAWS)]
+    sums = [np.bincount(place, weights=gaps, minlength=CALIBRATION_BINS) for gaps in drawn]
+    floor = float(np.mean([np.abs(bins).sum() / len(hit) for bins in sums]))
+    return record(measure, "expected_calibration_error", estimate, n=table.n, chance=floor)
 
 
-def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
+def _per_fold(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
     """UAR of each fold (mean over repetitions), its deviation over folds and over repetitions."""
     scores = unweighted_average_recall(table.confusions.sum(axis=1))
-    clips = table.confusions.sum(axis=(1, 2, 3))
     found = []
     by_fold = {
         fold: [i for i, (_, f) in enumerate(table.cells) if f == fold] for fold in table.folds
     }
-    for fold, cells in by_fold.items():
+    for fold in by_fold:
+        own = table.of_fold(fold)
+        estimate = bootstrap(
+            mean_over(own.confusions, unweighted_average_recall), own.strata, resamples=resamples
+        )
+        chance = 1 / len(table.classes)
+        flags = _flags(own)
         found.append(
-            measure(
-                criterion="uar",
-                fold=fold,
-                value=float(scores[cells].mean()),
-                n=int(clips[cells[0]]),
-                chance=1 / len(table.classes),
-            )
+            record(measure, "uar", estimate, fold=fold, n=own.n, chance=chance, flags=flags)
         )
     folds = np.array([scores[cells].mean() for cells in by_fold.values()])
     if len(folds) > 1:
@@ -116,17 +129,13 @@ def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
     return found
 
 
-def _recall(index: int, counts: Floats) -> Floats:
-    return recalls(counts)[..., index]
-
-
 def _per_class(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
     """Recall of each class with its interval, and the confusion matrix (mean over repetitions)."""
     found = []
     pooled = table.pooled.sum(axis=1).mean(axis=0)
     for index, name in enumerate(table.classes):
         estimate = bootstrap(
-            mean_over(table.pooled, partial(_recall, index)), table.strata, resamples=resamples
+            mean_over(table.pooled, partial(recall_of, index)), table.strata, resamples=resamples
         )
         found.append(
             record(

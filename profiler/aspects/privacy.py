@@ -90,7 +90,19 @@ def _gender(
         flags = _flags(table, linear, resamples) if name == "gender_accuracy" else ()
         flags += incomplete
         found.append(record(measure, name, estimate, n=table.n, chance=floor, flags=flags))
-    return found + _per_fold(table, measure)
+    low, middle, high = np.quantile(_null(table, resamples), [0.025, 0.5, 0.975])
+    found.append(
+        measure(
+            criterion="gender_accuracy",
+            variant="label permutation null",
+            value=float(middle),
+            low=float(low),
+            high=float(high),
+            interval="quantile",
+            n=table.n,
+        )
+    )
+    return found + _per_fold(table, measure, resamples)
 
 
 def _linear(name: str, table: Table, measure: Measure, resamples: int) -> list[Measurement]:
@@ -109,13 +121,9 @@ def _majority(table: Table) -> float:
 def _flags(table: Table, linear: Table, resamples: int) -> tuple[str, ...]:
     """Whether the probe says less than it could.
 
-    Its accuracy may come from answers that ignore gender (the null deals the genders anew to the
-    speakers and scores the same answers), and a plain linear probe may read more.
+    Its accuracy may come from answers that ignore gender, and a plain linear probe may read more.
     """
-    female = permuted_genders(table.strata, permutations=resamples).astype(float)
-    says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
-    clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)
-    null = (female @ says_female + (1 - female) @ (clips - says_female)) / clips.sum()
+    null = _null(table, resamples)
     pooled = float(accuracy(table.pooled.sum(axis=1)).mean())
     flags = []
     if pooled <= float(np.quantile(null, 0.95)):
@@ -128,17 +136,27 @@ def _flags(table: Table, linear: Table, resamples: int) -> tuple[str, ...]:
     return tuple(flags)
 
 
+def _null(table: Table, permutations: int) -> Floats:
+    """Accuracies of the probe's same answers with the genders dealt anew to the speakers."""
+    female = permuted_genders(table.strata, permutations=permutations).astype(float)
+    says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
+    clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)
+    null: Floats = (female @ says_female + (1 - female) @ (clips - says_female)) / clips.sum()
+    return null
+
+
 def _fold_mean(table: Table) -> float:
     return float(accuracy(table.confusions.sum(axis=1)).mean())
 
 
-def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
-    scores = accuracy(table.confusions.sum(axis=1))
+def _per_fold(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
     found = []
     for fold in table.folds:
-        cells = [index for index, (_, number) in enumerate(table.cells) if number == fold]
-        value = float(scores[cells].mean())
-        found.append(measure(criterion="gender_accuracy", fold=fold, value=value))
+        own = table.of_fold(fold)
+        estimate = bootstrap(mean_over(own.confusions, accuracy), own.strata, resamples=resamples)
+        found.append(
+            record(measure, "gender_accuracy", estimate, fold=fold, n=own.n, chance=_majority(own))
+        )
     return found
 
 

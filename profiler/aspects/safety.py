@@ -81,25 +81,38 @@ def safety(
         reason = "no clip was classified right, so none could be attacked"
         names = ("attack_success_rate", "accuracy_under_attack")
         return [measure(criterion=name, value=None, unknown=reason) for name in names]
+    by_kind = {kind: [o for o in outcomes if (o.attack, o.snr_db) == kind] for kind in kinds}
+    counts = {kind: _count(table, own) for kind, own in by_kind.items()}
     found: list[Measurement] = []
-    rates: dict[tuple[AttackName, float], float] = {}
-    for kind in kinds:
-        own = [outcome for outcome in outcomes if (outcome.attack, outcome.snr_db) == kind]
-        rates[kind] = sum(o.predicted != o.label for o in own) / len(own)
-    for kind in kinds:
-        own = [outcome for outcome in outcomes if (outcome.attack, outcome.snr_db) == kind]
-        noise = rates.get(("noise", kind[1]))
-        flags = _flags(own, outcomes, noise)
-        variants = [f"{kind[0]}@{kind[1]:g}dB"]
-        if kind == ("fgsm", snr_db):
-            variants.append("")
-        counts = _count(table, own)
+    for (attack, ratio), own in by_kind.items():
+        noise = _floor(counts.get(("noise", ratio))) if attack != "noise" else NO_FLOOR
+        flags = _flags(own, outcomes, noise.success)
+        variants = [f"{attack}@{ratio:g}dB", *([""] if (attack, ratio) == ("fgsm", snr_db) else [])]
         for variant in variants:
             found += _figures(
-                table, counts, kind[0], variant, strata, noise, flags, measure, resamples
-            )
+                table, counts[attack, ratio], attack, variant, strata, noise, flags, measure,
+                resamples,
+            )  # fmt: skip
         found.append(_reached(own, variants[0], measure))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """What Gaussian noise of the same ratio does, which is what chance gives."""
+
+    success: float | None
+    accuracy: float | None
+
+
+NO_FLOOR: Final = _Floor(None, None)
+
+
+def _floor(noise: _Counts | None) -> _Floor:
+    if noise is None:
+        return NO_FLOOR
+    once = np.ones((1, noise.clips.shape[1]))
+    return _Floor(float(noise.success(once)[0]), float(noise.accuracy(once)[0]))
 
 
 def _figures(
@@ -108,11 +121,12 @@ def _figures(
     attack: AttackName,
     variant: str,
     strata: list[str],
-    noise: float | None,
+    noise: _Floor,
     flags: tuple[str, ...],
     measure: Measure,
     resamples: int,
 ) -> list[Measurement]:
+    """Success and accuracy under one perturbation."""
     success = bootstrap(counts.success, strata, resamples=resamples)
     clips = int(counts.attacked.sum())
     empty = int((counts.attacked.sum(axis=1) == 0).sum())
@@ -125,7 +139,7 @@ def _figures(
             success,
             variant=variant,
             n=clips,
-            chance=None if attack == "noise" else noise,
+            chance=noise.success,
             flags=flags,
         )
     ]
@@ -133,7 +147,13 @@ def _figures(
         accuracy = bootstrap(counts.accuracy, strata, resamples=resamples)
         found.append(
             record(
-                measure, "accuracy_under_attack", accuracy, variant=variant, n=table.n, flags=flags
+                measure,
+                "accuracy_under_attack",
+                accuracy,
+                variant=variant,
+                n=table.n,
+                chance=noise.accuracy,
+                flags=flags,
             )
         )
     return found

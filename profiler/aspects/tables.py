@@ -121,6 +121,10 @@ class Table:
         ]
         return np.stack([counts[indices].sum(axis=0) for indices in of_seed])
 
+    def of_fold(self, fold: int) -> Table:
+        """The rows of one fold."""
+        return Table([row for row in self.rows if row.fold == fold], self.classes)
+
     @staticmethod
     def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:
         place = {name: index for index, name in enumerate(order)}

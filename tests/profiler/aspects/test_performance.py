@@ -68,6 +68,20 @@ def test_calibration_error_is_the_definition() -> None:
     assert figure(FOUND, "expected_calibration_error").value == pytest.approx(expected, abs=1e-6)
 
 
+def test_floors_are_what_guessing_and_a_calibrated_model_score() -> None:
+    rng = np.random.default_rng(0)
+    truth = [row.label for row in ROWS]
+    guesses = [
+        metrics.f1_score(truth, rng.choice(CLASSES, len(truth)), average="macro")
+        for _ in range(300)
+    ]
+    assert figure(FOUND, "macro_f1").chance == pytest.approx(np.mean(guesses), abs=0.01)
+    calibrated = figure(FOUND, "expected_calibration_error")
+    assert calibrated.chance is not None
+    assert calibrated.value is not None
+    assert 0 < calibrated.chance < calibrated.value
+
+
 def test_a_perfectly_calibrated_certain_model_has_no_calibration_error() -> None:
     rows = [
         prediction("emotion", f"{s}-{c}", str(s), "female", CLASSES[c], tuple(np.eye(4)[c]))

@@ -49,7 +49,13 @@ def test_success_is_over_the_right_ones_and_accuracy_over_all() -> None:
     success = figure(found, "attack_success_rate")
     assert success.value == pytest.approx(np.mean(by_fold))
     assert success.n == len(RIGHT)
-    assert success.chance == pytest.approx(np.mean([_changed(row, 5) for row in RIGHT]))
+    noise = figure(found, "attack_success_rate", "noise@45dB")
+    assert success.chance == noise.value
+    assert noise.value == pytest.approx(
+        np.mean([np.mean([_changed(r, 5) for r in RIGHT if r.fold == f]) for f in (1, 2, 3)])
+    )
+    under_noise = figure(found, "accuracy_under_attack", "noise@45dB").value
+    assert figure(found, "accuracy_under_attack").chance == under_noise
     assert success.flags == ()
     assert figure(found, "attack_success_rate", "fgsm@45dB").value == success.value
     assert figure(found, "accuracy_under_attack").value == pytest.approx(np.mean(still))
@@ -115,6 +121,13 @@ def test_gender_figures_equal_scikit_learn_averaged_over_the_folds() -> None:
     assert figure(found, "gender_uar").value == pytest.approx(np.mean(recalls))
     assert figure(found, "gender_auc").value == pytest.approx(np.mean(areas))
     assert figure(found, "gender_accuracy").chance == 0.5
+    null = figure(found, "gender_accuracy", "label permutation null")
+    assert null.value == pytest.approx(0.5, abs=0.02)
+    assert null.high is not None
+    assert null.high < np.mean(exact)
+    first = figure(found, "gender_accuracy", fold=1)
+    assert first.value == pytest.approx(exact[0])
+    assert first.n == 80
     assert figure(found, "gender_accuracy").flags == ()
     assert figure(found, "speaker_eer").unknown
 
