@@ -29,6 +29,7 @@ from trustser.commands.profiles_export import (
     write_parquet,
 )
 from trustser.marks import corpus_mark, weights_mark
+from trustser.naming import named
 from trustser.terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -166,22 +167,8 @@ def _format_of(output: Path) -> Format:
 
 
 def _named(store: Store, names: Sequence[str] | None) -> list[Profile]:
-    """Outlines of those called `names` (a run, its first characters, or a backbone), or of all."""
-    profiles, db = store.outlines(), store.path
-    if not profiles:
-        raise InputError("no finished profile", where=str(db), remedy="run `trustser profile`")
-    for name in names or ():
-        if not any(_is_called(profile, name) for profile in profiles):
-            raise InputError(
-                f"no run or backbone is called {name!r}",
-                where=str(db),
-                remedy="list them with `trustser profiles list`",
-            )
-    return [p for p in profiles if not names or any(_is_called(p, name) for name in names)]
-
-
-def _is_called(profile: Profile, name: str) -> bool:
-    return bool(name) and (profile.run.startswith(name) or profile.backbone == name)
+    """Outlines of those called `names`, or of all."""
+    return named(store.outlines(), names or (), store.path)
 
 
 def _of_one_study(profiles: list[Profile], study: str | None, db: Path) -> list[Profile]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiles_db.errors import EvidenceError, InputError
 from trustser.making import time_of_making
+from trustser.naming import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,21 +95,5 @@ def _shows(page: str, carried: str, file: Path) -> bool:
 
 def _chosen(profiles: Sequence[Profile], names: Sequence[str], db: Path) -> list[Profile]:
     """The profiles named, or those of the study that was finished last."""
-    if not profiles:
-        raise EvidenceError(
-            "no finished profile", where=str(db), remedy="run `trustser profile` first"
-        )
-    if not names:
-        return [profile for profile in profiles if profile.study == profiles[-1].study]
-    for name in names:
-        if not any(_is_called(profile, name) for profile in profiles):
-            raise InputError(
-                f"no run or backbone is called {name!r}",
-                where=str(db),
-                remedy="list them with `trustser profiles list`",
-            )
-    return [p for p in profiles if any(_is_called(p, name) for name in names)]
-
-
-def _is_called(profile: Profile, name: str) -> bool:
-    return bool(name) and (profile.run.startswith(name) or profile.backbone == name)
+    found = named(profiles, names, db)
+    return found if names else [p for p in found if p.study == profiles[-1].study]
