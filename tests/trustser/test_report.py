@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from advisor import advise
-from profiles_db.errors import EvidenceError, InputError, TrustserError
+from profiles_db.errors import InputError, TrustserError
 from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
@@ -81,7 +81,7 @@ def test_a_time_that_is_none_is_one_line(database: Path) -> None:
 
 def test_an_empty_database_is_one_line(tmp_path: Path) -> None:
     Store(tmp_path / "empty.duckdb")
-    with pytest.raises(EvidenceError, match="no finished profile"):
+    with pytest.raises(InputError, match="no finished profile"):
         _run("report", "--db", tmp_path / "empty.duckdb")
 
 
