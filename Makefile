@@ -37,7 +37,7 @@ types:
 	$(BIN)/mypy
 
 tests:
-	$(BIN)/pytest --doctest-modules trustser profiler profiles_db advisor reports tests
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --doctest-modules trustser profiler profiles_db advisor reports tests
 
 bench: install-test
 	$(BIN)/python -m benchmarks.advise
@@ -55,7 +55,7 @@ $(VENV)/.installed: pyproject.toml $(LOCK)
 
 $(VENV)/.installed-test: pyproject.toml $(LOCK)
 	$(CREATE)
-	$(INSTALL) --editable '.[profile,test]'
+	$(INSTALL) --editable '.[profile,ray,test]'
 	touch $@ $(VENV)/.installed
 
 lock:

@@ -8,11 +8,9 @@ or not at all, and a damaged one is made again.
 
 from __future__ import annotations
 
-import io
 import itertools
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,15 +21,16 @@ from torch import Tensor
 
 from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
+from profiler.cache import describe
+from profiler.cache_entry import ENDING, read_entry, undamaged, write_entry
 from profiler.protocol import SAMPLE_RATE, digest_of
 from profiles_db.errors import AudioError
-from profiles_db.files import replacing
+from profiles_db.files import make_folder
+from profiles_db.holding import holding
 
 FORMAT: Final = 1
 """Raised when features of the same audio and weights come out otherwise than before."""
 
-_CHECKSUM: Final = struct.Struct("<4sI")
-_MARK: Final = b"TSER"
 MAX_BATCH: Final = 16
 
 
@@ -62,15 +61,27 @@ class FeatureCache:
         self, folder: Path, backbone: Backbone, *, seconds: float, min_seconds: float
     ) -> None:
         key = digest_of([FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds])
-        self._folder = folder / f"{backbone.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{backbone.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
+        self.folder = make_folder(folder / name)
+        self._about = {
+            "backbone": backbone.name,
+            "format": FORMAT,
+            "sample_rate": SAMPLE_RATE,
+            "seconds": seconds,
+            "weights": backbone.weights.id,
+        }
         self._backbone, self._seconds = backbone, seconds
         self._min_samples = max(round(min_seconds * SAMPLE_RATE), backbone.min_samples)
         self._checked: set[str] = set()
 
+    def in_use(self, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+        """A context in which the entries are in use: `profiler.cache` says so and keeps them."""
+        describe(self.folder, self._about)
+        return holding(self.folder, on_wait, shared=True)
+
     def path(self, clip: Clip) -> Path:
         """Where the entry of `clip` lies or would lie."""
-        return self._folder / clip.digest[:2] / f"{clip.digest}.npy"
+        return self.folder / clip.digest[:2] / f"{clip.digest}{ENDING}"
 
     def has(self, clip: Clip) -> bool:
         """Whether an undamaged entry is there; a damaged one is removed."""
@@ -79,7 +90,7 @@ class FeatureCache:
         path = self.path(clip)
         if not path.exists():
             return False
-        if not _undamaged(path):
+        if not undamaged(path):
             path.unlink()
             return False
         self._checked.add(clip.digest)
@@ -87,8 +98,7 @@ class FeatureCache:
 
     def load(self, clip: Clip) -> Tensor:
         """Hidden states of `clip`, float16, shape (layers, frames, hidden_size), memory-mapped."""
-        array = np.load(self.path(clip), mmap_mode="c", allow_pickle=False)
-        return torch.from_numpy(array)
+        return torch.from_numpy(read_entry(self.path(clip)))
 
     def fill(self, clips: Sequence[Clip], on_clip: Callable[[int], None]) -> dict[str, str]:
         """Make the missing entries, each clip at its own length.
@@ -148,24 +158,5 @@ class FeatureCache:
             if not torch.isfinite(states).all():
                 unusable[clip.id] = "its hidden states are not finite in half precision"
                 continue
-            self._write(self.path(clip), states.numpy())
+            write_entry(self.path(clip), states.numpy())
             self._checked.add(clip.digest)
-
-    @staticmethod
-    def _write(path: Path, array: np.ndarray) -> None:
-        content = io.BytesIO()
-        np.save(content, array, allow_pickle=False)
-        checksum = zlib.crc32(content.getbuffer())
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path) as part, part.open("wb") as file:
-            file.write(content.getbuffer())
-            file.write(_CHECKSUM.pack(_MARK, checksum))
-
-
-def _undamaged(path: Path) -> bool:
-    content = path.read_bytes()
-    if len(content) <= _CHECKSUM.size:
-        return False
-    mark, checksum = _CHECKSUM.unpack(content[-_CHECKSUM.size :])
-    body = memoryview(content)[: -_CHECKSUM.size]
-    return bool(mark == _MARK and zlib.crc32(body) == checksum)

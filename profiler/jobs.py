@@ -6,12 +6,15 @@ features (some clips) -> heads (a fold of a repetition) -> attack (some of its r
 from __future__ import annotations
 
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
 
 from profiler.fold_attack import attack
 from profiler.fold_heads import train_heads
@@ -19,7 +22,8 @@ from profiler.heads import Head
 from profiler.plan import Plan, Workshop
 from profiler.protocol import digest_of
 from profiler.steps import as_plain, read_step, write_step
-from profiles_db.files import replacing
+from profiles_db.errors import CacheError
+from profiles_db.files import make_folder, replacing
 from profiles_db.records import FoldResult
 
 
@@ -63,10 +67,17 @@ class HeadsJob:
         """Do the job."""
         fold = shop.plan.fold(self.fold)
         result, head = train_heads(shop.bench, fold, repetition=self.repetition)
-        self.file(shop.plan).parent.mkdir(parents=True, exist_ok=True)
+        tensors = save({k: v.contiguous().cpu() for k, v in head.state_dict().items()})
+        make_folder(shop.plan.steps)
         with replacing(self.head_file(shop.plan)) as part:
-            save_file({k: v.contiguous().cpu() for k, v in head.state_dict().items()}, part)
-        write_step(self.file(shop.plan), as_plain(result))
+            part.write_bytes(tensors)
+        write_step(self.file(shop.plan), as_plain(result) | {"head": zlib.crc32(tensors)})
+
+    def is_done(self, plan: Plan) -> bool:
+        """Whether the result is there, and the head it speaks of."""
+        step = read_step(self.file(plan))
+        file = self.head_file(plan)
+        return bool(step and file.exists() and zlib.crc32(file.read_bytes()) == step.get("head"))
 
     @property
     def size(self) -> int:
@@ -108,7 +119,7 @@ class AttackJob:
         """The emotion head that the fold's `HeadsJob` left."""
         head = shop.bench.new_head(len(shop.plan.classes))
         job = HeadsJob(self.repetition, self.fold)
-        head.load_state_dict(load_file(job.head_file(shop.plan)))
+        head.load_state_dict(_tensors(job.head_file(shop.plan)))
         return head.to(torch.device(shop.plan.spec.device)).eval()
 
     @property
@@ -122,6 +133,17 @@ Job: TypeAlias = FeaturesJob | HeadsJob | AttackJob
 
 def is_done(job: Job, plan: Plan) -> bool:
     """Whether the job's result is there, whole."""
-    if isinstance(job, HeadsJob) and not job.head_file(plan).exists():
-        return False
+    if isinstance(job, HeadsJob):
+        return job.is_done(plan)
     return read_step(job.file(plan)) is not None
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load(path.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise CacheError(
+            "a trained head can no longer be read",
+            where=str(path),
+            remedy="run the same command again: it trains the head anew and keeps what is done",
+        ) from error

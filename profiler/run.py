@@ -21,6 +21,8 @@ from profiler.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Progress
 from profiler.protocol import digest_of
 from profiler.study import SHORT, Study
+from profiles_db.files import make_folder
+from profiles_db.holding import holding
 from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
@@ -66,7 +68,6 @@ def profile(
     if store.finished(run.run):
         return Outcome(_stored(store, run), already_there=True)
     store.begin(run)
-    started = time.perf_counter()
     plan = Plan(
         run=run.run,
         spec=spec,
@@ -78,10 +79,23 @@ def profile(
         cache=cache,
     )
     shop = Workshop(plan, backbone)
+    with holding(make_folder(plan.steps), progress.say), shop.features.in_use(progress.say):
+        # Another process may have made the same run while this one waited.
+        already_there = store.finished(run.run)
+        if not already_there:
+            _make(study, run, shop, store, choice, progress)
+    return Outcome(_stored(store, run), already_there)
+
+
+def _make(
+    study: Study, run: Run, shop: Workshop, store: Store, choice: Choice, progress: Progress
+) -> None:
+    """All steps of the run that are not done, its measurements, and their entry in the store."""
+    started = time.perf_counter()
     with choice.engine(shop, progress) as engine:
         done = execute(shop, store, engine, progress)
     measurements = measure_run(study, run, store, done.unusable)
-    measurements += measure_costs(run, backbone, progress)
+    measurements += measure_costs(run, shop.backbone, progress)
     provenance = dict(run.provenance) | {
         "seconds": done.seconds | {"whole run": time.perf_counter() - started},
         "peak_memory_bytes": peak_memory_bytes(),
@@ -91,7 +105,6 @@ def profile(
     }
     store.finish(run.run, measurements, _now(), provenance)
     done.clean()
-    return Outcome(_stored(store, run), already_there=False)
 
 
 def describe_run(study: Study, backbone: Backbone, device: torch.device) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.backbones.load import load
-from profiler.engines.choose import Choice
+from profiler.engines.choose import Choice, EngineName
 from profiler.machine import pick_device
 from profiler.plan import BackboneSpec
 from profiler.progress import Progress
@@ -31,6 +31,8 @@ def profile_all(
     workers: int | None,
     progress: Progress,
     allow_outside: bool = False,
+    engine: EngineName = "local",
+    ray_address: str | None = None,
 ) -> list[Profile]:
     """Profile each of `backbones`; every weight is loaded once before any work begins.
 
@@ -49,16 +51,20 @@ def profile_all(
     device : str
         `auto`, `cpu` or `cuda`.
     workers : int or None
-        Worker processes; 0 for none, None to measure what is best.
+        Worker processes; 0 for none, None to measure what is best (or for a whole cluster).
     progress : Progress
     allow_outside : bool, optional
         Whether a manifest may name files outside its own folder.
+    engine : 'local' or 'ray', optional
+    ray_address : str, optional
+        The Ray cluster to join; one is started on this machine where none is named.
 
     Returns
     -------
     list of Profile
         In the order of `backbones`.
     """
+    choice = Choice(workers, engine, ray_address)
     where = pick_device(device)
     specs = [BackboneSpec(name, weights, weights_seed, where.type) for name in backbones]
     for spec in specs:
@@ -68,7 +74,7 @@ def profile_all(
     profiles = []
     for spec in specs:
         outcome = profile(
-            study, spec, spec.load(), store, cache=cache, choice=Choice(workers), progress=progress
+            study, spec, spec.load(), store, cache=cache, choice=choice, progress=progress
         )
         if outcome.already_there:
             run = outcome.profile.run

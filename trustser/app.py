@@ -9,6 +9,7 @@ import typer
 from trustser import __version__
 from trustser.commands.advise import advise, init, schema, validate
 from trustser.commands.backbones import backbones
+from trustser.commands.cache import cache_app
 from trustser.commands.database import database_app
 from trustser.commands.datasets import datasets_app
 from trustser.commands.profile import profile
@@ -52,3 +53,4 @@ app.command()(init)
 app.command()(backbones)
 app.add_typer(datasets_app, name="datasets", short_help="List the corpora, or check one.")
 app.add_typer(database_app, name="db")
+app.add_typer(cache_app, name="cache")

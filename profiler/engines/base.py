@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from profiler.jobs import Job
+
+MOST_TRIES: Final = 3
+"""How often a job is given out whose workers die."""
 
 
 class Engine(Protocol):

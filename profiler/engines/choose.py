@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import importlib.util
+import re
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import torch
 
@@ -13,33 +14,78 @@ from profiler.backbones.base import Backbone
 from profiler.engines.base import Engine
 from profiler.engines.local import LocalEngine
 from profiler.engines.serial import SerialEngine
+from profiler.machine import available_cores
 from profiler.plan import Workshop
 from profiler.progress import Progress
 from profiler.protocol import SAMPLE_RATE
-from profiles_db.errors import InputError
+from profiles_db.errors import InputError, MissingExtraError
 
 TRIAL_SECONDS: Final = 4.0
 """Length of the clip that the two ways are timed on."""
 TRIALS: Final = 3
 
 
+EngineName = Literal["local", "ray"]
+_MOST_WORKERS: Final = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which engine to use: `workers` processes, 0 for this process, None to measure and choose."""
+    """Which engine to use.
+
+    Parameters
+    ----------
+    workers : int or None
+        Worker processes, 0 for this process; None to measure and choose, or for all that a
+        cluster has.
+    kind : 'local' or 'ray'
+    ray_address : str or None
+        `HOST:PORT` or `auto`; None to start a cluster on this machine.
+
+    Raises
+    ------
+    InputError
+        If the parts do not fit together.
+    MissingExtraError
+        If Ray is asked for and not installed.
+    """
 
     workers: int | None = None
+    kind: EngineName = "local"
+    ray_address: str | None = None
 
     def __post_init__(self) -> None:
-        if self.workers is not None and not 0 <= self.workers <= 1024:  # noqa: PLR2004
-            raise InputError(f"{self.workers} workers", where="--workers", rule="0 to 1024")
+        least = int(self.kind == "ray")
+        if self.workers is not None and not least <= self.workers <= _MOST_WORKERS:
+            rule = f"{least} to {_MOST_WORKERS}"
+            raise InputError(f"{self.workers} workers", where="--workers", rule=rule)
+        if self.ray_address is not None:
+            self._require_address(self.ray_address)
+        if self.kind == "ray" and importlib.util.find_spec("ray") is None:
+            raise MissingExtraError(
+                "needs ray, not installed here",
+                where="--engine ray",
+                remedy='install it with: pip install "trustser[ray]"',
+            )
+
+    def _require_address(self, address: str) -> None:
+        if self.kind != "ray":
+            raise InputError("names no engine", where="--ray-address", remedy="add --engine ray")
+        if address != "auto" and not re.fullmatch(r"[^/\s:]+:\d{1,5}|\[[^]]+]:\d{1,5}", address):
+            rule = "HOST:PORT, or auto"
+            raise InputError(f"{address!r:.80} is no address", where="--ray-address", rule=rule)
 
     @property
     def name(self) -> str:
         """For the run's provenance."""
-        return "local" if self.workers is None else f"local, {self.workers} workers"
+        return self.kind if self.workers is None else f"{self.kind}, {self.workers} workers"
 
     def engine(self, shop: Workshop, progress: Progress) -> Engine:
         """The engine for this plan."""
+        if self.kind == "ray":
+            from profiler.engines.ray import RayEngine  # noqa: PLC0415 - an extra
+
+            return RayEngine(shop.plan, self.workers, self.ray_address)
         workers = self.workers
         if workers is None:
             workers = best_workers(shop.backbone, torch.device(shop.plan.spec.device))
@@ -66,13 +112,6 @@ def best_workers(backbone: Backbone, device: torch.device) -> int:
     finally:
         torch.set_num_threads(before)
     return cores if alone / cores < together else 0
-
-
-def available_cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _seconds(backbone: Backbone) -> float:

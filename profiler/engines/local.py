@@ -15,15 +15,14 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import torch
 
+from profiler.engines.base import MOST_TRIES
 from profiler.jobs import Job
 from profiler.plan import Plan, Workshop
 from profiles_db.errors import EngineError
-
-MOST_TRIES: Final = 3
 
 _shop: Workshop | None = None
 
@@ -79,7 +78,7 @@ class LocalEngine:
         if self._tries[job] > MOST_TRIES:
             raise EngineError(
                 f"a worker died {MOST_TRIES} times on {job.file(self._plan).stem}",
-                rule="a job is tried three times",
+                rule=f"a job is tried {MOST_TRIES} times",
                 remedy="look for a lack of memory, and try --workers 1",
             )
         self._futures[self._pool.submit(_run, job)] = job

@@ -15,8 +15,9 @@ import psutil
 import pytest
 import torch
 
-from profiler.engines.choose import Choice, available_cores, best_workers
+from profiler.engines.choose import Choice, best_workers
 from profiler.jobs import HeadsJob
+from profiler.machine import available_cores
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all

@@ -19,7 +19,7 @@ from trustser.__main__ import run
 COMMANDS = (
     "profile", "profiles list", "profiles show", "profiles compare", "profiles export", "report",
     "advise", "verify", "validate", "schema", "init", "backbones", "datasets", "datasets check",
-    "db backup", "db check",
+    "db backup", "db check", "cache list", "cache prune", "cache verify",
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from trustser.extras import require_profile
 from trustser.terminal import TerminalProgress, print_json
 
 Only = Literal["sustainability"]
+EngineName = Literal["local", "ray"]
 
 DEFAULT_DB = Path("trustser.duckdb")
 
@@ -57,6 +58,13 @@ def profile(
         int | None,
         typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
     ] = None,
+    engine: Annotated[
+        EngineName, typer.Option(help="Where jobs run: this machine, or a Ray cluster.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a Ray cluster, or `auto`; if not given, one starts here."),
+    ] = None,
     weights_seed: Annotated[int, typer.Option(help="Seed of `--weights random`.")] = 0,
     allow_outside: Annotated[
         bool,
@@ -99,6 +107,8 @@ def profile(
                 workers=workers,
                 progress=progress,
                 allow_outside=allow_outside,
+                engine=engine,
+                ray_address=ray_address,
             )
     except KeyboardInterrupt:
         progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")

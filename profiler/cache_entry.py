@@ -1,0 +1,65 @@
+"""One entry of the feature cache as a file: a NumPy array with a CRC-32 behind it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from profiles_db.errors import CacheError
+from profiles_db.files import make_folder, replacing
+
+ENDING: Final = ".npy"
+_CHECKSUM: Final = struct.Struct("<4sI")
+_MARK: Final = b"TSER"
+
+
+def write_entry(path: Path, array: NDArray[Any]) -> None:
+    """Write `array` to `path`, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    checksum = zlib.crc32(content.getbuffer())
+    make_folder(path.parent)
+    with replacing(path) as part, part.open("wb") as file:
+        file.write(content.getbuffer())
+        file.write(_CHECKSUM.pack(_MARK, checksum))
+
+
+def read_entry(path: Path) -> NDArray[Any]:
+    """The array at `path`, memory-mapped; its checksum was looked at before.
+
+    Raises
+    ------
+    CacheError
+        If it is no longer there, or not what it was.
+    """
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise CacheError(
+            "an entry of the feature cache can no longer be read",
+            where=str(path),
+            remedy="run the same command again: it makes the entry anew and keeps what is done",
+        ) from error
+    return array
+
+
+def undamaged(path: Path) -> bool:
+    """Whether the file at `path` is what `write_entry` wrote."""
+    content = path.read_bytes()
+    if len(content) <= _CHECKSUM.size:
+        return False
+    mark, checksum = _CHECKSUM.unpack(content[-_CHECKSUM.size :])
+    body = memoryview(content)[: -_CHECKSUM.size]
+    return bool(mark == _MARK and zlib.crc32(body) == checksum)
