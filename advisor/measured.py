@@ -71,8 +71,11 @@ def needed(spec: EvidenceSpec, outlines: Sequence[Profile]) -> list[Profile]:
 
 
 def _asked_for(spec: EvidenceSpec, profiles: Sequence[Profile]) -> list[Profile]:
-    """The profiles of the studies, corpora and device that `spec` names."""
-    found = [profile for profile in profiles if profile.weights_kind != "published"]
+    """The profiles of the studies, corpora and device that `spec` names.
+
+    A profile of costs alone, which has no corpus, counts only where its study is named.
+    """
+    found = [p for p in profiles if p.weights_kind != "published" and (p.corpus or spec.study)]
     found = _of_study(found, spec.study)
     found = _on_corpora(found, tuple(spec.corpora))
     return _on_device(found, spec.device)

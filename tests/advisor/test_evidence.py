@@ -42,6 +42,12 @@ def test_the_profiles_of_one_study() -> None:
     assert (figure.low, figure.value, figure.high) == (0.55, 0.60, 0.65)
 
 
+def test_costs_alone_stand_in_no_studys_way() -> None:
+    costs = profile_of("tera", {"macs": 1e9}, study="cccc3333", corpus="")
+    evidence = _gather(MEASURED, profile_of("fbank", VALUES), profile_of("apc", VALUES), costs)
+    assert [a.name for a in evidence.alternatives] == ["apc", "fbank"]
+
+
 def test_no_database_and_an_empty_one_are_told_apart() -> None:
     with pytest.raises(EvidenceError, match="there is no database"):
         gather(scenario_of(MEASURED))
