@@ -15,6 +15,7 @@ from profiler.bench import Bench
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import Clip, FeatureCache
 from profiler.protocol import Protocol
+from profiler.steps import read_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,15 @@ class Plan:
         """Folder of the run's step results."""
         return self.cache / "steps" / self.run
 
+    def unusable(self) -> set[str]:
+        """The clips that cannot be used, as the steps that made features found.
+
+        A clip whose features are gone is not among them: it must be missed, not left out.
+        """
+        return {
+            clip for file in self.steps.glob("features-*.json") for clip in read_step(file) or ()
+        }
+
     def fold(self, number: int) -> Fold:
         """The fold of that number."""
         return next(fold for fold in self.folds if fold.number == number)
@@ -94,11 +104,12 @@ class Workshop:
 
     @cached_property
     def bench(self) -> Bench:
-        """The bench on the clips whose features are there; first asked for once they are."""
+        """The bench on the clips that can be used; first asked for once features are there."""
         plan = self.plan
+        unusable = plan.unusable()
         return Bench(
             utterances=plan.utterances,
-            clips={n: clip for n, clip in plan.clips.items() if self.features.path(clip).exists()},
+            clips={name: clip for name, clip in plan.clips.items() if name not in unusable},
             classes=plan.classes,
             cache=self.features,
             backbone=self.backbone,

@@ -9,6 +9,7 @@ import typer
 from profiles_db.errors import TrustserError
 from trustser.app import app
 
+FAILED = 2
 INTERRUPTED = 130
 
 
@@ -25,6 +26,9 @@ def run(arguments: list[str]) -> int:
         return _complain(str(error), error.exit_code)
     except typer.TyperException as error:
         return _complain(f"{error.format_message()} See trustser --help.", error.exit_code)
+    except OSError as error:  # the system refused: a full disk, a folder that went away
+        place = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{place}{error.strerror or error}.", FAILED)
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted.", INTERRUPTED)
     return code if isinstance(code, int) else 0

@@ -127,7 +127,7 @@ def test_a_cluster_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
     for bad in ("nowhere", "ray://host:1", "host", "host:port"):
         with pytest.raises(InputError, match="is no address"):
             Choice(None, "ray", bad)
-    with pytest.raises(InputError, match="add --engine ray"):
+    with pytest.raises(InputError, match="--engine ray"):
         Choice(None, "local", "auto")
     with pytest.raises(InputError, match="1 to 1024"):
         Choice(0, "ray")

@@ -11,6 +11,7 @@ import typer
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.files import write_text
 from trustser.making import time_of_making
+from trustser.opening import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,9 +82,8 @@ def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
         return None
     # DuckDB takes a while to load, and published figures do without it.
     from advisor.measured import needed  # noqa: PLC0415
-    from profiles_db.store import Store  # noqa: PLC0415
 
-    store = Store(db or DEFAULT_DB, read_only=True)
+    store = open_to_read(db or DEFAULT_DB)
     return store.with_measurements(needed(scenario.spec.evidence, store.outlines()))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from trustser.opening import tell
 from trustser.terminal import print_json
 
 DEFAULT_DB = Path("trustser.duckdb")
@@ -32,7 +33,7 @@ def backup(
     """
     from profiles_db.maintenance import backup as copy  # noqa: PLC0415 - DuckDB loads slowly
 
-    rows = copy(db, target, force=force, on_wait=_tell)
+    rows = copy(db, target, force=force, on_wait=tell)
     typer.echo(f"{rows['runs']} runs, {sum(rows.values())} rows: {target}")
 
 
@@ -47,7 +48,7 @@ def check(
     """
     from profiles_db.maintenance import check as examine  # noqa: PLC0415 - DuckDB loads slowly
 
-    health = examine(db, on_wait=_tell)
+    health = examine(db, on_wait=tell)
     if json:
         unfinished, rows = list(health.unfinished), dict(health.rows)
         print_json({"problems": list(health.problems), "unfinished": unfinished, "rows": rows})
@@ -59,7 +60,3 @@ def check(
         typer.echo("Nothing is wrong." if health.sound else f"{len(health.problems)} problems.")
     if not health.sound:
         raise typer.Exit(FAILED)
-
-
-def _tell(line: str) -> None:
-    typer.echo(f"trustser: {line}", err=True)

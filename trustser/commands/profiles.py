@@ -30,6 +30,7 @@ from trustser.commands.profiles_export import (
 )
 from trustser.marks import corpus_mark, weights_mark
 from trustser.naming import named
+from trustser.opening import open_to_read
 from trustser.terminal import print_json, print_table
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def list_profiles(db: Database = DEFAULT_DB, json: AsJson = False) -> None:
 
     Example: trustser profiles list --db profiles.duckdb
     """
-    found = _open(db).outlines()
+    found = open_to_read(db).outlines()
     if json:
         print_json([_summary(profile) for profile in found])
         return
@@ -81,7 +82,7 @@ def show_profile(
 
     Example: trustser profiles show whisper_tiny --db profiles.duckdb
     """
-    store = _open(db)
+    store = open_to_read(db)
     found = store.with_measurements(_named(store, [run]))
     if json:
         print_json([as_record(profile) for profile in found])
@@ -105,7 +106,7 @@ def compare_profiles(
 
     Example: trustser profiles compare whisper_tiny fbank --db profiles.duckdb
     """
-    store = _open(db)
+    store = open_to_read(db)
     found = store.with_measurements(_of_one_study(_named(store, names), study, db))
     if json:
         print_json([as_record(profile) for profile in found])
@@ -139,7 +140,7 @@ def export_profiles(
     Example: trustser profiles export profiles.csv --db profiles.duckdb
     """
     chosen = form or _format_of(output)
-    store = _open(db)
+    store = open_to_read(db)
     found = store.with_measurements(_named(store, names))
     if chosen == "parquet":
         write_parquet(found, output)
@@ -208,12 +209,6 @@ def print_aspects(profiles: Sequence[Profile]) -> None:
 def as_record(profile: Profile) -> dict[str, Any]:
     """The whole profile as plain data."""
     return dataclasses.asdict(profile)
-
-
-def _open(db: Path) -> Store:
-    from profiles_db.store import Store  # noqa: PLC0415 - DuckDB takes a while to load
-
-    return Store(db, read_only=True)
 
 
 def _summary(profile: Profile) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from trustser.making import time_of_making
 from trustser.naming import named
+from trustser.opening import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +44,10 @@ def report(
     Example: trustser report whisper_tiny --db profiles.duckdb -o whisper_tiny.html
     """
     # DuckDB and the pictures take a while to load.
-    from profiles_db.store import Store  # noqa: PLC0415
     from reports.profile import write_profile  # noqa: PLC0415
 
     when = time_of_making(made_at)
-    store = Store(db, read_only=True)
+    store = open_to_read(db)
     found = store.with_measurements(_chosen(store.outlines(), runs or [], db))
     write_profile(found, output, made_at=when)
     count = f"{len(found)} profile{'s' if len(found) > 1 else ''}"
