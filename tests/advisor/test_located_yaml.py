@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from advisor import located_yaml
+from advisor import located_yaml, scenario
 from advisor.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree
 from advisor.records import ScenarioText
 from advisor.scenario import load_scenario, parse_scenario, starter_text
 from profiles_db.errors import ScenarioError, TrustserError
+from tests.advisor import fuzz_scenarios
 
 BOMB = "a: &a [x, x]\n" + "".join(
     f"{chr(98 + i)}: &{chr(98 + i)} [*{chr(97 + i)}, *{chr(97 + i)}]\n" for i in range(20)
@@ -171,6 +173,15 @@ yaml_pieces = st.sampled_from(
 @example("{a: [b, {c: *d}], ? e : f}")
 def test_no_text_brings_a_traceback(text: str) -> None:
     _survives(text)
+
+
+def test_no_mutation_of_a_scenario_brings_a_traceback(tmp_path: Path) -> None:
+    """A short, seeded version of `fuzz_scenarios`."""
+    draw = random.Random(8)  # noqa: S311
+    texts = [file.read_bytes() for file in fuzz_scenarios.SEEDS]
+    cases = [fuzz_scenarios.mutated(draw.choice(texts), draw) for _ in range(2_000)]
+    found = [fuzz_scenarios.read(scenario, tmp_path / "a.yaml", case) for case in cases]
+    assert 0 < sum(found) < len(found), "some must be valid, and some not"
 
 
 json_values = st.recursive(
