@@ -1,0 +1,44 @@
+"""A short run that says which stage it is in, for `test_kills` to kill.
+
+python -m tests.profiler.killed_run FOLDER MANIFEST WORKERS
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from profiler.progress import Silent
+from profiler.protocol import Protocol
+from profiler.session import profile_all
+from profiles_db.store import Store
+
+SHORT = Protocol(
+    epochs=2, probe_epochs=1, folds=2, resamples=100, pgd_steps=1, pgd_clips=2, snr_curve_db=()
+)
+
+
+class Telling(Silent):
+    """Prints the stage it enters, one word a line."""
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Silent]:  # noqa: ARG002
+        words = title.removeprefix("fbank: ").split()
+        sys.stdout.write(words[0] + "\n")
+        sys.stdout.flush()
+        yield self
+
+
+def make(folder: Path, manifest: Path, workers: int) -> None:
+    """The run, from where it was."""
+    store = Store(folder / "a.duckdb")
+    profile_all(
+        ["fbank"], "manifest", manifest, SHORT, store, weights="pretrained", weights_seed=0,
+        cache=folder / "cache", device="cpu", workers=workers, progress=Telling(),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
