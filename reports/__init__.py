@@ -1,0 +1,1 @@
+"""Decisions and profiles as self-contained HTML pages."""
