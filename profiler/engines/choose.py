@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -83,6 +84,9 @@ class Choice:
     def engine(self, shop: Workshop, progress: Progress) -> Engine:
         """The engine for this plan."""
         if self.kind == "ray":
+            if self.ray_address is None:
+                # Ray reads it when it is imported; without a cluster it listens on loopback alone.
+                os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
             from profiler.engines.ray import RayEngine  # noqa: PLC0415 - an extra
 
             return RayEngine(shop.plan, self.workers, self.ray_address)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +23,7 @@ from profiles_db.errors import CacheError, EngineError, InputError, MissingExtra
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
 from profiles_db.store import Store
+from tests.conftest import REPOSITORY
 from tests.profiler.test_engines import QUICK, _rows, expected
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
@@ -121,6 +124,32 @@ def test_a_cluster_is_started_here_and_brings_back_what_a_job_raises(tmp_path: P
     assert "\n" not in str(caught.value)
     left = [p for p in _processes() if p not in before and "ray" in _title(p)]
     assert not psutil.wait_procs(left, timeout=20)[1]
+
+
+LISTENERS = """
+import sys
+from pathlib import Path
+import psutil
+from profiler.engines.choose import Choice
+from profiler.plan import BackboneSpec, Plan, Workshop
+from profiler.progress import Silent
+from profiler.protocol import Protocol
+spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
+plan = Plan("r", spec, Protocol(), ("a",), {}, {}, (), Path(sys.argv[1]))
+with Choice(1, "ray").engine(Workshop(plan), Silent()):
+    for process in psutil.Process().children(recursive=True):
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                print(connection.laddr.ip)
+"""
+
+
+def test_a_cluster_started_here_listens_on_loopback_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", LISTENERS, str(tmp_path)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    found = {ip.removeprefix("::ffff:") for ip in done.stdout.split()}
+    assert found
+    assert found <= {"127.0.0.1", "::1"}
 
 
 def test_a_cluster_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
