@@ -12,6 +12,8 @@ from profiler.costs.memory import PeakMemory
 from profiler.costs.quantiles import Quantile
 from profiles_db.measurement import Measurement
 
+LEAST_SHARE: Final = 0.8
+"""Processor time over wall time, in cores, below which a timing is flagged."""
 NO_CORPUS: Final = ""
 """The `corpus` of these measurements: costs do not depend on one."""
 
@@ -81,10 +83,23 @@ def _timed(subject: Subject, costs: DeviceCosts) -> Iterator[Measurement]:
         "latency_p95": costs.latency.p95,
         "real_time_factor": costs.real_time_factor,
     }
+    flags = _busy(costs.latency.processor_share)
     for criterion, timing in timings.items():
         yield subject.measurement(
-            criterion, timing.value, interval=timing, n=costs.latency.n, device=costs.device
+            criterion,
+            timing.value,
+            interval=timing,
+            n=costs.latency.n,
+            flags=flags,
+            device=costs.device,
         )
+
+
+def _busy(processor_share: float) -> tuple[str, ...]:
+    """Whether other work on the machine took the time that was measured."""
+    if processor_share >= LEAST_SHARE:
+        return ()
+    return (f"the machine was busy: this process had {100 * processor_share:.0f} % of one core",)
 
 
 def _memory(subject: Subject, memory: PeakMemory, device: str) -> Measurement:

@@ -24,11 +24,16 @@ MOST: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Time for one clip at batch 1, in seconds, over `n` repetitions."""
+    """Time for one clip at batch 1, in seconds, over `n` repetitions.
+
+    `processor_share` is the processor time this process got while it was timed, in cores: below 1
+    it waited for others, and the times say more of them than of the backbone.
+    """
 
     p50: Quantile
     p95: Quantile
     n: int
+    processor_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,10 @@ def measure_latency(
     with torch.inference_mode():
         for _ in range(WARM_UP):
             once()
+        used = time.process_time()
         times = list(_timings(once, budget_seconds))
-    return Latency(quantile(times, 0.5), quantile(times, 0.95), len(times))
+        share = (time.process_time() - used) / sum(times)
+    return Latency(quantile(times, 0.5), quantile(times, 0.95), len(times), share)
 
 
 def describe(device: torch.device) -> str:

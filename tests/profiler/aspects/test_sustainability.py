@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from profiler.aspects.sustainability import Subject, counted, on_device
 from profiler.costs.architecture import Costs
 from profiler.costs.device import DeviceCosts, Latency
@@ -21,7 +23,9 @@ COSTS = Costs(
 )
 DEVICE_COSTS = DeviceCosts(
     device="a processor, 2 threads",
-    latency=Latency(p50=Quantile(0.06, 0.05, 0.07), p95=Quantile(0.09, 0.08, None), n=50),
+    latency=Latency(
+        p50=Quantile(0.06, 0.05, 0.07), p95=Quantile(0.09, 0.08, None), n=50, processor_share=1.9
+    ),
     real_time_factor=Quantile(0.01, 0.0083, 0.0117),
     memory=PeakMemory(67_000_000),
 )
@@ -78,3 +82,13 @@ def test_counts_are_flagged_where_something_went_uncounted() -> None:
 
     assert macs.flags == paper_macs.flags == ("aten::cdist ran 3 times and is not counted",)
     assert parameters.flags == ()
+
+
+def test_a_timing_on_a_busy_machine_is_flagged() -> None:
+    busy = dataclasses.replace(
+        DEVICE_COSTS, latency=dataclasses.replace(DEVICE_COSTS.latency, processor_share=0.42)
+    )
+    found = {m.criterion: m for m in on_device(SUBJECT, busy)}
+    for criterion in ("latency_p50", "latency_p95", "real_time_factor"):
+        assert "42 % of one core" in found[criterion].flags[0]
+    assert all(not m.flags for m in on_device(SUBJECT, DEVICE_COSTS))
