@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests serve a hub of their own on this machine; a user's offline setting would forbid even that.
+os.environ.pop("HF_HUB_OFFLINE", None)
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

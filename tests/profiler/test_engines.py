@@ -137,13 +137,21 @@ def test_a_killed_run_goes_on_to_the_same_rows(
     ]
 
 
-def test_ctrl_c_stops_within_two_seconds_of_grace_and_leaves_no_process(tmp_path: Path) -> None:
-    driver = _start(tmp_path)
-    time.sleep(9)
+def test_ctrl_c_stops_at_once_says_how_to_go_on_and_leaves_no_process(tmp_path: Path) -> None:
+    database, cache = tmp_path / "a.duckdb", tmp_path / "cache"
+    command = [sys.executable, "-m", "trustser", "profile", "--backbone", "fbank"]
+    command += ["--db", str(database), "--cache", str(cache), "--workers", "2"]
+    driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not list(cache.rglob("*.npy")):
+        assert driver.poll() is None
+        time.sleep(0.1)
     children = psutil.Process(driver.pid).children(recursive=True)
     driver.send_signal(signal.SIGINT)
-    driver.wait(timeout=20)
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "the same command goes on there" in said
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not alive
 
 
