@@ -137,9 +137,18 @@ def test_a_killed_run_goes_on_to_the_same_rows(
     ]
 
 
+# A shell's background job hands down an ignored SIGINT; a terminal does not.
+AS_FROM_A_TERMINAL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from trustser.__main__ import main
+main()
+"""
+
+
 def test_ctrl_c_stops_at_once_says_how_to_go_on_and_leaves_no_process(tmp_path: Path) -> None:
     database, cache = tmp_path / "a.duckdb", tmp_path / "cache"
-    command = [sys.executable, "-m", "trustser", "profile", "--backbone", "fbank"]
+    command = [sys.executable, "-c", AS_FROM_A_TERMINAL, "profile", "--backbone", "fbank"]
     command += ["--db", str(database), "--cache", str(cache), "--workers", "2"]
     driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list(cache.rglob("*.npy")):
