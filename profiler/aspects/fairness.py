@@ -34,6 +34,7 @@ from profiler.statistics import (
 )
 from profiles_db.measurement import Measurement
 
+FAIR_ENOUGH: Final = "within what a fair model would score at this n (permutation test, 5 %)"
 MIN_CLIPS: Final = 10
 """Clips that each class of each gender needs."""
 
@@ -153,9 +154,9 @@ def _difference(table: Table, name: str, measure: Measure, resamples: int) -> Me
     with np.errstate(invalid="ignore", divide="ignore"):
         fair = _compare(table, drawn.astype(float), (~drawn).astype(float), difference)
     fair = fair[np.isfinite(fair)]
-    flags: tuple[str, ...] = ()
+    flags = table.one_answer
     if estimate.value is not None and len(fair) and estimate.value <= np.quantile(fair, 0.95):
-        flags = ("within what a fair model would score at this n (permutation test, 5 %)",)
+        flags = (FAIR_ENOUGH, *flags)
         estimate = reaching_zero(estimate)
     floor = float(fair.mean()) if len(fair) else None
     return record(measure, name, estimate, n=table.n, chance=floor, flags=flags)

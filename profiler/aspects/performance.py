@@ -59,7 +59,7 @@ def _flags(table: Table) -> tuple[str, ...]:
         absent = [name for name, n in zip(table.classes, counts, strict=True) if n == 0]
         if absent and seed == table.seeds[0]:
             flags.append(f"fold {fold} has no test clip of {', '.join(absent)}")
-    return tuple(flags)
+    return (*flags, *table.one_answer)
 
 
 def _majority(table: Table) -> float:

@@ -86,7 +86,7 @@ def safety(
     found: list[Measurement] = []
     for (attack, ratio), own in by_kind.items():
         noise = _floor(counts.get(("noise", ratio))) if attack != "noise" else NO_FLOOR
-        flags = _flags(own, outcomes, noise.success)
+        flags = (*_flags(own, outcomes, noise.success), *table.one_answer)
         variants = [f"{attack}@{ratio:g}dB", *([""] if (attack, ratio) == ("fgsm", snr_db) else [])]
         for variant in variants:
             found += _figures(

@@ -125,6 +125,19 @@ class Table:
         """The rows of one fold."""
         return Table([row for row in self.rows if row.fold == fold], self.classes)
 
+    @property
+    def one_answer(self) -> tuple[str, ...]:
+        """A flag for the folds whose head answers one class whatever it hears.
+
+        Such a head has chance UAR, and nothing can be said of its robustness or fairness.
+        """
+        answered = (self.confusions.sum(axis=(1, 2)) > 0).sum(axis=1)
+        folds = sorted({f for (_, f), n in zip(self.cells, answered, strict=True) if n == 1})
+        if not folds:
+            return ()
+        names = ", ".join(map(str, folds))
+        return (f"the head of fold {names} gives one answer only, whatever it hears",)
+
     @staticmethod
     def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:
         place = {name: index for index, name in enumerate(order)}

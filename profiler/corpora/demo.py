@@ -28,7 +28,6 @@ INFO: Final = CorpusInfo(
     all_classes=BASIC_CLASSES,
     folding="5 folds over the speakers, dev the last fifth of the rest",
     synthetic=True,
-    needs_root=False,
 )
 VERSION: Final = 1
 """Goes up whenever the clips change."""

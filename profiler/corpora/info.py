@@ -35,8 +35,6 @@ class CorpusInfo:
         The rule of its folds, in words.
     synthetic : bool
         Whether no person spoke it.
-    needs_root : bool
-        Whether it must be obtained first.
     shares_speakers : bool
         Whether its published split has the same speakers in several parts.
     """
@@ -50,7 +48,6 @@ class CorpusInfo:
     all_classes: tuple[str, ...]
     folding: str
     synthetic: bool = False
-    needs_root: bool = True
     shares_speakers: bool = False
 
     def choose(self, classes: str, available: Sequence[str] = ()) -> tuple[str, ...]:

@@ -7,8 +7,11 @@ import pytest
 import torch
 from sklearn import linear_model, metrics, preprocessing
 
+from profiler.aspects.fairness import fairness
+from profiler.aspects.performance import system_performance
 from profiler.aspects.privacy import privacy
 from profiler.aspects.safety import safety
+from profiler.aspects.tables import Table
 from profiler.probes import logistic_regression
 from profiler.voices import compare
 from profiles_db.measurement import Measurement
@@ -76,6 +79,24 @@ def test_an_attack_not_to_be_believed_is_flagged() -> None:
     assert "median ratio reached is 47.0 dB" in flags
     pgd = " / ".join(figure(found, "attack_success_rate", "pgd@45dB").flags)
     assert "FGSM succeeds more often than PGD" in pgd
+
+
+def test_a_head_with_one_answer_is_flagged_not_praised() -> None:
+    deaf = [
+        prediction("emotion", r.utterance, r.speaker, r.gender, r.label, (1.0, 0, 0, 0), r.fold)
+        for r in ROWS
+    ]
+    right = [row for row in deaf if row.label == row.predicted]
+    outcomes = [outcome("fgsm", 45.0, row, False) for row in right]
+    table = Table(deaf, CLASSES)
+    found = [
+        *safety(deaf, outcomes, CLASSES, GENDERS, measure, snr_db=45.0, resamples=100),
+        *system_performance(table, measure, resamples=100),
+        *fairness(table, measure, resamples=100),
+    ]
+    for name in ("uar", "attack_success_rate", "equalized_odds_difference"):
+        assert any("fold 1, 2, 3 gives one answer only" in f for f in figure(found, name).flags)
+    assert Table(ROWS, CLASSES).one_answer == ()
 
 
 def test_no_clip_classified_right_is_unknown() -> None:

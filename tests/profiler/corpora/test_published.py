@@ -215,7 +215,7 @@ def test_meld_audio_is_found_with_or_without_its_waves_folder(tmp_path: Path) ->
     assert paths["test/dia0_utt1"] == folder / "output_repeated_splits_test/dia0_utt1.wav"
 
 
-@pytest.mark.parametrize("name", [name for name, info in CORPORA.items() if info.needs_root])
+@pytest.mark.parametrize("name", [name for name, info in CORPORA.items() if not info.synthetic])
 @pytest.mark.parametrize("given", [None, "nowhere", "empty"])
 def test_a_corpus_that_is_not_there(tmp_path: Path, name: str, given: str | None) -> None:
     (tmp_path / "empty").mkdir()
