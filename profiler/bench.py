@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,8 +13,7 @@ from profiler.backbones.base import Backbone
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import Clip, FeatureCache
 from profiler.heads import Head
-from profiler.protocol import Protocol
-from profiler.training import Examples
+from profiler.protocol import Protocol, digest_of
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,17 @@ class Parts:
     dev: list[Utterance]
     test: list[Utterance]
 
+    def with_gender(self) -> Parts:
+        """Those whose speaker's gender is known."""
+        return Parts(*map(_with_gender, (self.train, self.dev, self.test)))
+
 
 @dataclass(frozen=True)
 class Bench:
     """The shared state of a run's folds.
 
-    `clips` holds the usable clips only. `pooled` fills as vectors are asked for: the mean hidden
-    state of each clip, over frames and layers.
+    `clips` holds the usable clips only, in the corpus' order. `pooled` fills by `pool`: the mean
+    hidden state of each clip, over frames and layers.
     """
 
     utterances: Mapping[str, Utterance]
@@ -55,7 +59,6 @@ class Bench:
             features=features,
             classes=classes,
             width=self.protocol.hidden_size,
-            dropout=self.protocol.dropout,
         )
 
     def parts(self, fold: Fold) -> Parts:
@@ -65,17 +68,35 @@ class Bench:
     def _usable(self, ids: Sequence[str]) -> list[Utterance]:
         return [self.utterances[name] for name in ids if name in self.clips]
 
-    def examples(self, part: Sequence[Utterance], targets: Sequence[int]) -> Examples:
-        """Features of `part`, read when needed, with their target classes."""
-        return Examples(
-            load=lambda positions: [self.cache.load(self.clips[part[p].id]) for p in positions],
-            targets=torch.tensor(targets, dtype=torch.int64),
-        )
+    def positions(self, part: Sequence[Utterance]) -> tuple[int, ...]:
+        """Where the clips of `part` stand among all usable ones."""
+        return tuple(self._places[utterance.id] for utterance in part)
+
+    def read(self, positions: Sequence[int]) -> list[Tensor]:
+        """Hidden states of the clips at `positions`, each of shape (layers, frames, features)."""
+        return self.cache.read([self.clips[self._names[position]] for position in positions])
+
+    def pool(self, position: int, states: Tensor) -> None:
+        """Keep the mean of a clip's hidden states, over frames and layers."""
+        self.pooled[self._names[position]] = states.float().mean(dim=(0, 1)).cpu()
 
     def pooled_vectors(self, part: Sequence[Utterance]) -> Tensor:
-        """Mean hidden state of each clip, shape (clips, hidden_size)."""
-        for utterance in part:
-            if utterance.id not in self.pooled:
-                states = self.cache.load(self.clips[utterance.id])
-                self.pooled[utterance.id] = states.float().mean(dim=(0, 1))
+        """What `pool` kept of the clips of `part`, shape (clips, hidden_size)."""
         return torch.stack([self.pooled[utterance.id] for utterance in part])
+
+    @cached_property
+    def clips_digest(self) -> str:
+        """Names the usable clips in their order, in which positions are counted."""
+        return digest_of(self._names)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self.clips)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self._names)}
+
+
+def _with_gender(part: Sequence[Utterance]) -> list[Utterance]:
+    return [utterance for utterance in part if utterance.gender is not None]

@@ -17,6 +17,8 @@ from profiles_db.files import make_folder, replacing
 ENDING: Final = ".npy"
 _CHECKSUM: Final = struct.Struct("<4sI")
 _MARK: Final = b"TSER"
+ENTRY_OVERHEAD: Final = 128 + _CHECKSUM.size
+"""Bytes of an entry's file beside its values: NumPy's header and the checksum."""
 
 
 def write_entry(path: Path, array: NDArray[Any]) -> None:

@@ -9,26 +9,30 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
+from profiler.batching import chunks
 from profiler.engines.base import Engine
+from profiler.feature_stage import make_features
 from profiler.fold_attack import pgd_targets
+from profiler.fold_files import FoldFiles
 from profiler.folds import require_filled_parts
-from profiler.jobs import AttackJob, FeaturesJob, HeadsJob, Job, is_done
-from profiler.plan import Plan, Workshop
+from profiler.jobs import AttackJob, HeadsJob, Job, is_done
+from profiler.machine import available_cores
+from profiler.plan import Workshop
 from profiler.progress import Progress, Stage
-from profiler.steps import from_plain, read_step
-from profiles_db.errors import CorpusError, EngineError
+from profiler.steps import from_plain, require_step
+from profiles_db.errors import CorpusError
 from profiles_db.records import FoldResult
 from profiles_db.store import Store
 
-FEATURES_CHUNK: Final = 16
 ATTACK_CHUNK: Final = 8
-
-Item = TypeVar("Item")
+"""Clips per job."""
+MOST_TOGETHER: Final = 16
+"""Folds whose heads are trained in one pass, at most: their parameters take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
     """Run every job that is not done yet."""
     plan = shop.plan
     start = time.perf_counter()
-    unusable = _features(shop, engine, progress)
+    unusable = make_features(shop, engine, progress)
     if len(unusable) == len(plan.clips):
         raise CorpusError("not one clip can be used", where=plan.run)
     require_filled_parts(plan.folds, plan.clips.keys() - unusable.keys())
@@ -60,28 +64,14 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
         progress.say(f"left out {name}: {reason}")
     seconds = {"features": time.perf_counter() - start}
     start = time.perf_counter()
-    _Folds(shop, store, engine).run(progress)
+    used = {name for fold in plan.folds for _, part in fold.parts() for name in part}
+    streams = not all(shop.features.has(plan.clips[name]) for name in used - unusable.keys())
+    _Folds(shop, store, engine, streams=streams).run(progress)
     seconds["heads and attacks"] = time.perf_counter() - start
     for stages in store.seconds(plan.run).values():
         for name, spent in stages.items():
             seconds[f"sum of {name}"] = seconds.get(f"sum of {name}", 0.0) + spent
     return Done(seconds, unusable, plan.steps)
-
-
-def _features(shop: Workshop, engine: Engine, progress: Progress) -> dict[str, str]:
-    """Fill the cache; returns the clips that cannot be used, with the reason."""
-    plan = shop.plan
-    wanted = {name for fold in plan.folds for name in (*fold.train, *fold.dev, *fold.test)}
-    clips = [clip for clip in plan.clips.values() if clip.id in wanted]
-    unusable: dict[str, str] = {}
-    with progress.stage(f"{plan.spec.name}: features", len(clips)) as stage:
-        missing = [clip.id for clip in clips if not shop.features.has(clip)]
-        stage.advance(len(clips) - len(missing))
-        jobs = [FeaturesJob(tuple(chunk)) for chunk in _chunks(missing, FEATURES_CHUNK)]
-        for job in _all(engine, jobs):
-            unusable |= _result(job, plan)
-            stage.advance(job.size)
-    return unusable
 
 
 @dataclass
@@ -94,10 +84,14 @@ class _Fold:
 
 
 class _Folds:
-    """All folds of all repetitions, on their way into the store."""
+    """All folds of all repetitions, on their way into the store.
 
-    def __init__(self, shop: Workshop, store: Store, engine: Engine) -> None:
+    `streams` says whether some features are not kept, but made anew whenever they are read.
+    """
+
+    def __init__(self, shop: Workshop, store: Store, engine: Engine, *, streams: bool) -> None:
         self._plan, self._store, self._engine = shop.plan, store, engine
+        self._streams = streams
         self._running = 0
         self._open: dict[tuple[int, int], _Fold] = {}
 
@@ -105,21 +99,36 @@ class _Folds:
         """Do what is not done; return when every fold is stored."""
         plan = self._plan
         stored = self._store.folds_done(plan.run)
-        jobs = [
-            HeadsJob(repetition, fold.number)
+        folds = [
+            FoldFiles(plan.steps, repetition, fold.number)
             for repetition in range(plan.protocol.seeds)
             for fold in plan.folds
             if (repetition, fold.number) not in stored
         ]
-        title = f"{plan.spec.name}: heads of {len(jobs)} folds, attacks"
-        with progress.stage(title, len(jobs)) as stage:
-            for job in jobs:
-                if is_done(job, plan):
-                    self._trained(job, stage)
-                else:
-                    self._submit(job)
+        title = f"{plan.spec.name}: heads of {len(folds)} folds, attacks"
+        with progress.stage(title, len(folds)) as stage:
+            done = [files for files in folds if files.are_done()]
+            for job in self._training([files for files in folds if files not in done]):
+                self._submit(job)
+            for files in done:
+                self._trained(files, stage)
             while self._running:
                 self._finished(self._engine.wait(), stage)
+
+    def _training(self, folds: Sequence[FoldFiles]) -> Iterator[HeadsJob]:
+        """The folds in groups that are trained in one pass: as few as keep every worker busy.
+
+        Where features are streamed, one group for each repetition: it makes them once for all its
+        heads, and has the machine to itself.
+        """
+        threads = available_cores() if self._streams else None
+        repetitions = sorted({files.repetition for files in folds})
+        each = 1 if self._streams else -(-self._engine.slots // max(1, len(repetitions)))
+        for repetition in repetitions:
+            own = [files.fold for files in folds if files.repetition == repetition]
+            groups = max(each, -(-len(own) // MOST_TOGETHER))
+            for first in range(min(groups, len(own))):
+                yield HeadsJob(repetition, tuple(own[first::groups]), threads)
 
     def _submit(self, job: Job) -> None:
         self._running += 1
@@ -128,31 +137,32 @@ class _Folds:
     def _finished(self, job: Job, stage: Stage) -> None:
         self._running -= 1
         if isinstance(job, HeadsJob):
-            self._trained(job, stage)
+            for files in job.files(self._plan):
+                self._trained(files, stage)
         elif isinstance(job, AttackJob):
             stage.advance(job.size)
             fold = self._open[job.repetition, job.fold]
             fold.missing.discard(job)
             self._store_if_whole(fold)
 
-    def _trained(self, job: HeadsJob, stage: Stage) -> None:
+    def _trained(self, files: FoldFiles, stage: Stage) -> None:
         """Hand out the attacks on what the fold's head classified right."""
-        result = from_plain(_result(job, self._plan))
+        result = from_plain(require_step(files.result))
         correct = [
             row.utterance
             for row in result.predictions
             if row.task == "emotion" and row.label == row.predicted
         ]
-        hunted = pgd_targets(self._plan.protocol, correct, job.fold)
+        hunted = pgd_targets(self._plan.protocol, correct, files.fold)
         attacks = [
-            AttackJob(job.repetition, job.fold, tuple(chunk), hunted.intersection(chunk))
-            for chunk in _chunks(correct, ATTACK_CHUNK)
+            AttackJob(files.repetition, files.fold, tuple(chunk), hunted.intersection(chunk))
+            for chunk in chunks(correct, ATTACK_CHUNK)
         ]
         missing = {attack for attack in attacks if not is_done(attack, self._plan)}
         stage.grow(len(correct))
         stage.advance(1 + sum(a.size for a in attacks if a not in missing))
         fold = _Fold(result, attacks, missing)
-        self._open[job.repetition, job.fold] = fold
+        self._open[files.repetition, files.fold] = fold
         for attack in attacks:
             if attack in missing:
                 self._submit(attack)
@@ -161,7 +171,7 @@ class _Folds:
     def _store_if_whole(self, fold: _Fold) -> None:
         if fold.missing:
             return
-        parts = [from_plain(_result(job, self._plan)) for job in fold.jobs]
+        parts = [from_plain(require_step(job.file(self._plan))) for job in fold.jobs]
         seconds = dict(fold.result.seconds)
         seconds["attack"] = sum(part.seconds["attack"] for part in parts)
         whole = dataclasses.replace(
@@ -171,29 +181,3 @@ class _Folds:
         )
         self._store.add_fold(self._plan.run, whole)
         del self._open[whole.seed, whole.fold]
-
-
-def _all(engine: Engine, jobs: Sequence[Job]) -> Iterable[Job]:
-    """Run `jobs`, yielding each as it is done."""
-    for job in jobs:
-        engine.submit(job)
-    for _ in jobs:
-        yield engine.wait()
-
-
-def _result(job: Job, plan: Plan) -> dict[str, Any]:
-    """What a finished job left."""
-    value = read_step(job.file(plan))
-    if value is None:
-        raise EngineError(
-            "a finished job left no result",
-            where=str(job.file(plan)),
-            remedy="check that all workers share the cache folder, then run the same command again",
-        )
-    found: dict[str, Any] = value
-    return found
-
-
-def _chunks(items: Sequence[Item], size: int) -> Iterable[Sequence[Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -22,7 +22,7 @@ from torch import Tensor
 from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
 from profiler.cache import describe
-from profiler.cache_entry import ENDING, read_entry, undamaged, write_entry
+from profiler.cache_entry import ENDING, ENTRY_OVERHEAD, read_entry, undamaged, write_entry
 from profiler.protocol import SAMPLE_RATE, digest_of
 from profiles_db.errors import AudioError
 from profiles_db.files import make_folder
@@ -55,10 +55,18 @@ class FeatureCache:
         How much of each clip's start is used.
     min_seconds : float
         Clips shorter than this cannot be used.
+    streams : bool, optional
+        Whether `read` makes the clips anew that are not kept, instead of missing them.
     """
 
     def __init__(
-        self, folder: Path, backbone: Backbone, *, seconds: float, min_seconds: float
+        self,
+        folder: Path,
+        backbone: Backbone,
+        *,
+        seconds: float,
+        min_seconds: float,
+        streams: bool = False,
     ) -> None:
         key = digest_of([FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds])
         name = f"{backbone.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
@@ -70,14 +78,18 @@ class FeatureCache:
             "seconds": seconds,
             "weights": backbone.weights.id,
         }
-        self._backbone, self._seconds = backbone, seconds
+        self._backbone, self._seconds, self._streams = backbone, seconds, streams
         self._min_samples = max(round(min_seconds * SAMPLE_RATE), backbone.min_samples)
         self._checked: set[str] = set()
 
     def in_use(self, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
         """A context in which the entries are in use: `profiler.cache` says so and keeps them."""
-        describe(self.folder, self._about)
+        self.describe()
         return holding(self.folder, on_wait, shared=True)
+
+    def describe(self) -> None:
+        """Say in the folder what it holds, and that it is used now."""
+        describe(self.folder, self._about)
 
     def path(self, clip: Clip) -> Path:
         """Where the entry of `clip` lies or would lie."""
@@ -96,11 +108,28 @@ class FeatureCache:
         self._checked.add(clip.digest)
         return True
 
-    def load(self, clip: Clip) -> Tensor:
-        """Hidden states of `clip`, float16, shape (layers, frames, hidden_size), memory-mapped."""
-        return torch.from_numpy(read_entry(self.path(clip)))
+    def read(self, clips: Sequence[Clip]) -> list[Tensor]:
+        """Hidden states of `clips`, float16, each of shape (layers, frames, hidden_size).
 
-    def fill(self, clips: Sequence[Clip], on_clip: Callable[[int], None]) -> dict[str, str]:
+        Those kept are memory-mapped; the others are made anew where the cache streams.
+
+        Raises
+        ------
+        CacheError
+            If one is not kept, or no longer, and the cache does not stream.
+        AudioError
+            If one is to be made anew whose audio can no longer be used.
+        """
+        gone = [clip for clip in clips if self._streams and not self.path(clip).exists()]
+        anew = self._made_anew(gone)
+        return [
+            anew[clip.id] if clip.id in anew else torch.from_numpy(read_entry(self.path(clip)))
+            for clip in clips
+        ]
+
+    def fill(
+        self, clips: Sequence[Clip], on_clip: Callable[[int], None], *, keep: bool = True
+    ) -> dict[str, str]:
         """Make the missing entries, each clip at its own length.
 
         Parameters
@@ -108,6 +137,8 @@ class FeatureCache:
         clips : sequence of Clip
         on_clip : callable
             Called with the number of clips done, after each batch.
+        keep : bool, optional
+            If not, the clips are only tried: what they give is not written.
 
         Returns
         -------
@@ -118,9 +149,31 @@ class FeatureCache:
         missing = [clip for clip in clips if not self.has(clip)]
         on_clip(len(clips) - len(missing))
         for batch in self._batches(missing, unusable, on_clip):
-            self._compute([clip for clip, _ in batch], [wave for _, wave in batch], unusable)
+            for clip, states in self._states(batch):
+                if not torch.isfinite(states).all():
+                    unusable[clip.id] = "its hidden states are not finite in half precision"
+                elif keep:
+                    write_entry(self.path(clip), states.numpy())
+                    self._checked.add(clip.digest)
             on_clip(len(batch))
         return unusable
+
+    def largest_entry(self) -> int:
+        """Bytes that the longest clip takes."""
+        noise = 0.1 * np.random.default_rng(0).standard_normal(round(self._seconds * SAMPLE_RATE))
+        ((_, states),) = self._states([(Clip("", Path(), ""), noise.astype(np.float32))])
+        return states.nbytes + ENTRY_OVERHEAD
+
+    def _made_anew(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+        unusable: dict[str, str] = {}
+        found = {
+            clip.id: states
+            for batch in self._batches(clips, unusable, lambda _: None)
+            for clip, states in self._states(batch)
+        }
+        for name, reason in unusable.items():
+            raise AudioError(reason, where=name)
+        return found
 
     def _batches(
         self, clips: Sequence[Clip], unusable: dict[str, str], on_clip: Callable[[int], None]
@@ -149,14 +202,8 @@ class FeatureCache:
         return torch.device("cpu") if found is None else found.device
 
     @torch.no_grad()
-    def _compute(
-        self, clips: list[Clip], waves: list[np.ndarray], unusable: dict[str, str]
-    ) -> None:
-        batch = torch.from_numpy(np.stack(waves)).to(self._device)
-        hidden = self._backbone.hidden_states(batch).to(torch.float16).cpu()
-        for clip, states in zip(clips, hidden, strict=True):
-            if not torch.isfinite(states).all():
-                unusable[clip.id] = "its hidden states are not finite in half precision"
-                continue
-            write_entry(self.path(clip), states.numpy())
-            self._checked.add(clip.digest)
+    def _states(self, batch: Sequence[tuple[Clip, np.ndarray]]) -> Iterator[tuple[Clip, Tensor]]:
+        """Hidden states of clips of equal length, in half precision, on the CPU."""
+        waves = torch.from_numpy(np.stack([wave for _, wave in batch])).to(self._device)
+        hidden = self._backbone.hidden_states(waves).to(torch.float16).cpu()
+        return zip([clip for clip, _ in batch], hidden, strict=True)

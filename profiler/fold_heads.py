@@ -1,73 +1,89 @@
-"""The heads of one fold of one repetition: train, predict, compare voices."""
+"""The heads of some folds of one repetition: all trained together, then tested fold by fold."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from profiler import probes, voices
 from profiler.bench import Bench, Parts
-from profiler.corpora.base import Fold, Utterance
+from profiler.corpora.base import GENDERS, Fold, Utterance
+from profiler.fold_rows import FoldRows, Seen
 from profiler.heads import Head
-from profiler.training import EpochLog, Recipe, Trained, embed, predict, train
-from profiles_db.records import Epoch, FoldResult, LayerWeight, Prediction, Space, Task, Trial
+from profiler.learner import Learner, Recipe, Targets, Trained
+from profiler.training import embed, train
+from profiler.training_state import StateFiles
+from profiles_db.records import FoldResult, Task
 
-GENDERS = ("female", "male")
-"""Order of the gender probe's classes."""
+StateFile = Callable[[int, Task], Path]
+"""Fold and task to the file in which that head's training is kept between epochs."""
 
 
-def train_heads(bench: Bench, fold: Fold, *, repetition: int) -> tuple[FoldResult, Head]:
-    """Train and test every head of one fold of one repetition (from 0).
+@dataclass(frozen=True)
+class _Group:
+    """A fold's heads in training; no gender probe unless every part has both genders."""
+
+    fold: Fold
+    parts: Parts
+    emotion: Learner
+    gender: Learner | None
+
+    def learners(self) -> dict[Task, Learner]:
+        """Its one or two heads."""
+        found: dict[Task, Learner] = {"emotion": self.emotion}
+        if self.gender:
+            found["gender"] = self.gender
+        return found
+
+
+def train_heads(
+    bench: Bench, folds: Sequence[Fold], *, repetition: int, state_file: StateFile
+) -> list[tuple[FoldResult, Head]]:
+    """Train and test every head of `folds` in one repetition (from 0), going on from kept states.
 
     Returns
     -------
-    FoldResult
-        All but the attacks.
-    Head
-        The emotion head, for the attack.
+    list of (FoldResult, Head)
+        For each fold all but the attacks, and the emotion head, for the attack.
     """
-    seconds: dict[str, float] = {}
-    parts = bench.parts(fold)
-    with _clock(seconds, "emotion head"):
-        trained = _emotion_head(bench, fold, parts, repetition)
-        predictions = _emotion_predictions(bench, trained, fold, parts.test, repetition)
-    epochs = _epochs(trained, "emotion", fold, repetition)
-    with _clock(seconds, "gender probes"):
-        probe = _gender_probe(bench, fold, parts, repetition)
-        if probe:
-            epochs += _epochs(probe[0], "gender", fold, repetition)
-            predictions += probe[1]
-            predictions += _linear_gender(bench, trained, fold, parts, repetition)
-    with _clock(seconds, "voices"):
-        trials = _trials(bench, trained, fold, parts, repetition)
-    weights = trained.head.layer_weights.tolist()
-    result = FoldResult(
-        seed=repetition,
-        fold=fold.number,
-        seconds=seconds,
-        predictions=tuple(predictions),
-        trials=tuple(trials),
-        epochs=tuple(epochs),
-        layer_weights=tuple(
-            LayerWeight(repetition, fold.number, layer, weight)
-            for layer, weight in enumerate(weights, start=1)
-        ),
-    )
-    return result, trained.head
-
-
-@contextmanager
-def _clock(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
-    yield
-    seconds[stage] = time.perf_counter() - start
+    groups = [_group(bench, fold, repetition) for fold in folds]
+    files = {
+        learner: state_file(group.fold.number, task)
+        for group in groups
+        for task, learner in group.learners().items()
+    }
+    states = StateFiles(files, bench.clips_digest)
+    train(
+        list(files),
+        bench.read,
+        len(bench.clips),
+        batch_size=bench.protocol.batch_size,
+        seed=bench.protocol.base_seed,
+        repetition=repetition,
+        after_epoch=states.keep,
+    )
+    trained = {learner: learner.result() for learner in files}
+    seen = _seen(bench, groups, trained)
+    seconds = (time.perf_counter() - start) / len(folds)
+    return [_tested(bench, group, trained, seen, repetition, seconds) for group in groups]
 
 
-def _emotion_head(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Trained:
+def _group(bench: Bench, fold: Fold, repetition: int) -> _Group:
+    parts = bench.parts(fold)
+    return _Group(
+        fold,
+        parts,
+        _emotion_learner(bench, fold, parts, repetition),
+        _gender_learner(bench, fold, parts, repetition),
+    )
+
+
+def _emotion_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Learner:
     protocol = bench.protocol
     recipe = Recipe(
         classes=len(bench.classes),
@@ -76,20 +92,19 @@ def _emotion_head(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Tr
         class_weighting=protocol.class_weighting,
         seed=protocol.seed(fold.number, repetition),
     )
-    targets = {name: index for index, name in enumerate(bench.classes)}
-    return _train(
-        bench,
-        recipe,
-        [(part, [targets[u.label] for u in part]) for part in (parts.train, parts.dev)],
+    labels = {name: index for index, name in enumerate(bench.classes)}
+    training, dev = (
+        Targets(bench.positions(part), tuple(labels[u.label] for u in part))
+        for part in (parts.train, parts.dev)
     )
+    return Learner(bench.new_head, training, dev, recipe, protocol, bench.device)
 
 
-def _gender_probe(
-    bench: Bench, fold: Fold, parts: Parts, repetition: int
-) -> tuple[Trained, list[Prediction]] | None:
-    """The probe and its answers; None unless every part has both genders."""
-    known = [_with_gender(part) for part in (parts.train, parts.dev, parts.test)]
-    if any({u.gender for u in part} != set(GENDERS) for part in known):
+def _gender_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Learner | None:
+    known = parts.with_gender()
+    if any(
+        {u.gender for u in part} != set(GENDERS) for part in (known.train, known.dev, known.test)
+    ):
         return None
     recipe = Recipe(
         classes=len(GENDERS),
@@ -98,134 +113,46 @@ def _gender_probe(
         class_weighting="none",
         seed=bench.protocol.seed(fold.number, repetition),
     )
-    pairs = [(part, _genders(part)) for part in known]
-    trained = _train(bench, recipe, pairs[:2])
-    logits = predict(trained.head, bench.examples(*pairs[2]))
-    rows = _predictions(logits, known[2], "gender", GENDERS, fold, repetition)
-    return trained, rows
-
-
-def _train(bench: Bench, recipe: Recipe, parts: list[tuple[list[Utterance], list[int]]]) -> Trained:
-    training, dev = (bench.examples(part, targets) for part, targets in parts)
-    return train(bench.new_head, training, dev, recipe, bench.protocol, device=bench.device)
-
-
-def _emotion_predictions(
-    bench: Bench, trained: Trained, fold: Fold, test: list[Utterance], repetition: int
-) -> list[Prediction]:
-    logits = predict(trained.head, bench.examples(test, [0] * len(test)))
-    return _predictions(logits, test, "emotion", bench.classes, fold, repetition)
-
-
-def _linear_gender(
-    bench: Bench, trained: Trained, fold: Fold, parts: Parts, repetition: int
-) -> list[Prediction]:
-    """What a linear probe reads of gender from the mean hidden state, and from the embedding."""
-    training, test = _with_gender(parts.train), _with_gender(parts.test)
-    targets = torch.tensor(_genders(training))
-    spaces: tuple[tuple[Task, list[Tensor]], ...] = (
-        ("linear_gender", [bench.pooled_vectors(part) for part in (training, test)]),
-        ("head_gender", [_embeddings(bench, trained, part) for part in (training, test)]),
+    training, dev = (
+        Targets(bench.positions(part), _genders(part)) for part in (known.train, known.dev)
     )
-    found = []
-    for task, (seen, unseen) in spaces:
-        logits = probes.logistic_regression(seen, targets, unseen, classes=len(GENDERS)).log()
-        found += _predictions(logits, test, task, GENDERS, fold, repetition)
-    return found
+    return Learner(bench.new_head, training, dev, recipe, bench.protocol, bench.device)
 
 
-def _embeddings(bench: Bench, trained: Trained, part: list[Utterance]) -> Tensor:
-    return embed(trained.head, bench.examples(part, [0] * len(part)))
+def _genders(part: Sequence[Utterance]) -> tuple[int, ...]:
+    return tuple(GENDERS.index(utterance.gender) for utterance in part if utterance.gender)
 
 
-def _with_gender(part: Sequence[Utterance]) -> list[Utterance]:
-    return [utterance for utterance in part if utterance.gender is not None]
+def _seen(
+    bench: Bench, groups: Sequence[_Group], trained: dict[Learner, Trained]
+) -> dict[Learner, Tensor]:
+    """What each head sees of the clips it is tested with, in one pass over them.
+
+    For an emotion head its training and its test part, for a gender probe its test part.
+    """
+    wanted = {}
+    for group in groups:
+        wanted[group.emotion] = bench.positions([*group.parts.train, *group.parts.test])
+        if group.gender:
+            wanted[group.gender] = bench.positions(group.parts.with_gender().test)
+    heads = [(trained[learner].head, positions) for learner, positions in wanted.items()]
+    return dict(zip(wanted, embed(heads, bench.read, bench.pool), strict=True))
 
 
-def _genders(part: Sequence[Utterance]) -> list[int]:
-    return [GENDERS.index(utterance.gender) for utterance in part if utterance.gender]
-
-
-def _predictions(
-    logits: Tensor,
-    part: Sequence[Utterance],
-    task: Task,
-    classes: Sequence[str],
-    fold: Fold,
-    repetition: int,
-) -> list[Prediction]:
-    probabilities = torch.softmax(logits.double(), dim=1)
-    rows = zip(part, probabilities.tolist(), probabilities.argmax(dim=1).tolist(), strict=True)
-    return [
-        Prediction(
-            seed=repetition,
-            fold=fold.number,
-            task=task,
-            utterance=utterance.id,
-            speaker=utterance.speaker,
-            gender=utterance.gender,
-            label=utterance.label if task == "emotion" else str(utterance.gender),
-            predicted=classes[best],
-            probabilities=tuple(values),
-        )
-        for utterance, values, best in rows
-    ]
-
-
-def _epochs(trained: Trained, task: Task, fold: Fold, repetition: int) -> list[Epoch]:
-    def row(number: int, log: EpochLog) -> Epoch:
-        return Epoch(
-            repetition,
-            fold.number,
-            task,
-            number,
-            log.train_loss,
-            log.dev_loss,
-            log.dev_score,
-            log.learning_rate,
-        )
-
-    return [row(number, log) for number, log in enumerate(trained.log, start=1)]
-
-
-def _trials(
-    bench: Bench, trained: Trained, fold: Fold, parts: Parts, repetition: int
-) -> list[Trial]:
-    """Comparisons of the test part's voices, in both spaces."""
-    in_head = [_embeddings(bench, trained, part) for part in (parts.train, parts.test)]
-    in_backbone = [bench.pooled_vectors(part) for part in (parts.train, parts.test)]
-    spaces: tuple[tuple[Space, list[Tensor]], ...] = (("backbone", in_backbone), ("head", in_head))
-    return [
-        trial
-        for space, (training, test) in spaces
-        for trial in _compare(bench, space, training.mean(dim=0), test, parts, fold, repetition)
-    ]
-
-
-def _compare(
+def _tested(
     bench: Bench,
-    space: Space,
-    centre: Tensor,
-    vectors: Tensor,
-    parts: Parts,
-    fold: Fold,
+    group: _Group,
+    trained: dict[Learner, Trained],
+    seen: dict[Learner, Tensor],
     repetition: int,
-) -> Iterator[Trial]:
-    found = voices.compare(
-        vectors,
-        [utterance.speaker for utterance in parts.test],
-        centre,
-        enrolment=bench.protocol.enrolment_clips,
-        seed=bench.protocol.seed(fold.number, 0),
-    )
-    for comparison in found:
-        utterance = parts.test[comparison.position]
-        yield Trial(
-            seed=repetition,
-            fold=fold.number,
-            space=space,
-            utterance=utterance.id,
-            speaker=utterance.speaker,
-            claimed=comparison.claimed,
-            score=comparison.score,
-        )
+    training_seconds: float,
+) -> tuple[FoldResult, Head]:
+    start = time.perf_counter()
+    pairs = {
+        task: Seen(trained[learner], seen[learner]) for task, learner in group.learners().items()
+    }
+    rows = FoldRows(bench, group.fold, group.parts, repetition)
+    result = rows.result(pairs["emotion"], pairs.get("gender"))
+    seconds = {"heads": training_seconds, "probes and voices": time.perf_counter() - start}
+    head = trained[group.emotion].head
+    return dataclasses.replace(result, seconds=seconds), head

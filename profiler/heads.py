@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """Head on packed hidden states.
+    """Head on packed hidden states. Without a mask of dropout it is deterministic.
 
     Parameters
     ----------
@@ -26,22 +26,18 @@ class Head(nn.Module):
     classes : int
     width : int
         Width of the convolutions and of the first linear layer.
-    dropout : float
 
     Examples
     --------
-    >>> head = Head(layers=2, features=3, classes=4, width=5, dropout=0.0)
+    >>> head = Head(layers=2, features=3, classes=4, width=5)
     >>> head([torch.ones(2, 7, 3), torch.ones(2, 9, 3)]).shape
     torch.Size([2, 4])
     """
 
-    def __init__(
-        self, *, layers: int, features: int, classes: int, width: int, dropout: float
-    ) -> None:
+    def __init__(self, *, layers: int, features: int, classes: int, width: int) -> None:
         super().__init__()
         self.layer_logits = nn.Parameter(torch.zeros(layers))
         self.first = nn.Linear(features, width)
-        self.dropout = nn.Dropout(dropout)
         self.second = nn.Linear(width, width)
         self.hidden = nn.Linear(width, width)
         self.output = nn.Linear(width, classes)
@@ -57,18 +53,32 @@ class Head(nn.Module):
         Parameters
         ----------
         clips : sequence of Tensor, each of shape (layers, frames, features)
-            Half-precision features from the cache, or float32 hidden states that carry a gradient.
+            Hidden states; the gradient flows back into those that carry one.
         """
-        logits: Tensor = self.output(self.embed(clips))
+        mixed = mix_layers(self.layer_weights, clips)
+        logits: Tensor = self.output(self.embed(mixed, [clip.shape[1] for clip in clips]))
         return logits
 
-    def embed(self, clips: Sequence[Tensor]) -> Tensor:
-        """What the last layer sees, shape (clips, width): the head's embedding of each clip."""
-        frames = torch.tensor([clip.shape[1] for clip in clips], device=self.layer_logits.device)
-        mixed = mix_layers(self.layer_weights, clips)
-        active = self.dropout(torch.relu(self.first(mixed)))
-        pooled = torch.segment_reduce(active, "mean", lengths=frames)
+    def embed(self, mixed: Tensor, lengths: Sequence[int], kept: Tensor | None = None) -> Tensor:
+        """What the last layer sees, shape (clips, width): the head's embedding of each clip.
+
+        Parameters
+        ----------
+        mixed : Tensor, shape (frames, features)
+            Weighted sums of the hidden states, clip behind clip.
+        lengths : sequence of int
+            Frames of each clip.
+        kept : Tensor, shape (frames, width), optional
+            Mask of dropout: 0 where a value is dropped, else the factor that makes up for it.
+        """
+        pooled: Tensor = _PooledReLU.apply(self.first(mixed), lengths, kept)
         return torch.relu(self.hidden(self.second(pooled)))
+
+    @torch.no_grad()
+    def answer(self, embeddings: Tensor) -> Tensor:
+        """Logits of what `embed` gave, on the CPU, shape (clips, classes)."""
+        logits: Tensor = self.output(embeddings.to(self.layer_logits.device)).cpu()
+        return logits
 
 
 def mix_layers(weights: Tensor, clips: Sequence[Tensor]) -> Tensor:
@@ -79,34 +89,33 @@ def mix_layers(weights: Tensor, clips: Sequence[Tensor]) -> Tensor:
     weights : Tensor, shape (layers,)
     clips : sequence of Tensor, each of shape (layers, frames, features)
     """
-    if any(clip.requires_grad for clip in clips):
-        return torch.cat([torch.einsum("l,ltf->tf", weights, clip) for clip in clips])
-    mixed: Tensor = _MixFrozen.apply(weights, clips)
-    return mixed
+    return torch.cat([torch.einsum("l,ltf->tf", weights, clip.to(weights)) for clip in clips])
 
 
-class _MixFrozen(torch.autograd.Function):
-    """`mix_layers` of clips without gradient, one clip at a time.
+class _PooledReLU(torch.autograd.Function):
+    """ReLU, dropout and the mean over each clip's frames, in place and in one go.
 
-    Widening a clip to float32 only while it is in the processor's cache, forwards and again
-    backwards, halves the memory traffic that a float32 copy of the batch would cost.
+    Between the two large products of a training step this is all that touches every frame; taken
+    apart, it costs as much as one of them.
     """
 
     @staticmethod
-    def forward(ctx: Any, weights: Tensor, clips: Sequence[Tensor]) -> Tensor:
-        ctx.clips = clips
-        return torch.cat([(weights @ _flat(clip, weights)).view(clip.shape[1:]) for clip in clips])
+    def forward(ctx: Any, frames: Tensor, lengths: Sequence[int], kept: Tensor | None) -> Tensor:
+        active = torch.relu(frames)
+        if kept is not None:
+            active.mul_(kept)
+        pooled = torch.stack([part.mean(dim=0) for part in torch.split(active, list(lengths))])
+        ctx.lengths = lengths
+        ctx.save_for_backward(active, kept)
+        return pooled
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = gradients
-        parts = torch.split(gradient, [clip.shape[1] for clip in ctx.clips])
-        total = torch.zeros(len(ctx.clips[0]), device=gradient.device)
-        for clip, part in zip(ctx.clips, parts, strict=True):
-            total += _flat(clip, total) @ part.reshape(-1)
-        return total, None
-
-
-def _flat(clip: Tensor, like: Tensor) -> Tensor:
-    """A clip as float32 on the device of `like`, shape (layers, frames * features)."""
-    return clip.to(like.device, torch.float32).flatten(1)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        active, kept = ctx.saved_tensors
+        gradient = active.sign()
+        if kept is not None:
+            gradient.mul_(kept)
+        parts = torch.split(gradient, list(ctx.lengths))
+        for part, length, own in zip(parts, ctx.lengths, gradients[0], strict=True):
+            part.mul_(own / length)
+        return gradient, None, None

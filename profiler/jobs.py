@@ -1,12 +1,14 @@
 """The jobs a run is cut into. Each leaves its result as a file, so it is done once.
 
-features (some clips) -> heads (a fold of a repetition) -> attack (some of its right clips)
+features (some clips) -> heads (some folds of a repetition) -> attack (some of a fold's right clips)
 """
 
 from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -17,6 +19,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from profiler.fold_attack import attack
+from profiler.fold_files import FoldFiles
 from profiler.fold_heads import train_heads
 from profiler.heads import Head
 from profiler.plan import Plan, Workshop
@@ -29,18 +32,23 @@ from profiles_db.records import FoldResult
 
 @dataclass(frozen=True, slots=True)
 class FeaturesJob:
-    """Fill the feature cache with some clips; the result names those that cannot be used."""
+    """Make the features of some clips; the result names those that cannot be used.
+
+    With `keep` they fill the cache; without, the clips are only tried.
+    """
 
     clips: tuple[str, ...]
+    keep: bool = True
 
     def file(self, plan: Plan) -> Path:
         """Where the result lies."""
-        return plan.steps / f"features-{digest_of(self.clips)[:16]}.json"
+        return plan.steps / f"features-{digest_of([self.clips, self.keep])[:16]}.json"
 
     def run(self, shop: Workshop) -> None:
         """Do the job."""
         clips = [shop.plan.clips[name] for name in self.clips]
-        write_step(self.file(shop.plan), shop.features.fill(clips, lambda _: None))
+        unusable = shop.features.fill(clips, lambda _: None, keep=self.keep)
+        write_step(self.file(shop.plan), unusable)
 
     @property
     def size(self) -> int:
@@ -50,39 +58,62 @@ class FeaturesJob:
 
 @dataclass(frozen=True, slots=True)
 class HeadsJob:
-    """Train and test all heads of one fold of one repetition."""
+    """Train and test all heads of some folds of one repetition, in one pass over the features."""
 
     repetition: int
-    fold: int
+    folds: tuple[int, ...]
+    threads: int | None = None
 
     def file(self, plan: Plan) -> Path:
-        """Where the result lies."""
-        return plan.steps / f"heads-{self.repetition}-{self.fold}.json"
+        """Where the last result lies."""
+        return self.files(plan)[-1].result
 
-    def head_file(self, plan: Plan) -> Path:
-        """Where the emotion head's weights lie."""
-        return self.file(plan).with_suffix(".safetensors")
+    def files(self, plan: Plan) -> list[FoldFiles]:
+        """Where each fold's results lie."""
+        return [FoldFiles(plan.steps, self.repetition, fold) for fold in self.folds]
 
     def run(self, shop: Workshop) -> None:
         """Do the job."""
-        fold = shop.plan.fold(self.fold)
-        result, head = train_heads(shop.bench, fold, repetition=self.repetition)
-        tensors = save({k: v.contiguous().cpu() for k, v in head.state_dict().items()})
+        files = {fold.fold: fold for fold in self.files(shop.plan)}
+        with _threads(self.threads):
+            trained = train_heads(
+                shop.bench,
+                [shop.plan.fold(number) for number in self.folds],
+                repetition=self.repetition,
+                state_file=lambda fold, task: files[fold].training(task),
+            )
         make_folder(shop.plan.steps)
-        with replacing(self.head_file(shop.plan)) as part:
-            part.write_bytes(tensors)
-        write_step(self.file(shop.plan), as_plain(result) | {"head": zlib.crc32(tensors)})
+        for result, head in trained:
+            _write_fold(files[result.fold], result, head)
+        for fold in files.values():
+            fold.forget_training()
 
     def is_done(self, plan: Plan) -> bool:
-        """Whether the result is there, and the head it speaks of."""
-        step = read_step(self.file(plan))
-        file = self.head_file(plan)
-        return bool(step and file.exists() and zlib.crc32(file.read_bytes()) == step.get("head"))
+        """Whether every fold's results are there."""
+        return all(fold.are_done() for fold in self.files(plan))
 
     @property
     def size(self) -> int:
-        """One fold."""
-        return 1
+        """Folds."""
+        return len(self.folds)
+
+
+def _write_fold(files: FoldFiles, result: FoldResult, head: Head) -> None:
+    tensors = save({k: v.contiguous().cpu() for k, v in head.state_dict().items()})
+    with replacing(files.head) as part:
+        part.write_bytes(tensors)
+    write_step(files.result, as_plain(result) | {"head": zlib.crc32(tensors)})
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """Torch with that many threads; with as many as it has where None."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +149,8 @@ class AttackJob:
     def _head(self, shop: Workshop) -> Head:
         """The emotion head that the fold's `HeadsJob` left."""
         head = shop.bench.new_head(len(shop.plan.classes))
-        job = HeadsJob(self.repetition, self.fold)
-        head.load_state_dict(_tensors(job.head_file(shop.plan)))
+        files = FoldFiles(shop.plan.steps, self.repetition, self.fold)
+        head.load_state_dict(_tensors(files.head))
         return head.to(torch.device(shop.plan.spec.device)).eval()
 
     @property

@@ -49,6 +49,8 @@ class Plan:
     folds : tuple of Fold
     cache : Path
         Holds features and step results; shared by all workers.
+    cache_limit : int or None
+        Most bytes of features to keep; what is not kept is made anew whenever it is read.
     """
 
     run: str
@@ -59,6 +61,7 @@ class Plan:
     clips: Mapping[str, Clip]
     folds: tuple[Fold, ...]
     cache: Path
+    cache_limit: int | None = None
 
     @property
     def steps(self) -> Path:
@@ -100,6 +103,7 @@ class Workshop:
             self.backbone,
             seconds=protocol.seconds,
             min_seconds=protocol.min_seconds,
+            streams=self.plan.cache_limit is not None,
         )
 
     @cached_property

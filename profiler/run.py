@@ -15,6 +15,7 @@ from profiler.costs.counting import CLIP_SECONDS
 from profiler.costs.device import describe
 from profiler.engines.choose import Choice
 from profiler.execute import execute
+from profiler.feature_stage import make_room
 from profiler.machine import peak_memory_bytes, versions
 from profiler.measuring import measure_costs, measure_run
 from profiler.plan import BackboneSpec, Plan, Workshop
@@ -45,6 +46,7 @@ def profile(
     cache: Path,
     choice: Choice,
     progress: Progress,
+    cache_limit: int | None = None,
 ) -> Outcome:
     """Profile `backbone` on `study`, going on where an earlier attempt stopped.
 
@@ -63,6 +65,8 @@ def profile(
     choice : Choice
         Which engine runs the jobs.
     progress : Progress
+    cache_limit : int, optional
+        Most bytes of features to keep in `cache`; the rest is made anew whenever it is read.
     """
     run = describe_run(study, backbone, torch.device(spec.device))
     if store.finished(run.run):
@@ -77,8 +81,10 @@ def profile(
         clips=study.clips,
         folds=study.folds,
         cache=cache,
+        cache_limit=cache_limit,
     )
     shop = Workshop(plan, backbone)
+    make_room(plan, shop.features)
     with holding(make_folder(plan.steps), progress.say), shop.features.in_use(progress.say):
         # Another process may have made the same run while this one waited.
         already_there = store.finished(run.run)

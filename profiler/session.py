@@ -33,6 +33,7 @@ def profile_all(
     allow_outside: bool = False,
     engine: EngineName = "local",
     ray_address: str | None = None,
+    cache_limit: int | None = None,
 ) -> list[Profile]:
     """Profile each of `backbones`; every weight is loaded once before any work begins.
 
@@ -58,6 +59,8 @@ def profile_all(
     engine : 'local' or 'ray', optional
     ray_address : str, optional
         The Ray cluster to join; one is started on this machine where none is named.
+    cache_limit : int, optional
+        Most bytes of features to keep; the rest is made anew whenever it is read.
 
     Returns
     -------
@@ -74,7 +77,14 @@ def profile_all(
     profiles = []
     for spec in specs:
         outcome = profile(
-            study, spec, spec.load(), store, cache=cache, choice=choice, progress=progress
+            study,
+            spec,
+            spec.load(),
+            store,
+            cache=cache,
+            choice=choice,
+            progress=progress,
+            cache_limit=cache_limit,
         )
         if outcome.already_there:
             run = outcome.profile.run

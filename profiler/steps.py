@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from profiles_db.errors import EngineError
 from profiles_db.files import make_folder, replacing
 from profiles_db.records import (
     AttackOutcome,
@@ -49,6 +50,25 @@ def read_step(path: Path) -> Any | None:
     if checksum != f"{zlib.crc32(body.encode()):08x}":
         return None
     return json.loads(body)
+
+
+def require_step(path: Path) -> dict[str, Any]:
+    """What a finished job left at `path`.
+
+    Raises
+    ------
+    EngineError
+        If nothing whole is there.
+    """
+    value = read_step(path)
+    if value is None:
+        raise EngineError(
+            "a finished job left no result",
+            where=str(path),
+            remedy="check that all workers share the cache folder, then run the same command again",
+        )
+    found: dict[str, Any] = value
+    return found
 
 
 def as_plain(result: FoldResult) -> dict[str, Any]:

@@ -1,202 +1,149 @@
-"""Training of one head on cached features, as the reference protocol prescribes."""
+"""Heads trained together on cached features: each clip is read once per epoch for all of them.
+
+What comes out is what each head would become alone, bit for bit on one number of threads: the
+heads share the reading and widening of the clips, never a sum.
+"""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Final
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from profiler.batching import Batch, chunks, epoch_order, rounds
 from profiler.heads import Head
-from profiler.protocol import Protocol
-from profiler.statistics import accuracy, confusion_by_group, unweighted_average_recall
+from profiler.learner import Learner
+from profiler.mixing import Clips, Packing, mix, mix_gradients
 
-EVALUATION_BATCH = 64
+EVALUATION_CLIPS: Final = 16
+"""Clips that are read at a time where nothing is learned."""
+MIXED_BYTES: Final = 128 * 2**20
+"""Mixed frames of the heads that take a step at the same time; the others wait for the next go."""
 
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Labelled clips whose features are loaded when asked for.
-
-    `load` takes positions and returns their features, each of shape (layers, frames, features);
-    `targets` holds the classes as integers, shape (clips,).
-    """
-
-    load: Callable[[Sequence[int]], list[Tensor]]
-    targets: Tensor
-
-    def __len__(self) -> int:
-        return len(self.targets)
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How one head is trained: what differs between the emotion head and the gender probe."""
-
-    classes: int
-    epochs: int
-    score: Literal["uar", "accuracy"]
-    class_weighting: Literal["inverse_frequency", "none"]
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class EpochLog:
-    """Losses and dev score of one epoch, and the learning rate it was run at."""
-
-    train_loss: float
-    dev_loss: float
-    dev_score: float
-    learning_rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A head at its best dev epoch (from 1), in eval mode, and the log of all epochs."""
-
-    head: Head
-    best_epoch: int
-    log: tuple[EpochLog, ...]
+Read = Callable[[Sequence[int]], list[Tensor]]
+"""Positions to hidden states, each of shape (layers, frames, features)."""
 
 
 def train(
-    new_head: Callable[[int], Head],
-    training: Examples,
-    dev: Examples,
-    recipe: Recipe,
-    protocol: Protocol,
+    learners: Sequence[Learner],
+    read: Read,
+    clips: int,
     *,
-    device: torch.device,
-) -> Trained:
-    """Train a head and keep its best dev epoch (the first of equals).
-
-    The global random state is left as it was; the same recipe gives the same head.
+    batch_size: int,
+    seed: int,
+    repetition: int,
+    after_epoch: Callable[[], None] = lambda: None,
+) -> None:
+    """Bring all learners to their last epoch, each from where it is.
 
     Parameters
     ----------
-    new_head : callable
-        Draws a head with so many classes from the global random state.
-    training, dev : Examples
-    recipe : Recipe
-    protocol : Protocol
-    device : torch.device
+    learners : sequence of Learner
+    read : callable
+    clips : int
+        All clips that `read` knows; their order is drawn for all, whoever is trained.
+    batch_size : int
+    seed, repetition : int
+        Of the orders, one per epoch.
+    after_epoch : callable, optional
     """
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(recipe.seed)
-        head = new_head(recipe.classes).to(device)
-        return _train(head, training, dev, recipe, protocol)
+    for epoch in range(max((learner.recipe.epochs for learner in learners), default=0)):
+        active = [one for one in learners if one.epoch == epoch < one.recipe.epochs]
+        if active:
+            order = epoch_order(clips, seed=seed, repetition=repetition, epoch=epoch)
+            _epoch(active, read, order, batch_size)
+            after_epoch()
 
 
-def _train(
-    head: Head,
-    training: Examples,
-    dev: Examples,
-    recipe: Recipe,
-    protocol: Protocol,
-) -> Trained:
-    optimiser = torch.optim.Adam(
-        head.parameters(),
-        lr=protocol.learning_rate,
-        betas=protocol.betas,
-        weight_decay=protocol.weight_decay,
-    )
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimiser,
-        factor=protocol.plateau_factor,
-        patience=protocol.plateau_patience,
-        min_lr=protocol.min_learning_rate,
-    )
-    weights = class_weights(training.targets, recipe).to(head.layer_logits.device)
-    order = np.random.default_rng(recipe.seed)
-    best, best_state, log = -1, copy.deepcopy(head.state_dict()), list[EpochLog]()
-    for epoch in range(recipe.epochs):
-        rate = optimiser.param_groups[0]["lr"]
-        train_loss = _epoch(head, training, optimiser, weights, protocol.batch_size, order)
-        logits = predict(head, dev)
-        dev_loss = float(functional.cross_entropy(logits, dev.targets, weights.cpu()))
-        score = _score(logits, dev.targets, recipe)
-        scheduler.step(dev_loss)
-        log.append(EpochLog(train_loss, dev_loss, score, rate))
-        if best < 0 or score > log[best].dev_score:
-            best, best_state = epoch, copy.deepcopy(head.state_dict())
-    head.load_state_dict(best_state)
-    return Trained(head.eval(), best + 1, tuple(log))
+def _epoch(learners: Sequence[Learner], read: Read, order: Sequence[int], batch_size: int) -> None:
+    for learner in learners:
+        learner.begin_epoch()
+    held: dict[int, Tensor] = {}
+    parts = [frozenset(learner.training.positions) for learner in learners]
+    for turn in rounds(order, parts, batch_size):
+        held |= zip(turn.read, read(turn.read), strict=True)
+        steps = [(learners[head], batch) for head, batch in turn.batches.items()]
+        for some in _fitting(steps, held):
+            _steps(some, held)
+        for position in turn.done:
+            del held[position]
+    dev = [(learner.head, learner.dev.positions) for learner in learners]
+    for learner, seen in zip(learners, embed(dev, read), strict=True):
+        learner.end_epoch(learner.head.answer(seen))
 
 
-def _epoch(
-    head: Head,
-    training: Examples,
-    optimiser: torch.optim.Optimizer,
-    weights: Tensor,
-    batch_size: int,
-    order: np.random.Generator,
-) -> float:
-    """One pass over the training part; returns the mean loss of its steps."""
-    head.train()
-    losses = []
-    for batch in batches(len(training), batch_size, order):
-        logits = head(training.load(batch))
-        targets = training.targets[batch].to(logits.device)
-        loss = functional.cross_entropy(logits, targets, weights)
-        optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    return float(np.mean(losses))
+def _steps(steps: Sequence[tuple[Learner, Batch]], clips: Clips) -> None:
+    """One step of each learner."""
+    packings = [Packing.of(batch, clips) for _, batch in steps]
+    weights = [learner.head.layer_weights.detach() for learner, _ in steps]
+    gradients = [
+        learner.learn(batch, mixed, packing.lengths)
+        for (learner, batch), packing, mixed in zip(
+            steps, packings, mix(weights, packings, clips), strict=True
+        )
+    ]
+    # With a single hidden state its weight is 1 whatever is learned.
+    several = len(weights[0]) > 1
+    by_weight = mix_gradients(gradients, packings, clips) if several else [None] * len(steps)
+    for (learner, _), gradient in zip(steps, by_weight, strict=True):
+        learner.step(gradient)
 
 
-def batches(clips: int, batch_size: int, order: np.random.Generator) -> Iterator[list[int]]:
-    """Shuffled positions in batches; the last incomplete one is dropped.
-
-    A part smaller than one batch is one batch, so that it trains at all.
-    """
-    positions = order.permutation(clips).tolist()
-    size = min(batch_size, clips)
-    for start in range(0, clips - size + 1, size):
-        yield positions[start : start + size]
-
-
-def class_weights(targets: Tensor, recipe: Recipe) -> Tensor:
-    """Inverse class frequencies normalised to sum 1, shape (classes,); 0 for an absent class.
-
-    All ones for an unweighted loss.
-    """
-    if recipe.class_weighting == "none":
-        return torch.ones(recipe.classes)
-    counts = torch.bincount(targets, minlength=recipe.classes).float()
-    inverse = torch.where(counts > 0, 1 / counts.clamp(min=1), torch.zeros(()))
-    return inverse / inverse.sum()
+def _fitting(
+    steps: Sequence[tuple[Learner, Batch]], clips: Clips
+) -> Iterator[list[tuple[Learner, Batch]]]:
+    """The steps in groups whose mixed frames fit together into `MIXED_BYTES`."""
+    group: list[tuple[Learner, Batch]] = []
+    size = 0
+    for learner, batch in steps:
+        own = sum(4 * clips[p].shape[1] * clips[p].shape[2] for p in batch)
+        if group and size + own > MIXED_BYTES:
+            yield group
+            group, size = [], 0
+        group.append((learner, batch))
+        size += own
+    if group:
+        yield group
 
 
 @torch.no_grad()
-def predict(head: Head, examples: Examples) -> Tensor:
-    """Logits of all examples in eval mode, on the CPU, shape (clips, classes)."""
-    head.eval()
-    return torch.cat([head(clips).cpu() for clips in _in_order(examples)])
+def embed(
+    heads: Sequence[tuple[Head, Sequence[int]]],
+    read: Read,
+    visit: Callable[[int, Tensor], None] | None = None,
+) -> list[Tensor]:
+    """What each head's last layer sees of its clips, in one pass over all clips.
 
+    Parameters
+    ----------
+    heads : sequence of (Head, positions)
+    read : callable
+    visit : callable, optional
+        Called with the position and the hidden states of each clip read.
 
-@torch.no_grad()
-def embed(head: Head, examples: Examples) -> Tensor:
-    """The head's embeddings of all examples in eval mode, on the CPU, shape (clips, width)."""
-    head.eval()
-    return torch.cat([head.embed(clips).cpu() for clips in _in_order(examples)])
-
-
-def _in_order(examples: Examples) -> Iterator[list[Tensor]]:
-    for start in range(0, len(examples), EVALUATION_BATCH):
-        yield examples.load(range(start, min(start + EVALUATION_BATCH, len(examples))))
-
-
-def _score(logits: Tensor, targets: Tensor, recipe: Recipe) -> float:
-    truth, predicted = targets.numpy(), logits.argmax(dim=1).numpy()
-    confusion = confusion_by_group(
-        truth, predicted, np.zeros_like(truth), classes=recipe.classes, groups=1
-    )
-    score = unweighted_average_recall if recipe.score == "uar" else accuracy
-    return float(score(confusion)[0])
+    Returns
+    -------
+    list of Tensor
+        For each head, on the CPU, shape (its positions, width), in their order.
+    """
+    wanted = [frozenset(positions) for _, positions in heads]
+    found: list[dict[int, Tensor]] = [{} for _ in heads]
+    for chunk in chunks(sorted(frozenset[int]().union(*wanted)), EVALUATION_CLIPS):
+        clips = dict(zip(chunk, read(chunk), strict=True))
+        if visit is not None:
+            for position, states in clips.items():
+                visit(position, states)
+        own = [tuple(p for p in chunk if p in part) for part in wanted]
+        ready = [index for index, positions in enumerate(own) if positions]
+        packings = [Packing.of(own[index], clips) for index in ready]
+        weights = [heads[index][0].layer_weights for index in ready]
+        mixed = mix(weights, packings, clips)
+        for index, packing, frames in zip(ready, packings, mixed, strict=True):
+            rows = heads[index][0].embed(frames, packing.lengths).cpu()
+            found[index] |= zip(packing.positions, rows, strict=True)
+    return [
+        torch.stack([rows[position] for position in positions])
+        for rows, (_, positions) in zip(found, heads, strict=True)
+    ]

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from profiler.aspects.tables import UNKNOWN_GENDER, Measure, Table, mean_over, record
+from profiler.corpora.base import GENDERS
 from profiler.statistics import (
     Floats,
     Statistic,
@@ -27,7 +28,6 @@ from profiler.statistics import (
 from profiles_db.measurement import Measurement
 from profiles_db.records import Prediction, Space, Task, Trial
 
-GENDERS: Final = ("female", "male")
 EER_CRITERION: Final[dict[Space, str]] = {"backbone": "speaker_eer", "head": "head_speaker_eer"}
 WEAK_PROBE_MARGIN: Final = 0.02
 """How much more accurate the linear probe must be for the protocol's probe to be flagged."""

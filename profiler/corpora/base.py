@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 Gender = Literal["female", "male"]
+GENDERS: Final[tuple[Gender, ...]] = ("female", "male")
+"""In the order of the gender probe's classes."""
 Part = Literal["train", "dev", "test"]
 
 

@@ -18,6 +18,10 @@ class Engine(Protocol):
     with an exception stops everything at once.
     """
 
+    @property
+    def slots(self) -> int:
+        """Jobs that run at the same time."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

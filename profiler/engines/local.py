@@ -58,6 +58,11 @@ class LocalEngine:
         self._futures: dict[Future[None], Job] = {}
         self._tries: dict[Job, int] = {}
 
+    @property
+    def slots(self) -> int:
+        """Worker processes."""
+        return self._workers
+
     def __enter__(self) -> Self:
         self._start()
         return self

@@ -79,6 +79,11 @@ class RayEngine:
         self._running: dict[Any, Job] = {}
         self._unit = "GPU" if plan.spec.device == "cuda" else "CPU"
 
+    @property
+    def slots(self) -> int:
+        """As many as asked for, else as the cluster has cores (or GPUs) now."""
+        return self._workers or int(self._capacity())
+
     def __enter__(self) -> Self:
         _connect(self._address, self._workers)
         try:
@@ -130,7 +135,7 @@ class RayEngine:
 
     def _hand_out(self) -> None:
         """Keep the workers busy without flooding the cluster with all jobs at once."""
-        most = self._workers or PER_WORKER * int(self._capacity())
+        most = self._workers or PER_WORKER * self.slots
         while self._waiting and len(self._running) < most:
             job = self._waiting.popleft()
             ref = self._task.remote(self._shared, self._plan.run, self._driver, job)

@@ -17,6 +17,11 @@ class SerialEngine:
         self._shop = shop
         self._jobs: deque[Job] = deque()
 
+    @property
+    def slots(self) -> int:
+        """One job at a time."""
+        return 1
+
     def __enter__(self) -> Self:
         return self
 

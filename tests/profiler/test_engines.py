@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from profiler.engines.choose import Choice, best_workers
-from profiler.jobs import HeadsJob
 from profiler.machine import available_cores
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -182,4 +181,3 @@ def test_the_number_of_workers_is_measured_or_checked() -> None:
     assert best_workers(load("fbank"), torch.device("cuda")) == 0
     with pytest.raises(InputError, match="--workers"):
         Choice(-1)
-    assert HeadsJob(0, 1).size == 1

@@ -10,6 +10,7 @@ import typer
 
 from profiles_db.criteria import format_value
 from profiles_db.errors import InputError
+from trustser.sizes import parse_size
 from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def prune(
 
     if (limit is None) != everything:
         raise InputError("--limit and --all", rule="exactly one of the two")
-    kept = 0 if limit is None else _parse(limit)
+    kept = 0 if limit is None else parse_size(limit, "--limit")
     done = remove(_home(cache), kept, steps=everything)
     typer.echo(f"Removed {done.files} files, {_bytes(done.size)}.")
     for name in done.in_use:
@@ -105,17 +106,6 @@ def _home(cache: Path | None) -> Path:
     from profiler.cache_home import cache_home  # noqa: PLC0415 - loaded only when asked for
 
     return cache or cache_home()
-
-
-def _parse(limit: str) -> int:
-    from advisor.quantities import QuantityError, parse_quantity  # noqa: PLC0415
-
-    try:
-        return int(parse_quantity(limit, "bytes"))
-    except QuantityError as error:
-        raise InputError(
-            error.what, where="--limit", rule=error.rule, remedy=error.remedy
-        ) from error
 
 
 def _row(section: Section) -> tuple[str, ...]:

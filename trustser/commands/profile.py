@@ -9,6 +9,7 @@ import typer
 
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
+from trustser.sizes import parse_size
 from trustser.terminal import TerminalProgress, print_json
 
 Only = Literal["sustainability"]
@@ -53,6 +54,10 @@ def profile(
             help="Folder of the feature cache (default: $TRUSTSER_CACHE, ~/.cache/trustser)."
         ),
     ] = None,
+    cache_limit: Annotated[
+        str | None,
+        typer.Option(help="Keep so much of features, say 20GB; the rest is made anew when read."),
+    ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
     workers: Annotated[
         int | None,
@@ -86,6 +91,7 @@ def profile(
     chosen = load_protocol(
         protocol, setting or (), classes=classes, folds=folds, epochs=epochs, seeds=seeds
     )
+    limit = None if cache_limit is None else parse_size(cache_limit, "--cache-limit")
     progress = TerminalProgress()
     store = Store(db, on_wait=progress.say)
     try:
@@ -109,6 +115,7 @@ def profile(
                 allow_outside=allow_outside,
                 engine=engine,
                 ray_address=ray_address,
+                cache_limit=limit,
             )
     except KeyboardInterrupt:
         progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")

@@ -1,0 +1,110 @@
+"""The first stage of a run: the features of all its clips, as many as may be kept.
+
+Where the cache is limited, what is read most often is kept, and the rest is only tried: a clip that
+cannot be used has to be known before any head is trained. What is not kept is made anew whenever
+it is read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Final
+
+from profiler.batching import chunks
+from profiler.cache import prune, sections
+from profiler.engines.base import Engine
+from profiler.features import Clip, FeatureCache
+from profiler.jobs import FeaturesJob
+from profiler.plan import Plan, Workshop
+from profiler.progress import Progress, Stage
+from profiler.steps import read_step, require_step
+
+CHUNK: Final = 16
+"""Clips per job."""
+AHEAD: Final = 2
+"""Jobs given out at a time for each that can run."""
+
+
+def make_features(shop: Workshop, engine: Engine, progress: Progress) -> dict[str, str]:
+    """Fill the cache; returns the clips that cannot be used, with the reason."""
+    plan = shop.plan
+    wanted = {name for fold in plan.folds for _, part in fold.parts() for name in part}
+    clips = [clip for clip in plan.clips.values() if clip.id in wanted]
+    with progress.stage(f"{plan.spec.name}: features", len(clips)) as stage:
+        return _Features(shop, engine, stage).make(_most_read_first(clips, plan))
+
+
+def make_room(plan: Plan, features: FeatureCache) -> None:
+    """Remove what was used longest ago, so that this run's features can stay within the limit."""
+    if plan.cache_limit is None:
+        return
+    features.describe()
+    kept = [features.path(clip) for clip in plan.clips.values() if features.path(clip).exists()]
+    own = sum(path.stat().st_size for path in kept)
+    needed = (len(plan.clips) - len(kept)) * features.largest_entry()
+    prune(plan.cache, max(plan.cache_limit - needed, min(own, plan.cache_limit)))
+
+
+class _Features:
+    """The jobs of the stage, given out a few at a time, since what fits shows as they end."""
+
+    def __init__(self, shop: Workshop, engine: Engine, stage: Stage) -> None:
+        self._plan, self._features = shop.plan, shop.features
+        self._engine, self._stage = engine, stage
+        self._unusable: dict[str, str] = {}
+        self._running: dict[FeaturesJob, list[Clip]] = {}
+        self._room: int | None = None
+        if self._plan.cache_limit is not None:
+            self._largest = self._features.largest_entry()
+            kept = sum(section.size for section in sections(self._plan.cache))
+            self._room = self._plan.cache_limit - kept
+
+    def make(self, clips: Sequence[Clip]) -> dict[str, str]:
+        """Do all that is missing; returns the clips that cannot be used."""
+        waiting = deque(chunks(clips, CHUNK))
+        while waiting or self._running:
+            while waiting and len(self._running) < AHEAD * self._engine.slots:
+                self._begin(waiting.popleft())
+            if self._running:
+                job = self._engine.wait()
+                assert isinstance(job, FeaturesJob)  # noqa: S101 - no other was given out
+                self._end(job)
+        return self._unusable
+
+    def _begin(self, clips: Sequence[Clip]) -> None:
+        """Give out what is missing of `clips`, unless an earlier attempt did it."""
+        missing = [clip for clip in clips if not self._features.has(clip)]
+        job = FeaturesJob(tuple(clip.id for clip in clips), self._fits(len(missing)))
+        found = read_step(job.file(self._plan))
+        if found is not None and (not job.keep or all(clip.id in found for clip in missing)):
+            self._unusable |= found
+            missing = []
+        if missing:
+            self._running[job] = missing
+            self._engine.submit(job)
+        else:
+            self._stage.advance(job.size)
+
+    def _fits(self, clips: int) -> bool:
+        """Whether so many more clips fit, however long they and those in work turn out."""
+        in_work = sum(len(missing) for job, missing in self._running.items() if job.keep)
+        return self._room is None or (in_work + clips) * self._largest <= self._room
+
+    def _end(self, job: FeaturesJob) -> None:
+        missing = self._running.pop(job)
+        self._unusable |= require_step(job.file(self._plan))
+        self._stage.advance(job.size)
+        if self._room is not None and job.keep:
+            self._room -= sum(map(self._size, missing))
+
+    def _size(self, clip: Clip) -> int:
+        """Bytes that the clip takes in the cache."""
+        path = self._features.path(clip)
+        return path.stat().st_size if path.exists() else 0
+
+
+def _most_read_first(clips: Sequence[Clip], plan: Plan) -> list[Clip]:
+    """Clips of dev parts are read once more per epoch; those of most dev parts come first."""
+    times = Counter(name for fold in plan.folds for name in fold.dev)
+    return sorted(clips, key=lambda clip: -times[clip.id])
