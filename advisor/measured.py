@@ -59,12 +59,13 @@ def select(spec: EvidenceSpec, profiles: Sequence[Profile]) -> Selection:
 
 
 def needed(spec: EvidenceSpec, outlines: Sequence[Profile]) -> list[Profile]:
-    """Those of a database's profiles that a decision can depend on; measurements may lack yet.
+    """Those of a database's profiles that a decision can depend on, told by their outlines.
 
     Raises
     ------
     EvidenceError
-        As `select`, before anything large is read.
+        As `select`, before anything large is read; but for protocols that differ, which outlines
+        do not show.
     """
     select(spec, outlines)
     return _asked_for(spec, outlines)

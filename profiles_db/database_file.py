@@ -82,38 +82,55 @@ class DatabaseFile:
 
     def migrate(self) -> None:
         """Bring the file to today's schema, or refuse it by name."""
+        with self.migrated():
+            pass
+
+    @contextmanager
+    def migrated(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A transaction that begins with `migrate`."""
         with self.transaction() as connection:
             version = _schema_version(connection, self.path)
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"has schema {version}, this program knows up to {SCHEMA_VERSION}",
-                    where=str(self.path),
-                    remedy="install a newer trustser",
-                )
-            if version == SCHEMA_VERSION:
-                return
-            if self._read_only:
-                raise StoreError(
-                    f"has schema {version}, not {SCHEMA_VERSION}, and may not be written",
-                    where=str(self.path),
-                    remedy="open it once with write access",
-                )
-            for step in MIGRATIONS[version:]:
-                connection.execute(step)
-            connection.execute("CREATE TABLE IF NOT EXISTS trustser_schema (version INTEGER)")
-            connection.execute("DELETE FROM trustser_schema")
-            connection.execute("INSERT INTO trustser_schema VALUES (?)", [SCHEMA_VERSION])
+            self._check_version(version)
+            if version < SCHEMA_VERSION:
+                _migrate(connection, version)
+            yield connection
+
+    def _check_version(self, version: int) -> None:
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"has schema {version}, this program knows up to {SCHEMA_VERSION}",
+                where=str(self.path),
+                remedy="install a newer trustser",
+            )
+        if version < SCHEMA_VERSION and self._read_only:
+            raise StoreError(
+                f"has schema {version}, not {SCHEMA_VERSION}, and may not be written",
+                where=str(self.path),
+                remedy="open it once with write access",
+            )
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:
+    for step in MIGRATIONS[version:]:
+        connection.execute(step)
+    connection.execute("CREATE TABLE IF NOT EXISTS trustser_schema (version INTEGER)")
+    connection.execute("DELETE FROM trustser_schema")
+    connection.execute("INSERT INTO trustser_schema VALUES (?)", [SCHEMA_VERSION])
 
 
 def _schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
-    if not tables:
+    """The file's schema; 0 where it is empty."""
+    try:
+        row = connection.execute("SELECT version FROM trustser_schema").fetchone()
+    except duckdb.CatalogException:
+        # Tables are listed only here, as that takes longer than most queries. The error ended the
+        # transaction, but the file stays held.
+        connection.execute("ROLLBACK").execute("BEGIN")
+        if connection.execute("SHOW TABLES").fetchall():
+            raise StoreError(
+                "is a DuckDB file of something else", where=str(path), remedy="name another file"
+            ) from None
         return 0
-    if "trustser_schema" not in tables:
-        raise StoreError(
-            "is a DuckDB file of something else", where=str(path), remedy="name another file"
-        )
-    row = connection.execute("SELECT version FROM trustser_schema").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -14,7 +14,7 @@ from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.errors import InputError, OutputError, StoreBusyError, StoreError
 from profiles_db.files import replacing
 from profiles_db.migrations import MIGRATIONS
-from profiles_db.store import Store
+from profiles_db.snapshot import Snapshot
 
 OnWait = Callable[[str], None]
 MOST_EXAMPLES: Final = 3
@@ -105,7 +105,7 @@ def check(
         problems = (*_odd_tables(file), *_unreadable(file))
         if problems:
             return Health(problems)
-        problems = (*_inconsistent(file), *_unloadable(path))
+        problems = (*_inconsistent(file), *_unloadable(file))
         return Health(problems, tuple(_unfinished(file)), tuple(_counts(file)))
     except StoreBusyError:
         raise
@@ -186,10 +186,11 @@ def _some(names: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _unloadable(path: Path) -> Iterator[str]:
+def _unloadable(file: DatabaseFile) -> Iterator[str]:
     """Whether the profiles come out, their documents and measurements well-formed."""
     try:
-        Store(path, read_only=True).profiles()
+        with file.transaction() as connection:
+            Snapshot(connection).profiles()
     except ValueError as error:
         yield f"a profile cannot be read: {error}"
 

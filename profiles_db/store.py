@@ -1,14 +1,16 @@
 """The profile database: runs, folds and measurements go in, profiles come out.
 
-SQL that stores and loads is here; opening, locking and the schema are in
-`profiles_db.database_file`, what must hold between the rows in `profiles_db.consistency`.
+SQL that stores and loads rows is here, that for profiles in `profiles_db.snapshot`; opening,
+locking and the schema are in `profiles_db.database_file`, what must hold between the rows in
+`profiles_db.consistency`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -26,6 +28,7 @@ from profiles_db.records import (
     Run,
     Trial,
 )
+from profiles_db.snapshot import MEASUREMENT_COLUMNS, Snapshot, frozen
 
 _ROWS: Final[dict[type[Any], str]] = {
     Prediction: "predictions",
@@ -149,7 +152,7 @@ class Store:
                 f"SELECT {columns} FROM {_ROWS[kind]} WHERE run = ? ORDER BY seed, fold, rowid",  # noqa: S608
                 [run],
             ).fetchall()
-        return [kind(*(_frozen(value) for value in row)) for row in found]
+        return [kind(*(frozen(value) for value in row)) for row in found]
 
     def seconds(self, run: str) -> dict[tuple[int, int], dict[str, float]]:
         """Seconds per stage of each stored (seed, fold)."""
@@ -160,54 +163,24 @@ class Store:
         return {(seed, fold): json.loads(text) for seed, fold, text in found}
 
     def profiles(self, *, study: str | None = None) -> list[Profile]:
-        """Profiles of all finished runs, or of one study, in the order they were finished."""
-        return self.with_measurements(self.outlines(study=study))
+        """As `Snapshot.profiles`."""
+        with self._snapshot() as snapshot:
+            return snapshot.profiles(study=study)
 
     def outlines(self, *, study: str | None = None) -> list[Profile]:
-        """What `profiles` gives, without measurements and provenance, most of the reading."""
-        left_out = ("measurements", "provenance")
-        names: list[str] = [f.name for f in dataclasses.fields(Profile) if f.name not in left_out]
-        condition = "" if study is None else " AND study = ?"
-        with self._file.transaction() as connection:
-            runs = connection.execute(
-                f"SELECT {', '.join(names)} FROM runs WHERE finished IS NOT NULL{condition}"  # noqa: S608
-                " ORDER BY finished, run",
-                [] if study is None else [study],
-            ).fetchall()
-        protocols = {row[names.index("protocol")] for row in runs}
-        read = {text: json.loads(text) for text in protocols}
-        return [
-            Profile(**(run | {"protocol": read[run["protocol"]]}))
-            for run in (dict(zip(names, row, strict=True)) for row in runs)
-        ]
+        """As `Snapshot.outlines`."""
+        with self._snapshot() as snapshot:
+            return snapshot.outlines(study=study)
 
     def with_measurements(self, outlines: Sequence[Profile]) -> list[Profile]:
-        """The profiles of `outlines`, in their order, with what was measured, and how."""
-        if not outlines:
-            return []
-        runs = [outline.run for outline in outlines]
-        names = ", ".join(f'"{name}"' for name in _MEASUREMENT_COLUMNS)
+        """As `Snapshot.with_measurements`."""
+        with self._snapshot() as snapshot:
+            return snapshot.with_measurements(outlines)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Snapshot]:
         with self._file.transaction() as connection:
-            found = connection.execute(
-                f"SELECT run, {names} FROM measurements {_OF_RUNS} ORDER BY rowid",  # noqa: S608
-                [runs, min(runs), max(runs)],
-            ).fetchall()
-            provenance = connection.execute(
-                f"SELECT run, provenance FROM runs {_OF_RUNS}",  # noqa: S608
-                [runs, min(runs), max(runs)],
-            ).fetchall()
-        rows: dict[str, list[Sequence[Any]]] = {run: [] for run in runs}
-        for run, *row in found:
-            rows[run].append(row)
-        made = {run: json.loads(text) for run, text in provenance}
-        return [
-            dataclasses.replace(
-                outline,
-                provenance=made[outline.run],
-                measurements=_measurements(outline, rows[outline.run]),
-            )
-            for outline in outlines
-        ]
+            yield Snapshot(connection)
 
 
 def _folds_done(connection: duckdb.DuckDBPyConnection, run: str) -> set[tuple[int, int]]:
@@ -244,42 +217,14 @@ def _insert_columns(
     connection.execute(f"INSERT INTO {table} ({quoted}) SELECT {values}", columns)
 
 
-# The bounds say nothing new, but spare DuckDB the blocks that lie outside them.
-_OF_RUNS: Final = "WHERE run IN (SELECT unnest(?::VARCHAR[])) AND run BETWEEN ? AND ?"
-_MEASUREMENT_COLUMNS: Final = (
-    "criterion", "variant", "fold", "value", "low", "high", "interval", "n", "chance", "unknown",
-    "flags", "origin", "source", "device",
-)  # fmt: skip
-
-
 def _insert_measurements(
     connection: duckdb.DuckDBPyConnection, run: str, measurements: Sequence[Measurement]
 ) -> None:
     if not measurements:
         return
     columns = [[run] * len(measurements)]
-    columns += [[getattr(m, name) for m in measurements] for name in _MEASUREMENT_COLUMNS]
-    _insert_columns(connection, "measurements", ["run", *_MEASUREMENT_COLUMNS], columns)
-
-
-def _measurements(outline: Profile, rows: list[Sequence[Any]]) -> tuple[Measurement, ...]:
-    identity: dict[str, Any] = {
-        "study": outline.study,
-        "backbone": outline.backbone,
-        "weights": outline.weights_id,
-        "corpus": outline.corpus,
-    }
-    return tuple(
-        Measurement(
-            **identity,
-            **{name: _frozen(value) for name, value in zip(_MEASUREMENT_COLUMNS, row, strict=True)},
-        )
-        for row in rows
-    )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    columns += [[getattr(m, name) for m in measurements] for name in MEASUREMENT_COLUMNS]
+    _insert_columns(connection, "measurements", ["run", *MEASUREMENT_COLUMNS], columns)
 
 
 def _json(value: Any) -> str:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
-    from profiles_db.store import Store
+    from profiles_db.snapshot import Snapshot
 
 
-def open_to_read(db: Path) -> Store:
-    """The store at `db`; where a run is writing it, wait in turn and say so.
+def open_to_read(db: Path) -> AbstractContextManager[Snapshot]:
+    """The profiles at `db`; where a run is writing it, wait in turn and say so.
 
     Raises
     ------
     StoreError
-        If there is none, or a process holds it too long, which is then named.
+        On entering: if there is none, or a process holds it too long, which is then named.
     """
-    from profiles_db.store import Store  # noqa: PLC0415 - DuckDB takes a while to load
+    from profiles_db.snapshot import reading  # noqa: PLC0415 - DuckDB takes a while to load
 
-    return Store(db, read_only=True, on_wait=tell)
+    return reading(db, on_wait=tell)
 
 
 def tell(line: str) -> None:

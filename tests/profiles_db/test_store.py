@@ -82,14 +82,19 @@ def test_everything_comes_back_as_it_went_in(store: Store) -> None:
     assert store.profiles(study="other") == []
 
 
-def test_outlines_lack_the_measurements_alone(store: Store) -> None:
+def test_outlines_lack_what_was_measured_and_how_alone(store: Store) -> None:
     for name, value in (("r1", 0.1), ("r2", 0.2), ("r3", None)):
         store.begin(dataclasses.replace(RUN, run=name))
         if value:
             store.finish(name, [_measurement(value), _measurement(None, name)], "t", {})
     outlines = store.outlines()
     assert [one.run for one in outlines] == ["r1", "r2"]
-    assert not any(one.measurements for one in outlines)
+    assert not any(one.measurements or one.protocol or one.provenance for one in outlines)
+    assert store.profiles()[0] == dataclasses.replace(
+        outlines[0],
+        protocol=RUN.protocol,
+        measurements=(_measurement(0.1), _measurement(None, "r1")),
+    )
     backwards = store.with_measurements(outlines[::-1])
     assert [[m.value for m in one.measurements] for one in backwards] == [[0.2, None], [0.1, None]]
     assert store.profiles() == backwards[::-1]

@@ -83,8 +83,8 @@ def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
     # DuckDB takes a while to load, and published figures do without it.
     from advisor.measured import needed  # noqa: PLC0415
 
-    store = open_to_read(db or DEFAULT_DB)
-    return store.with_measurements(needed(scenario.spec.evidence, store.outlines()))
+    with open_to_read(db or DEFAULT_DB) as snapshot:
+        return snapshot.with_measurements(needed(scenario.spec.evidence, snapshot.outlines()))
 
 
 def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: bool) -> None:

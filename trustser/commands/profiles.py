@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -33,9 +33,6 @@ from trustser.naming import named
 from trustser.opening import open_to_read
 from trustser.terminal import print_json, print_table
 
-if TYPE_CHECKING:
-    from profiles_db.store import Store
-
 profiles_app = typer.Typer(
     help="List and show the profiles of a database.", no_args_is_help=False, add_completion=False
 )
@@ -51,7 +48,8 @@ def list_profiles(db: Database = DEFAULT_DB, json: AsJson = False) -> None:
 
     Example: trustser profiles list --db profiles.duckdb
     """
-    found = open_to_read(db).outlines()
+    with open_to_read(db) as snapshot:
+        found = snapshot.outlines()
     if json:
         print_json([_summary(profile) for profile in found])
         return
@@ -82,8 +80,8 @@ def show_profile(
 
     Example: trustser profiles show whisper_tiny --db profiles.duckdb
     """
-    store = open_to_read(db)
-    found = store.with_measurements(_named(store, [run]))
+    with open_to_read(db) as snapshot:
+        found = snapshot.with_measurements(named(snapshot.outlines(), [run], db))
     if json:
         print_json([as_record(profile) for profile in found])
         return
@@ -106,8 +104,9 @@ def compare_profiles(
 
     Example: trustser profiles compare whisper_tiny fbank --db profiles.duckdb
     """
-    store = open_to_read(db)
-    found = store.with_measurements(_of_one_study(_named(store, names), study, db))
+    with open_to_read(db) as snapshot:
+        chosen = named(snapshot.outlines(), names or (), db)
+        found = snapshot.with_measurements(_of_one_study(chosen, study, db))
     if json:
         print_json([as_record(profile) for profile in found])
         return
@@ -140,8 +139,8 @@ def export_profiles(
     Example: trustser profiles export profiles.csv --db profiles.duckdb
     """
     chosen = form or _format_of(output)
-    store = open_to_read(db)
-    found = store.with_measurements(_named(store, names))
+    with open_to_read(db) as snapshot:
+        found = snapshot.with_measurements(named(snapshot.outlines(), names or (), db))
     if chosen == "parquet":
         write_parquet(found, output)
     else:
@@ -165,11 +164,6 @@ def _format_of(output: Path) -> Format:
             remedy="or say --format",
         )
     return known[output.suffix]
-
-
-def _named(store: Store, names: Sequence[str] | None) -> list[Profile]:
-    """Outlines of those called `names`, or of all."""
-    return named(store.outlines(), names or (), store.path)
 
 
 def _of_one_study(profiles: list[Profile], study: str | None, db: Path) -> list[Profile]:

@@ -47,8 +47,8 @@ def report(
     from reports.profile import write_profile  # noqa: PLC0415
 
     when = time_of_making(made_at)
-    store = open_to_read(db)
-    found = store.with_measurements(_chosen(store.outlines(), runs or [], db))
+    with open_to_read(db) as snapshot:
+        found = snapshot.with_measurements(_chosen(snapshot.outlines(), runs or [], db))
     write_profile(found, output, made_at=when)
     count = f"{len(found)} profile{'s' if len(found) > 1 else ''}"
     typer.echo(f"Report of {count}: {output}")
