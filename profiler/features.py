@@ -89,6 +89,7 @@ class FeatureCache:
 
     def describe(self) -> None:
         """Say in the folder what it holds, and that it is used now."""
+        make_folder(self.folder)
         describe(self.folder, self._about)
 
     def path(self, clip: Clip) -> Path:

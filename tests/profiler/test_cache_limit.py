@@ -1,0 +1,123 @@
+"""A limited cache: the same rows, from features that are made anew once per pass for all heads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from profiler import feature_stage, features, run
+from profiler.cache import sections
+from profiler.features import Clip, FeatureCache
+from profiler.progress import Silent
+from profiler.protocol import Protocol
+from profiler.session import profile_all
+from profiles_db.store import Store
+from tests.profiler.small_corpus import CLIPS, small_corpus
+from tests.profiler.test_engines import _rows
+
+EPOCHS = 3
+SHORT = Protocol(
+    epochs=EPOCHS, probe_epochs=2, folds=3, resamples=100, pgd_steps=1, pgd_clips=2,
+    snr_curve_db=(), batch_size=8,
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_runs() -> Iterator[None]:
+    """One thread, as a worker has, and no time spent on latency and memory."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "measure_costs", lambda *_: [])
+        # What fits is decided by jobs, each of which could be of the longest clips.
+        patch.setattr(feature_stage, "CHUNK", 2)
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def _profile(
+    manifest: Path, folder: Path, limit: int | None, workers: int = 0, backbone: str = "fbank"
+) -> list[object]:
+    store = Store(folder / "a.duckdb")
+    (profile,) = profile_all(
+        [backbone], "manifest", manifest, SHORT, store, weights="random", weights_seed=0,
+        cache=folder / "cache", device="cpu", workers=workers, progress=Silent(),
+        cache_limit=limit,
+    )  # fmt: skip
+    return _rows(store, profile.run)
+
+
+@pytest.fixture(scope="module")
+def unlimited(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, int]:
+    """The rows of a run whose features are all kept, and the bytes these take."""
+    folder = tmp_path_factory.mktemp("whole")
+    rows = _profile(manifest, folder, None)
+    (section,) = sections(folder / "cache")
+    assert section.entries == CLIPS
+    return rows, section.size
+
+
+@pytest.mark.parametrize(("share", "workers"), [(0.0, 0), (0.6, 0), (0.6, 2), (12.0, 0)])
+def test_the_rows_are_those_of_an_unlimited_cache(
+    manifest: Path, tmp_path: Path, unlimited: tuple[Any, int], share: float, workers: int
+) -> None:
+    rows, size = unlimited
+    limit = round(share * size)
+    assert _profile(manifest, tmp_path, limit, workers) == rows
+    kept = sum(section.size for section in sections(tmp_path / "cache"))
+    assert kept <= limit
+    assert (kept == size) == (share > 1)
+    assert (kept > 0) == (share > 0)
+
+
+def test_every_clip_is_made_anew_once_per_pass_for_all_heads(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = 0
+    whole = FeatureCache._states
+
+    def counting(self: FeatureCache, batch: Sequence[tuple[Clip, np.ndarray]]) -> Any:
+        nonlocal made
+        made += len(batch)
+        return whole(self, batch)
+
+    monkeypatch.setattr(FeatureCache, "_states", counting)
+    _profile(manifest, tmp_path, 0)
+    # Tried once; train and dev part per epoch; once to test; twice the size of an entry is looked
+    # up. Three folds with two heads each would otherwise make up to six times as many.
+    passes = 1 + 2 * EPOCHS + 1
+    assert CLIPS < made <= passes * CLIPS + 2
+
+
+def test_room_is_made_from_what_was_used_longest_ago(
+    manifest: Path, tmp_path: Path, unlimited: tuple[Any, int]
+) -> None:
+    _, size = unlimited
+    first = tmp_path / "cache" / "features" / "older-0123456789abcdef" / "ab"
+    first.mkdir(parents=True)
+    features.write_entry(first / "ab.npy", np.zeros(12 * size, np.uint8))
+    _profile(manifest, tmp_path, 12 * size)
+    (left,) = sections(tmp_path / "cache")
+    assert (left.backbone, left.entries) == ("fbank", CLIPS)
+
+
+def test_features_kept_before_stay_and_are_used(
+    manifest: Path, tmp_path: Path, unlimited: tuple[Any, int]
+) -> None:
+    """A cache filled without a limit is brought below it, and no further than needed."""
+    rows, size = unlimited
+    _profile(manifest, tmp_path, None)
+    (tmp_path / "a.duckdb").unlink()
+    assert _profile(manifest, tmp_path, size // 2) == rows
+    (section,) = sections(tmp_path / "cache")
+    assert 0.4 * size < section.size <= size // 2
