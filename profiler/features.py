@@ -23,7 +23,8 @@ from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
 from profiler.cache import describe
 from profiler.cache_entry import ENDING, read_entry, undamaged, write_entry
-from profiler.protocol import SAMPLE_RATE, digest_of
+from profiler.precision import hidden_states
+from profiler.protocol import SAMPLE_RATE, Precision, digest_of
 from profiles_db.errors import AudioError
 from profiles_db.files import make_folder
 from profiles_db.holding import holding
@@ -55,22 +56,34 @@ class FeatureCache:
         How much of each clip's start is used.
     min_seconds : float
         Clips shorter than this cannot be used.
+    precision : 'float32' or 'bfloat16', optional
+        In which the backbone is passed.
     """
 
     def __init__(
-        self, folder: Path, backbone: Backbone, *, seconds: float, min_seconds: float
+        self,
+        folder: Path,
+        backbone: Backbone,
+        *,
+        seconds: float,
+        min_seconds: float,
+        precision: Precision = "float32",
     ) -> None:
-        key = digest_of([FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds])
+        identity = [FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds]
+        if precision != "float32":  # which was no setting once, and keeps the keys of then
+            identity.append(precision)
+        key = digest_of(identity)
         name = f"{backbone.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
         self.folder = make_folder(folder / name)
         self._about = {
             "backbone": backbone.name,
             "format": FORMAT,
+            "precision": precision,
             "sample_rate": SAMPLE_RATE,
             "seconds": seconds,
             "weights": backbone.weights.id,
         }
-        self._backbone, self._seconds = backbone, seconds
+        self._backbone, self._seconds, self._precision = backbone, seconds, precision
         self._min_samples = max(round(min_seconds * SAMPLE_RATE), backbone.min_samples)
         self._checked: set[str] = set()
 
@@ -153,7 +166,7 @@ class FeatureCache:
         self, clips: list[Clip], waves: list[np.ndarray], unusable: dict[str, str]
     ) -> None:
         batch = torch.from_numpy(np.stack(waves)).to(self._device)
-        hidden = self._backbone.hidden_states(batch).to(torch.float16).cpu()
+        hidden = hidden_states(self._backbone, batch, self._precision).to(torch.float16).cpu()
         for clip, states in zip(clips, hidden, strict=True):
             if not torch.isfinite(states).all():
                 unusable[clip.id] = "its hidden states are not finite in half precision"

@@ -100,6 +100,7 @@ class Workshop:
             self.backbone,
             seconds=protocol.seconds,
             min_seconds=protocol.min_seconds,
+            precision=protocol.precision,
         )
 
     @cached_property
