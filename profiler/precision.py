@@ -1,9 +1,9 @@
 """In which precision the frozen backbone is passed, forward and backward: decided here alone.
 
 In mixed precision the encoder's matrix products and convolutions take bfloat16, by
-`torch.autocast`. What loses more by that than it gains stays in float32 (`in_float32`): front ends,
-FBANK, APC's recurrence. So do group and layer norms, as on a GPU, and all that comes after the
-hidden states.
+`torch.autocast`. What loses more by that than it gains stays in float32: front ends, FBANK and
+APC's recurrence (`in_float32`), convolutions upon the waveform itself, group and layer norms, and
+all that comes after the hidden states.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def hidden_states(backbone: Backbone, waveform: Tensor, precision: Precision) ->
     """
     if precision == "float32":
         return backbone.hidden_states(waveform)
-    with torch.autocast(waveform.device.type, dtype=torch.bfloat16), _NormsInFloat32():
+    with torch.autocast(waveform.device.type, dtype=torch.bfloat16), _KeptInFloat32():
         states = backbone.hidden_states(waveform)
     return states.float()
 
@@ -56,11 +56,12 @@ def in_float32(given: Tensor) -> torch.autocast:
     return torch.autocast(given.device.type, enabled=False)
 
 
-class _NormsInFloat32(TorchFunctionMode):
-    """Group and layer norms in float32, which autocast sees to on a GPU and not on a CPU.
+class _KeptInFloat32(TorchFunctionMode):
+    """Operators that autocast would run in bfloat16 at a loss.
 
-    The residual stream behind them then stays in float32 too, so that rounding does not add up
-    from layer to layer.
+    Norms: on a CPU autocast leaves them in bfloat16, and with them the residual stream, in which
+    rounding adds up from layer to layer; on a GPU it does as is done here. Convolutions upon a
+    single channel: rounding a waveform to bfloat16 is noise at about 55 dB, as loud as the attacks.
     """
 
     def __torch_function__(
@@ -72,4 +73,7 @@ class _NormsInFloat32(TorchFunctionMode):
     ) -> Any:
         if func in _NORMS:
             args = (args[0].float(), *args[1:])
+        elif func is functional.conv1d and args[0].shape[-2] == 1:
+            with in_float32(args[0]):
+                return func(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))

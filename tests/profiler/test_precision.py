@@ -14,7 +14,7 @@ import torch
 import transformers as hf
 from torch import Tensor, nn
 
-from profiler.attacks import Gradient, loss_gradient
+from profiler.attacks import Gradient, loss_gradient, reached_snr_db
 from profiler.audio import file_digest
 from profiler.backbones.base import Backbone, Weights
 from profiler.backbones.encoder import Encoder
@@ -120,22 +120,27 @@ def test_front_ends_lose_nothing(backbone: Backbone, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("norm", ["group", "layer"])
-def test_norms_give_float32_and_matrix_products_bfloat16(tmp_path: Path, norm: str) -> None:
+def test_waveforms_and_norms_stay_in_float32_matrix_products_do_not(
+    tmp_path: Path, norm: str
+) -> None:
     config = hf.Wav2Vec2Config(**WAVEFORM, feat_extract_norm=norm)
     small = load("wav2vec2_base", str(saved(hf.Wav2Vec2Model(config), tmp_path)))
-    seen: dict[type[nn.Module], set[torch.dtype]] = {}
-
-    def note(module: nn.Module, _: object, output: Tensor) -> None:
-        seen.setdefault(type(module), set()).add(output.dtype)
-
+    seen: dict[nn.Module, torch.dtype] = {}
     for module in small.modules():
         if isinstance(module, nn.GroupNorm | nn.LayerNorm | nn.Linear | nn.Conv1d):
-            module.register_forward_hook(note)
+            module.register_forward_hook(lambda m, _, output: seen.update({m: output.dtype}))
     hidden_states(small, _noise(), "bfloat16")
-    norms = {nn.LayerNorm, nn.GroupNorm} if norm == "group" else {nn.LayerNorm}
-    assert {kind for kind, types in seen.items() if types == {torch.float32}} == norms
-    assert seen[nn.Linear] == {torch.bfloat16}
-    assert torch.bfloat16 in seen[nn.Conv1d]
+    convolutions = [module for module in seen if isinstance(module, nn.Conv1d)]
+    assert {seen[m] for m in seen if isinstance(m, nn.GroupNorm | nn.LayerNorm)} == {torch.float32}
+    assert {seen[m] for m in seen if isinstance(m, nn.Linear)} == {torch.bfloat16}
+    assert [m for m in convolutions if seen[m] == torch.float32] == convolutions[:1]
+    assert any(isinstance(m, nn.GroupNorm) for m in seen) == (norm == "group")
+
+
+def test_rounding_a_waveform_is_as_loud_as_the_attacks() -> None:
+    """Why the convolution that takes it keeps its precision."""
+    (ratio,) = reached_snr_db(_noise(), _noise().bfloat16().float())
+    assert ratio == pytest.approx(max(Protocol().snrs_db), abs=3)
 
 
 class Spy(Backbone):
