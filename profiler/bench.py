@@ -13,6 +13,7 @@ from profiler.backbones.base import Backbone
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import Clip, FeatureCache
 from profiler.heads import Head
+from profiler.precision import hidden_states
 from profiler.protocol import Protocol, digest_of
 
 
@@ -50,6 +51,10 @@ class Bench:
     def shape(self) -> tuple[int, int]:
         """Layers and width of the hidden states."""
         return self.backbone.layers, self.backbone.hidden_size
+
+    def hidden_states(self, waveform: Tensor) -> Tensor:
+        """Hidden states of `waveform` in the protocol's precision, given as float32."""
+        return hidden_states(self.backbone, waveform, self.protocol.precision)
 
     def new_head(self, classes: int) -> Head:
         """A head for these hidden states, freshly drawn from the global random state."""

@@ -23,16 +23,17 @@ ABOUT: Final = "about.json"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The features of one backbone with one set of weights at one length of clip.
+    """The features of one backbone with one set of weights at one length of clip and precision.
 
-    `weights` is empty and `seconds` None where the folder does not say. `used` is when a run last
-    opened it, in seconds since 1970; `in_use` whether one does now.
+    `weights` and `precision` are empty and `seconds` None where the folder does not say.
+    `used` is when a run last opened it, in seconds since 1970; `in_use` whether one does now.
     """
 
     folder: Path
     backbone: str
     weights: str
     seconds: float | None
+    precision: str
     entries: int
     size: int
     used: float
@@ -137,11 +138,17 @@ def _section(folder: Path) -> Section:
         backbone=str(about.get("backbone") or folder.name.rpartition("-")[0]),
         weights=str(about.get("weights", "")),
         seconds=about.get("seconds"),
+        precision=_precision(about),
         entries=len(sizes),
         size=sum(sizes),
         used=(mark if mark.is_file() else folder).stat().st_mtime,
         in_use=held(folder),
     )
+
+
+def _precision(about: Mapping[str, Any]) -> str:
+    """As the folder says; one that describes itself without it is older than any but float32."""
+    return str(about.get("precision", "float32" if about else ""))
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
 from profiler.cache import describe
 from profiler.cache_entry import ENDING, ENTRY_OVERHEAD, read_entry, undamaged, write_entry
-from profiler.protocol import SAMPLE_RATE, digest_of
+from profiler.precision import hidden_states
+from profiler.protocol import SAMPLE_RATE, Precision, digest_of
 from profiles_db.errors import AudioError
 from profiles_db.files import make_folder
 from profiles_db.holding import holding
@@ -55,6 +56,8 @@ class FeatureCache:
         How much of each clip's start is used.
     min_seconds : float
         Clips shorter than this cannot be used.
+    precision : 'float32' or 'bfloat16', optional
+        In which the backbone is passed.
     streams : bool, optional
         Whether `read` makes the clips anew that are not kept, instead of missing them.
     """
@@ -66,19 +69,25 @@ class FeatureCache:
         *,
         seconds: float,
         min_seconds: float,
+        precision: Precision = "float32",
         streams: bool = False,
     ) -> None:
-        key = digest_of([FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds])
+        identity = [FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds]
+        if precision != "float32":  # which was no setting once, and keeps the keys of then
+            identity.append(precision)
+        key = digest_of(identity)
         name = f"{backbone.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
         self.folder = make_folder(folder / name)
         self._about = {
             "backbone": backbone.name,
             "format": FORMAT,
+            "precision": precision,
             "sample_rate": SAMPLE_RATE,
             "seconds": seconds,
             "weights": backbone.weights.id,
         }
-        self._backbone, self._seconds, self._streams = backbone, seconds, streams
+        self._backbone, self._seconds = backbone, seconds
+        self._precision, self._streams = precision, streams
         self._min_samples = max(round(min_seconds * SAMPLE_RATE), backbone.min_samples)
         self._checked: set[str] = set()
 
@@ -206,5 +215,5 @@ class FeatureCache:
     def _states(self, batch: Sequence[tuple[Clip, np.ndarray]]) -> Iterator[tuple[Clip, Tensor]]:
         """Hidden states of clips of equal length, in half precision, on the CPU."""
         waves = torch.from_numpy(np.stack([wave for _, wave in batch])).to(self._device)
-        hidden = self._backbone.hidden_states(waves).to(torch.float16).cpu()
+        hidden = hidden_states(self._backbone, waves, self._precision).to(torch.float16).cpu()
         return zip([clip for clip, _ in batch], hidden, strict=True)

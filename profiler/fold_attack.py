@@ -70,7 +70,7 @@ def attack(
     head.requires_grad_(False)
 
     def model(wave: Tensor) -> Tensor:
-        logits: Tensor = head(list(bench.backbone.hidden_states(wave).unbind(0)))
+        logits: Tensor = head(list(bench.hidden_states(wave).unbind(0)))
         return logits
 
     outcomes: list[AttackOutcome] = []

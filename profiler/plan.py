@@ -103,6 +103,7 @@ class Workshop:
             self.backbone,
             seconds=protocol.seconds,
             min_seconds=protocol.min_seconds,
+            precision=protocol.precision,
             streams=self.plan.cache_limit is not None,
         )
 

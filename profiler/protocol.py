@@ -21,6 +21,8 @@ from profiles_db.errors import InputError
 SAMPLE_RATE = 16_000
 """Samples per second that every backbone here was trained on."""
 
+Precision = Literal["float32", "bfloat16"]
+
 
 class Protocol(BaseModel):
     """The settings of a study.
@@ -41,6 +43,8 @@ class Protocol(BaseModel):
     """At most this many seconds from the start of each clip."""
     min_seconds: float = Field(default=0.1, ge=0.025)
     """Clips shorter than this are left out, for every backbone alike; at least 0.025."""
+    precision: Precision = "float32"
+    """Of the passes through the backbone; `bfloat16` is mixed precision, by autocast."""
     folds: int | None = Field(default=None, ge=1)
     """Run the first so many folds; all where None."""
     seeds: int = Field(default=1, ge=1, le=100)

@@ -7,6 +7,7 @@ import abc
 from torch import Tensor
 
 from profiler.backbones.base import Backbone
+from profiler.precision import in_float32
 from profiles_db.errors import AudioError
 
 
@@ -39,6 +40,8 @@ class Encoder(Backbone):
     def hidden_states(self, waveform: Tensor) -> Tensor:
         """Hidden states of all layers; see `Backbone.hidden_states`.
 
+        The front end runs in float32 in mixed precision too.
+
         Raises
         ------
         AudioError
@@ -53,4 +56,6 @@ class Encoder(Backbone):
                 rule=f"at least {self.min_samples} samples",
                 remedy="leave the clip out",
             )
-        return self.encode(self.front_end(waveform))
+        with in_float32(waveform):
+            features = self.front_end(waveform)
+        return self.encode(features)

@@ -10,6 +10,7 @@ from profiler.backbones.base import Weights
 from profiler.backbones.catalogue import Entry
 from profiler.backbones.encoder import Encoder
 from profiler.backbones.kaldi import MEL_BINS, TWO_FRAMES, log_mel, normalise_utterance
+from profiler.precision import in_float32
 
 _DELTA_WINDOW = 5
 
@@ -36,9 +37,10 @@ class Fbank(Encoder):
 
     def encode(self, features: Tensor) -> Tensor:
         """The normalised filterbank with its deltas, shape (batch, 1, frames, 240)."""
-        static = log_mel(features, window="povey").transpose(1, 2)
-        delta = compute_deltas(static, win_length=_DELTA_WINDOW)
-        accelerated = compute_deltas(delta, win_length=_DELTA_WINDOW)
+        with in_float32(features):  # a front end, all of it
+            static = log_mel(features, window="povey").transpose(1, 2)
+            delta = compute_deltas(static, win_length=_DELTA_WINDOW)
+            accelerated = compute_deltas(delta, win_length=_DELTA_WINDOW)
         stacked = torch.cat([static, delta, accelerated], dim=1).transpose(1, 2)
         return normalise_utterance(stacked).unsqueeze(1)
 

@@ -17,8 +17,9 @@ from profiler.engines.local import LocalEngine
 from profiler.engines.serial import SerialEngine
 from profiler.machine import available_cores
 from profiler.plan import Workshop
+from profiler.precision import hidden_states
 from profiler.progress import Progress
-from profiler.protocol import SAMPLE_RATE
+from profiler.protocol import SAMPLE_RATE, Precision
 from profiles_db.errors import InputError, MissingExtraError
 
 TRIAL_SECONDS: Final = 4.0
@@ -92,17 +93,19 @@ class Choice:
             return RayEngine(shop.plan, self.workers, self.ray_address)
         workers = self.workers
         if workers is None:
-            workers = best_workers(shop.backbone, torch.device(shop.plan.spec.device))
+            plan = shop.plan
+            device, precision = torch.device(plan.spec.device), plan.protocol.precision
+            workers = best_workers(shop.backbone, device, precision)
             how = f"{workers} worker processes" if workers else "this process"
             progress.say(f"{shop.plan.spec.name}: working in {how}")
         return LocalEngine(shop.plan, workers) if workers else SerialEngine(shop)
 
 
-def best_workers(backbone: Backbone, device: torch.device) -> int:
+def best_workers(backbone: Backbone, device: torch.device, precision: Precision = "float32") -> int:
     """How many one-threaded worker processes beat this process with all its threads; 0 if none.
 
-    Times forward and backward through the backbone with one thread and with all. On a GPU one
-    process is best: it batches.
+    Times forward and backward through the backbone in `precision`, with one thread and with all.
+    On a GPU one process is best: it batches.
     """
     cores = available_cores()
     if device.type == "cuda" or cores < 2:  # noqa: PLR2004
@@ -110,22 +113,22 @@ def best_workers(backbone: Backbone, device: torch.device) -> int:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        alone = _seconds(backbone)
+        alone = _seconds(backbone, precision)
         torch.set_num_threads(before)
-        together = _seconds(backbone)
+        together = _seconds(backbone, precision)
     finally:
         torch.set_num_threads(before)
     return cores if alone / cores < together else 0
 
 
-def _seconds(backbone: Backbone) -> float:
+def _seconds(backbone: Backbone, precision: Precision) -> float:
     """Fastest of a few forward and backward passes."""
     samples = round(TRIAL_SECONDS * SAMPLE_RATE)
     times = []
     for trial in range(TRIALS):
         wave = 0.1 * torch.randn(1, samples, generator=torch.Generator().manual_seed(trial))
         start = time.perf_counter()
-        states = backbone.hidden_states(wave.requires_grad_(True))
+        states = hidden_states(backbone, wave.requires_grad_(True), precision)
         torch.autograd.backward(states.sum())
         times.append(time.perf_counter() - start)
     return min(times)

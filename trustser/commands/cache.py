@@ -34,7 +34,7 @@ cache_app = typer.Typer(
 
 @cache_app.command("list")
 def list_cache(cache: Folder = None, json: AsJson = False) -> None:
-    """List what the cache holds by backbone, weights and length of clip, with sizes.
+    """List what the cache holds by backbone, weights, length of clip and precision, with sizes.
 
     Example: trustser cache list
     """
@@ -46,8 +46,8 @@ def list_cache(cache: Folder = None, json: AsJson = False) -> None:
         runs = [{"run": one.run, "bytes": one.size, "in_use": one.in_use} for one in left]
         print_json({"features": [_as_record(one) for one in found], "unfinished_runs": runs})
         return
-    columns = ("backbone", "weights", "clip", "entries", "size", "last used", "in use")
-    print_table(f"Features in {folder}", columns, [_row(one) for one in found], right=(2, 3, 4))
+    columns = ("backbone", "weights", "clip", "precision", "entries", "size", "last used", "in use")
+    print_table(f"Features in {folder}", columns, [_row(one) for one in found], right=(2, 4, 5))
     typer.echo(f"In all {_bytes(sum(one.size for one in found))}.")
     for one in left:
         typer.echo(f"Unfinished run {one.run}: {_bytes(one.size)} of step results.")
@@ -113,6 +113,7 @@ def _row(section: Section) -> tuple[str, ...]:
         section.backbone,
         section.weights or "not known",
         "not known" if section.seconds is None else f"{section.seconds:g} s",
+        section.precision or "not known",
         str(section.entries),
         _bytes(section.size),
         _time(section.used),
@@ -126,6 +127,7 @@ def _as_record(section: Section) -> dict[str, object]:
         "backbone": section.backbone,
         "weights": section.weights or None,
         "seconds": section.seconds,
+        "precision": section.precision or None,
         "entries": section.entries,
         "bytes": section.size,
         "last_used": _time(section.used),

@@ -1,0 +1,79 @@
+"""In which precision the frozen backbone is passed, forward and backward: decided here alone.
+
+In mixed precision the encoder's matrix products and convolutions take bfloat16, by
+`torch.autocast`. What loses more by that than it gains stays in float32: front ends, FBANK and
+APC's recurrence (`in_float32`), convolutions upon the waveform itself, group and layer norms, and
+all that comes after the hidden states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from profiler.backbones.base import Backbone
+from profiler.protocol import Precision
+
+_NORMS: Final = frozenset(
+    {functional.layer_norm, functional.group_norm, torch.layer_norm, torch.group_norm}
+)
+
+
+def hidden_states(backbone: Backbone, waveform: Tensor, precision: Precision) -> Tensor:
+    """Hidden states of `waveform`, passed in `precision`, differentiable in the waveform.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    waveform : Tensor, shape (batch, samples), float32, 16 kHz
+    precision : 'float32' or 'bfloat16'
+        With bfloat16 the backward pass computes in it wherever the forward pass did.
+
+    Returns
+    -------
+    Tensor, shape (batch, layers, frames, hidden_size), float32
+    """
+    if precision == "float32":
+        return backbone.hidden_states(waveform)
+    with torch.autocast(waveform.device.type, dtype=torch.bfloat16), _KeptInFloat32():
+        states = backbone.hidden_states(waveform)
+    return states.float()
+
+
+def in_float32(given: Tensor) -> torch.autocast:
+    """A context in which operators keep the precision of what they are given.
+
+    Parameters
+    ----------
+    given : Tensor, float32
+        On the device where the operators run.
+    """
+    return torch.autocast(given.device.type, enabled=False)
+
+
+class _KeptInFloat32(TorchFunctionMode):
+    """Operators that autocast would run in bfloat16 at a loss.
+
+    Norms: on a CPU autocast leaves them in bfloat16, and with them the residual stream, in which
+    rounding adds up from layer to layer; on a GPU it does as is done here. Convolutions upon a
+    single channel: rounding a waveform to bfloat16 is noise at about 55 dB, as loud as the attacks.
+    """
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func in _NORMS:
+            args = (args[0].float(), *args[1:])
+        elif func is functional.conv1d and args[0].shape[-2] == 1:
+            with in_float32(args[0]):
+                return func(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
