@@ -134,9 +134,7 @@ def report(name: str, weights: str, waves: Sequence[Tensor], rounds: int) -> Non
             f"forward+backward {both_ways:5.2f}"
         )
     torch.manual_seed(0)
-    head = Head(
-        layers=backbone.layers, features=backbone.hidden_size, classes=CLASSES, width=128, dropout=0
-    )
+    head = Head()
     with threads(1):
         changes = [change(backbone, head.eval().requires_grad_(False), wave) for wave in waves]
     print(

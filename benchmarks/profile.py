@@ -1,18 +1,21 @@
 """What a profile costs above the arithmetic it cannot avoid, and below the reference's schedule.
 
-Run it with `make bench` or `python -m benchmarks.profile --backbone whisper_tiny --clips 240`. On
+Run it with `make bench`, or `python -m benchmarks.profile --backbone whisper_tiny --clips 240`. On
 the same clips of the built-in corpus, in one run:
 
     a  a full profile, from an empty cache (all aspects, all folds and epochs)
     b  the bare forward passes of the clips through the backbone
-    c  the bare passes of the attack on the clips classified right
-    d  the heads' training with the features already in memory
+    c  the bare passes of the attacks on the clips classified right
+    d  the training and testing of all heads with the features already in memory
     e  the reference's schedule: the backbone runs in every epoch of every fold, attacks and heads
        as in c and d (timed over a part of the clips and scaled)
 
-and prints a / (b + c + d), e / a, and how much faster a second profile is whose features are in the
-cache. b, c and d run in this process with all its threads; a chooses its own workers, whose start
-counts. Costs on the device (latency, memory) are left out of a: they measure for a fixed time.
+and prints a / (b + c + d), in all and by stage, e / a, and how much faster a second profile is that
+finds the features in the cache. b, c and d run in this process with all its threads; a chooses its
+own workers, whose start counts. Left out of a: latency and memory of the device, which are measured
+for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
+profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
+leaves FGSM and noise at that one ratio.
 """
 
 from __future__ import annotations
@@ -22,20 +25,23 @@ import dataclasses
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from benchmarks.tree_memory import TreeMemory
 from profiler.audio import load_clip
+from profiler.bench import Bench
 from profiler.cache_home import cache_home
 from profiler.engines.choose import Choice
 from profiler.execute import execute
+from profiler.features import Clip, FeatureCache
 from profiler.fold_attack import attack, pgd_targets
 from profiler.fold_heads import train_heads
 from profiler.heads import Head
-from profiler.machine import peak_memory_bytes
 from profiler.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -44,57 +50,61 @@ from profiler.study import Study, open_study
 from profiles_db.records import FoldResult
 from profiles_db.store import Store
 
-REFERENCE_CLIPS = 32
+REFERENCE_CLIPS: Final = 32
 """Clips that the reference's forward pass is timed on, before it is scaled."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Seconds:
-    """One round's wall times in seconds."""
+class InMemory(FeatureCache):
+    """Features of some clips, read once."""
 
-    full: float
-    forward: float
-    attack: float
-    heads: float
-    reference: float
-    warm: float
+    def __init__(self, kept: FeatureCache, clips: Sequence[Clip]) -> None:
+        self._loaded = {clip.id: kept.read([clip])[0].clone() for clip in clips}
 
-    @property
-    def above_the_limit(self) -> float:
-        """a / (b + c + d)."""
-        return self.full / (self.forward + self.attack + self.heads)
-
-    @property
-    def below_the_reference(self) -> float:
-        """e / a."""
-        return self.reference / self.full
-
-    @property
-    def warm_gain(self) -> float:
-        """First run / second run on the warm cache."""
-        return self.full / self.warm
+    def read(self, clips: Sequence[Clip]) -> list[Tensor]:
+        """Those of `clips`."""
+        return [self._loaded[clip.id] for clip in clips]
 
 
-def measure(spec: BackboneSpec, study: Study, folder: Path) -> Seconds:
-    """One round: everything once, on the same clips."""
-    full, shop = _profile(spec, study, folder, "first")
-    warm, _ = _profile(spec, study, folder, "second")
+def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
+    """One round: seconds of everything once, on the same clips, ratios, and peak bytes of a."""
+    with TreeMemory() as memory:
+        full, stages, shop = _profile(spec, study, folder, "first")
+    warm, _, _ = _profile(spec, study, folder, "second")
     waves = [_wave(clip.path, study.protocol) for clip in study.clips.values()]
     forward = _timed(lambda: _forward(shop, waves))
-    heads, attacked = 0.0, 0.0
-    for fold in study.folds:
-        start = time.perf_counter()
-        result, head = train_heads(shop.bench, fold, repetition=0)
-        heads += time.perf_counter() - start
-        attacked += _attack_seconds(shop, head, result)
+    bench = dataclasses.replace(
+        shop.bench, cache=InMemory(shop.features, list(shop.bench.clips.values())), pooled={}
+    )
+    start = time.perf_counter()
+    trained = _train(bench, study, folder / "all")
+    heads = time.perf_counter() - start
+    alone = _timed(lambda: _train_one_by_one(bench, study, folder))
+    attacked = sum(_attack_seconds(shop, head, result) for result, head in trained)
     part = waves[:REFERENCE_CLIPS]
     each = _timed(lambda: _forward(shop, part)) / len(part)
     reference = each * _passes(study) + heads + attacked
-    return Seconds(full, forward, attacked, heads, reference, warm)
+    return {
+        "a full profile": full,
+        "b forward": forward,
+        "c attacks": attacked,
+        "d heads": heads,
+        "e reference's schedule": reference,
+        "second profile": warm,
+        "heads fold by fold": alone,
+        "a / (b + c + d)": full / (forward + attacked + heads),
+        "features of a / b": stages["features"] / forward,
+        "heads and attacks of a / (c + d)": stages["heads and attacks"] / (attacked + heads),
+        "e / a": reference / full,
+        "first / second profile": full / warm,
+        "heads fold by fold / together": alone / heads,
+        "peak memory of a, GiB": memory.peak / 2**30,
+    }
 
 
-def _profile(spec: BackboneSpec, study: Study, folder: Path, name: str) -> tuple[float, Workshop]:
-    """Wall time of all jobs of a profile, features from the cache in `folder` where they are."""
+def _profile(
+    spec: BackboneSpec, study: Study, folder: Path, name: str
+) -> tuple[float, Mapping[str, float], Workshop]:
+    """All jobs of a profile with its cache in `folder`: seconds, those by stage, the workshop."""
     backbone = spec.load()
     run = dataclasses.replace(describe_run(study, backbone, torch.device("cpu")), run=name)
     plan = Plan(
@@ -112,8 +122,8 @@ def _profile(spec: BackboneSpec, study: Study, folder: Path, name: str) -> tuple
     start = time.perf_counter()
     store.begin(run)
     with Choice().engine(shop, Silent()) as engine:
-        execute(shop, store, engine, Silent())
-    return time.perf_counter() - start, shop
+        done = execute(shop, store, engine, Silent())
+    return time.perf_counter() - start, done.seconds, shop
 
 
 def _wave(path: Path, protocol: Protocol) -> Tensor:
@@ -126,6 +136,22 @@ def _forward(shop: Workshop, waves: Sequence[Tensor]) -> None:
         shop.backbone.hidden_states(wave)
 
 
+def _train(bench: Bench, study: Study, folder: Path) -> list[tuple[FoldResult, Head]]:
+    folder.mkdir()
+    return train_heads(
+        bench,
+        study.folds,
+        repetition=0,
+        state_file=lambda fold, task: folder / f"{fold}-{task}.state",
+    )
+
+
+def _train_one_by_one(bench: Bench, study: Study, folder: Path) -> None:
+    for fold in study.folds:
+        one = dataclasses.replace(study, folds=(fold,))
+        _train(bench, one, folder / f"fold-{fold.number}")
+
+
 def _attack_seconds(shop: Workshop, head: Head, result: FoldResult) -> float:
     """The attack on a fold's rightly classified clips, alone in this process."""
     right = [
@@ -135,17 +161,14 @@ def _attack_seconds(shop: Workshop, head: Head, result: FoldResult) -> float:
     ]
     hunted = pgd_targets(shop.plan.protocol, right, result.fold)
     clips = [shop.plan.utterances[name] for name in right]
-    head.eval()
     return _timed(lambda: attack(shop.bench, head, clips, hunted=hunted, seed=0, fold=result.fold))
 
 
 def _passes(study: Study) -> int:
     """Clips that the reference sends through the backbone to train and test every head."""
     protocol = study.protocol
-    clips = sum(len(f.train) + len(f.dev) + len(f.test) for f in study.folds)
-    probe = study.folds[0]
-    gender = len(probe.train) + len(probe.dev) + len(probe.test)
-    return protocol.epochs * clips + protocol.probe_epochs * gender
+    each = [sum(name in study.clips for _, part in f.parts() for name in part) for f in study.folds]
+    return protocol.epochs * sum(each) + protocol.probe_epochs * each[0]
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -154,40 +177,39 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def _study(protocol: Protocol, clips: int) -> Study:
+    """The built-in corpus, or so many clips evenly out of it."""
+    study = open_study("demo", cache_home() / "demo", protocol, Silent())
+    names = list(study.clips)
+    every = max(1, len(names) // clips)
+    return dataclasses.replace(study, clips={n: study.clips[n] for n in names[::every][:clips]})
+
+
 def main() -> None:
     """Measure one backbone and print times, ratios and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="whisper_tiny")
+    parser.add_argument("--clips", type=int, default=240)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=Protocol().epochs)
-    parser.add_argument("--pgd-clips", type=int, default=Protocol().pgd_clips)
+    parser.add_argument("--reference-attack", action="store_true")
     chosen = parser.parse_args()
-    protocol = Protocol(epochs=chosen.epochs, pgd_clips=chosen.pgd_clips)
-    study = open_study("demo", cache_home() / "demo", protocol, Silent())
+    protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
+    study = _study(protocol, chosen.clips)
     rounds = []
     for _ in range(chosen.rounds):
         with tempfile.TemporaryDirectory() as folder:
             spec = BackboneSpec(chosen.backbone, "random", 0, "cpu")
             rounds.append(measure(spec, study, Path(folder)))
+    attacks = "FGSM and noise at one ratio" if chosen.reference_attack else "all attacks"
     print(
         f"{chosen.backbone}, random weights, {len(study.clips)} clips of {study.corpus.name}, "
-        f"{len(study.folds)} folds, {protocol.epochs} epochs, {torch.get_num_threads()} threads, "
-        f"medians of {chosen.rounds} rounds"
+        f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, "
+        f"{torch.get_num_threads()} threads, medians of {chosen.rounds} rounds"
     )
-    for name in [field.name for field in dataclasses.fields(Seconds)]:
-        print(f"  {name:10} {_median(rounds, name):9.2f} s")
-    for name, title in (
-        ("above_the_limit", "a / (b + c + d)"),
-        ("below_the_reference", "e / a"),
-        ("warm_gain", "first / second run"),
-    ):
-        print(f"  {title:20} {_median(rounds, name):7.2f}")
-    print(f"  peak memory of the driver {peak_memory_bytes() / 2**30:.2f} GiB")
-
-
-def _median(rounds: Sequence[Seconds], name: str) -> float:
-    values: list[float] = [getattr(one, name) for one in rounds]
-    return statistics.median(values)
+    for name in rounds[0]:
+        values = [one[name] for one in rounds]
+        spread = f"({min(values):.2f} to {max(values):.2f})"
+        print(f"  {name:34} {statistics.median(values):9.2f} {spread}")
 
 
 if __name__ == "__main__":

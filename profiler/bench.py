@@ -11,7 +11,7 @@ from torch import Tensor
 
 from profiler.backbones.base import Backbone
 from profiler.corpora.base import Fold, Utterance
-from profiler.features import Clip, FeatureCache
+from profiler.features import MAX_BATCH, Clip, FeatureCache
 from profiler.heads import Head
 from profiler.precision import hidden_states
 from profiler.protocol import Protocol, digest_of
@@ -55,6 +55,11 @@ class Bench:
     def hidden_states(self, waveform: Tensor) -> Tensor:
         """Hidden states of `waveform` in the protocol's precision, given as float32."""
         return hidden_states(self.backbone, waveform, self.protocol.precision)
+
+    @property
+    def attack_batch(self) -> int:
+        """Waveforms of equal length that go through the backbone together under attack."""
+        return MAX_BATCH if self.device.type == "cuda" or self.backbone.pays_in_batches else 1
 
     def new_head(self, classes: int) -> Head:
         """A head for these hidden states, freshly drawn from the global random state."""

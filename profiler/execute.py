@@ -29,8 +29,8 @@ from profiles_db.errors import CorpusError
 from profiles_db.records import FoldResult
 from profiles_db.store import Store
 
-ATTACK_CHUNK: Final = 8
-"""Clips per job."""
+ATTACK_CHUNK: Final = {"cpu": 8, "cuda": 64}
+"""Clips per job; on a GPU enough to find some of equal length."""
 MOST_TOGETHER: Final = 16
 """Folds whose heads are trained in one pass, at most: their parameters take memory."""
 
@@ -156,7 +156,7 @@ class _Folds:
         hunted = pgd_targets(self._plan.protocol, correct, files.fold)
         attacks = [
             AttackJob(files.repetition, files.fold, tuple(chunk), hunted.intersection(chunk))
-            for chunk in chunks(correct, ATTACK_CHUNK)
+            for chunk in chunks(correct, ATTACK_CHUNK[self._plan.spec.device])
         ]
         missing = {attack for attack in attacks if not is_done(attack, self._plan)}
         stage.grow(len(correct))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,9 @@ from torch import Tensor
 
 from profiler import attacks
 from profiler.audio import load_clip
+from profiler.batching import chunks
 from profiler.bench import Bench
 from profiler.corpora.base import Utterance
-from profiler.features import MAX_BATCH
 from profiler.heads import Head
 from profiler.protocol import Protocol
 from profiles_db.records import AttackName, AttackOutcome, GradientState
@@ -75,8 +76,10 @@ def attack(
 
     outcomes: list[AttackOutcome] = []
     for target in _targets(bench, correct):
-        for perturbed in _perturbations(bench, model, target, hunted):
-            outcomes += _outcomes(bench, model, perturbed, seed, fold)
+        perturbed = list(_perturbations(bench, model, target, hunted))
+        answers = _answers(model, [one.wave for one in perturbed], bench.attack_batch)
+        for one, predicted in zip(perturbed, answers, strict=True):
+            outcomes += _outcomes(bench, one, predicted, seed, fold)
     return outcomes
 
 
@@ -89,19 +92,12 @@ def pgd_targets(protocol: Protocol, correct: Sequence[str], fold: int) -> frozen
 
 
 def _targets(bench: Bench, correct: Sequence[Utterance]) -> Iterator[_Target]:
-    """Clips of exactly equal length together on a GPU, each alone on a CPU."""
-    limit = MAX_BATCH if bench.device.type == "cuda" else 1
-    group: list[Utterance] = []
-    waves: list[np.ndarray] = []
-    for utterance in correct:
-        wave = load_clip(utterance.path, seconds=bench.protocol.seconds)
-        if group and (len(group) == limit or len(waves[0]) != len(wave)):
-            yield _target(bench, group, waves)
-            group, waves = [], []
-        group.append(utterance)
-        waves.append(wave)
-    if group:
-        yield _target(bench, group, waves)
+    """Clips of exactly equal length together where batches pay, else each alone."""
+    waves = [load_clip(utterance.path, seconds=bench.protocol.seconds) for utterance in correct]
+    pairs = sorted(zip(correct, waves, strict=True), key=lambda pair: len(pair[1]))
+    for _, alike in itertools.groupby(pairs, key=lambda pair: len(pair[1])):
+        for some in chunks(list(alike), bench.attack_batch):
+            yield _target(bench, [u for u, _ in some], [wave for _, wave in some])
 
 
 def _target(bench: Bench, group: list[Utterance], waves: list[np.ndarray]) -> _Target:
@@ -134,10 +130,16 @@ def _perturbations(
 
 
 @torch.no_grad()
+def _answers(model: attacks.Model, waves: Sequence[Tensor], batch: int) -> list[list[int]]:
+    """The classes that `model` gives each of `waves`, which are all equally long."""
+    answers = [model(part).argmax(dim=1) for part in torch.split(torch.cat(list(waves)), batch)]
+    by_wave = torch.split(torch.cat(answers).cpu(), [len(wave) for wave in waves])
+    return [own.tolist() for own in by_wave]
+
+
 def _outcomes(
-    bench: Bench, model: attacks.Model, perturbed: _Perturbed, seed: int, fold: int
+    bench: Bench, perturbed: _Perturbed, predicted: Sequence[int], seed: int, fold: int
 ) -> Iterator[AttackOutcome]:
-    predicted = model(perturbed.wave).argmax(dim=1).tolist()
     reached = attacks.reached_snr_db(perturbed.target.wave, perturbed.wave)
     for position, utterance in enumerate(perturbed.target.utterances):
         yield AttackOutcome(

@@ -45,6 +45,7 @@ class Apc(Encoder):
 
     min_samples = TWO_FRAMES
     beyond = ("encoder.postnet",)
+    pays_in_batches = True
 
     def __init__(self, name: str, encoder: APC, weights: Weights) -> None:
         super().__init__()

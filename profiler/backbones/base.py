@@ -43,6 +43,10 @@ class Backbone(abc.ABC, torch.nn.Module):
     min_samples: int
     """Shortest clip it can take, in samples at 16 kHz."""
 
+    pays_in_batches: bool = False
+    """Whether equally long clips are faster together than one by one on a CPU too: a recurrent
+    encoder's steps are too small to fill the processor; elsewhere a batch leaves its cache."""
+
     loaded_as: tuple[str, str] | None = None
     """The name and weights `profiler.backbones.load.load` was given, where it made this."""
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from profiler import feature_stage, features, run
+from profiler import feature_stage, run
 from profiler.cache import sections
+from profiler.cache_entry import write_entry
 from profiler.features import Clip, FeatureCache
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -105,7 +106,7 @@ def test_room_is_made_from_what_was_used_longest_ago(
     _, size = unlimited
     first = tmp_path / "cache" / "features" / "older-0123456789abcdef" / "ab"
     first.mkdir(parents=True)
-    features.write_entry(first / "ab.npy", np.zeros(12 * size, np.uint8))
+    write_entry(first / "ab.npy", np.zeros(12 * size, np.uint8))
     _profile(manifest, tmp_path, 12 * size)
     (left,) = sections(tmp_path / "cache")
     assert (left.backbone, left.entries) == ("fbank", CLIPS)
