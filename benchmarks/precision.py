@@ -134,7 +134,7 @@ def report(name: str, weights: str, waves: Sequence[Tensor], rounds: int) -> Non
             f"forward+backward {both_ways:5.2f}"
         )
     torch.manual_seed(0)
-    head = Head()
+    head = Head(layers=backbone.layers, features=backbone.hidden_size, classes=CLASSES, width=128)
     with threads(1):
         changes = [change(backbone, head.eval().requires_grad_(False), wave) for wave in waves]
     print(

@@ -181,8 +181,8 @@ def _study(protocol: Protocol, clips: int) -> Study:
     """The built-in corpus, or so many clips evenly out of it."""
     study = open_study("demo", cache_home() / "demo", protocol, Silent())
     names = list(study.clips)
-    every = max(1, len(names) // clips)
-    return dataclasses.replace(study, clips={n: study.clips[n] for n in names[::every][:clips]})
+    chosen = [names[index * len(names) // clips] for index in range(min(clips, len(names)))]
+    return dataclasses.replace(study, clips={name: study.clips[name] for name in chosen})
 
 
 def main() -> None:

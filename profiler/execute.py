@@ -64,8 +64,8 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
         progress.say(f"left out {name}: {reason}")
     seconds = {"features": time.perf_counter() - start}
     start = time.perf_counter()
-    used = {name for fold in plan.folds for _, part in fold.parts() for name in part}
-    streams = not all(shop.features.has(plan.clips[name]) for name in used - unusable.keys())
+    usable = [clip for clip in plan.used_clips() if clip.id not in unusable]
+    streams = not all(shop.features.has(clip) for clip in usable)
     _Folds(shop, store, engine, streams=streams).run(progress)
     seconds["heads and attacks"] = time.perf_counter() - start
     for stages in store.seconds(plan.run).values():

@@ -29,8 +29,7 @@ AHEAD: Final = 2
 def make_features(shop: Workshop, engine: Engine, progress: Progress) -> dict[str, str]:
     """Fill the cache; returns the clips that cannot be used, with the reason."""
     plan = shop.plan
-    wanted = {name for fold in plan.folds for _, part in fold.parts() for name in part}
-    clips = [clip for clip in plan.clips.values() if clip.id in wanted]
+    clips = plan.used_clips()
     with progress.stage(f"{plan.spec.name}: features", len(clips)) as stage:
         return _Features(shop, engine, stage).make(_most_read_first(clips, plan))
 

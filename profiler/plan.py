@@ -77,6 +77,11 @@ class Plan:
             clip for file in self.steps.glob("features-*.json") for clip in read_step(file) or ()
         }
 
+    def used_clips(self) -> list[Clip]:
+        """The clips that stand in a fold, in the corpus' order."""
+        used = {name for fold in self.folds for _, part in fold.parts() for name in part}
+        return [clip for clip in self.clips.values() if clip.id in used]
+
     def fold(self, number: int) -> Fold:
         """The fold of that number."""
         return next(fold for fold in self.folds if fold.number == number)
