@@ -70,6 +70,7 @@ def profile_all(
     choice = Choice(workers, engine, ray_address)
     where = pick_device(device)
     specs = [BackboneSpec(name, weights, weights_seed, where.type) for name in backbones]
+    choice.prepare(backbones, where)
     for spec in specs:
         spec.load()
     root = cache / "demo" if dataset == "demo" and data_root is None else data_root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -67,6 +67,23 @@ def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]
     return lambda seed: factory(entry, weights, seed)
 
 
+def modules_of(names: Iterable[str]) -> list[str]:
+    """The modules that build the backbones `names`, as far as their names alone tell.
+
+    Raises
+    ------
+    InputError
+        Where no backbone of a name is known.
+    """
+    targets = [_target(resolve(name)) for name in names]
+    return sorted({target.partition(":")[0] for target in targets if target})
+
+
+def _target(entry: Entry) -> str | None:
+    """The factory of `entry`, as module:function."""
+    return entry.factory or FACTORIES.get(entry.family)
+
+
 def _identified(entry: Entry, weights: str) -> Entry:
     """`entry` with its family, read from the checkpoint's configuration where need be."""
     if entry.family or entry.factory:
@@ -79,7 +96,7 @@ def _identified(entry: Entry, weights: str) -> Entry:
 
 
 def _factory(entry: Entry) -> Factory:
-    target = entry.factory or FACTORIES.get(entry.family)
+    target = _target(entry)
     if target is None:
         raise InputError(f"unknown family {entry.family!r}", where=entry.name)
     module, _, function = target.partition(":")

@@ -6,14 +6,16 @@ import importlib.util
 import os
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import torch
 
 from profiler.backbones.base import Backbone
+from profiler.backbones.load import modules_of
 from profiler.engines.base import Engine
-from profiler.engines.local import LocalEngine
+from profiler.engines.local import LocalEngine, prepare_workers
 from profiler.engines.serial import SerialEngine
 from profiler.machine import available_cores
 from profiler.plan import Workshop
@@ -81,6 +83,12 @@ class Choice:
     def name(self) -> str:
         """For the run's provenance."""
         return self.kind if self.workers is None else f"{self.kind}, {self.workers} workers"
+
+    def prepare(self, backbones: Sequence[str], device: torch.device) -> None:
+        """Let worker processes load while this one does, where there may be any."""
+        may_work = self.kind == "local" and self.workers != 0
+        if may_work and device.type == "cpu" and available_cores() > 1:
+            prepare_workers(modules_of(backbones))
 
     def engine(self, shop: Workshop, progress: Progress) -> Engine:
         """The engine for this plan."""

@@ -11,20 +11,46 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import torch
 
+from profiler.backbones.load import modules_of
 from profiler.engines.base import MOST_TRIES
 from profiler.jobs import Job
 from profiler.plan import Plan, Workshop
 from profiles_db.errors import EngineError
 
+_PRELOADED: Final = ("profiler.jobs", "torch._dynamo")
+"""What every worker imports sooner or later, and inherits instead."""
+
 _shop: Workshop | None = None
+
+
+def prepare_workers(modules: Sequence[str]) -> None:
+    """Begin to import `modules`, and what every job needs, in the process that workers come from.
+
+    Returns at once: this process can load its own meanwhile. What is imported there is imported
+    once for all workers, and its memory is shared.
+    """
+    _context().set_forkserver_preload([*_PRELOADED, *modules])
+    # Ctrl-C reaches every process of the terminal; this one must not die of it with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _context() -> ForkServerContext:
+    return multiprocessing.get_context("forkserver")
 
 
 def _prepare(plan: Plan, driver: Connection) -> None:
@@ -53,8 +79,7 @@ class LocalEngine:
 
     def __init__(self, plan: Plan, workers: int) -> None:
         self._plan, self._workers = plan, workers
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["profiler.jobs"])
+        self._context = _context()
         self._futures: dict[Future[None], Job] = {}
         self._tries: dict[Job, int] = {}
 
@@ -105,6 +130,7 @@ class LocalEngine:
             return job
 
     def _start(self) -> None:
+        prepare_workers(modules_of([self._plan.spec.name]))
         reader, self._alive = self._context.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
             self._workers,
