@@ -10,9 +10,10 @@ the same clips of the built-in corpus, in one run:
     e  the reference's schedule: the backbone runs in every epoch of every fold, attacks and heads
        as in c and d (timed over a part of the clips and scaled)
 
-and prints a / (b + c + d), in all and by stage, e / a, and how much faster a second profile is that
-finds the features in the cache. b, c and d run in this process with all its threads; a chooses its
-own workers, whose start counts. Left out of a: latency and memory of the device, which are measured
+and prints a / (b + c + d), in all and by stage, e / a, and how much faster a second profile is, to
+another database, that finds features and results of jobs in the cache. b, c and d run in this
+process with all its threads; a chooses its own workers, whose imports run beside this process's
+own, as they do in the command. Left out of a: latency and memory of the device, which are measured
 for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
 profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
 leaves FGSM and noise at that one ratio.
@@ -106,9 +107,9 @@ def _profile(
 ) -> tuple[float, Mapping[str, float], Workshop]:
     """All jobs of a profile with its cache in `folder`: seconds, those by stage, the workshop."""
     backbone = spec.load()
-    run = dataclasses.replace(describe_run(study, backbone, torch.device("cpu")), run=name)
+    run = describe_run(study, backbone, torch.device("cpu"))
     plan = Plan(
-        run=name,
+        run=run.run,
         spec=spec,
         protocol=study.protocol,
         classes=study.corpus.classes,
@@ -117,7 +118,7 @@ def _profile(
         folds=study.folds,
         cache=folder,
     )
-    store = Store(folder / "bench.duckdb")
+    store = Store(folder / f"{name}.duckdb")
     shop = Workshop(plan, backbone)
     start = time.perf_counter()
     store.begin(run)
@@ -177,9 +178,9 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _study(protocol: Protocol, clips: int) -> Study:
-    """The built-in corpus, or so many clips evenly out of it."""
-    study = open_study("demo", cache_home() / "demo", protocol, Silent())
+def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> Study:
+    """So many clips evenly out of a corpus."""
+    study = open_study(dataset, root or cache_home() / dataset, protocol, Silent())
     names = list(study.clips)
     chosen = [names[index * len(names) // clips] for index in range(min(clips, len(names)))]
     return dataclasses.replace(study, clips={name: study.clips[name] for name in chosen})
@@ -190,11 +191,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="whisper_tiny")
     parser.add_argument("--clips", type=int, default=240)
+    parser.add_argument("--dataset", default="demo")
+    parser.add_argument("--data-root", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reference-attack", action="store_true")
     chosen = parser.parse_args()
     protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
-    study = _study(protocol, chosen.clips)
+    Choice().prepare([chosen.backbone], torch.device("cpu"))
+    study = _study(chosen.dataset, chosen.data_root, protocol, chosen.clips)
     rounds = []
     for _ in range(chosen.rounds):
         with tempfile.TemporaryDirectory() as folder:

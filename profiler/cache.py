@@ -1,7 +1,7 @@
 """What the cache folder holds, how much of it is kept, and whether it is whole.
 
 features/BACKBONE-KEY/   hidden states by clip, and `about.json`, which says of which weights
-steps/RUN/               what an unfinished run has done so far
+steps/RUN-VERSIONS/      what the jobs of a run gave, so that none is done twice
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
-    """Step results of a run that did not end; `size` in bytes."""
+class StepResults:
+    """What the jobs of a run gave; `size` in bytes."""
 
     run: str
     size: int
@@ -81,10 +81,10 @@ def sections(cache: Path) -> list[Section]:
     return sorted(found, key=lambda section: (-section.size, section.folder.name))
 
 
-def unfinished(cache: Path) -> list[Unfinished]:
-    """Runs that left step results in `cache`."""
+def step_results(cache: Path) -> list[StepResults]:
+    """The runs whose results of jobs are in `cache`, ended or not."""
     return [
-        Unfinished(folder.name, sum(_size(file) for file in _files(folder)), held(folder))
+        StepResults(folder.name, sum(_size(file) for file in _files(folder)), held(folder))
         for folder in _folders(cache, "steps")
     ]
 
@@ -93,8 +93,8 @@ def prune(cache: Path, limit: int, *, steps: bool = False) -> Pruned:
     """Remove features until at most `limit` bytes are left; those used longest ago go first.
 
     Within one section the oldest entries go first. Files that a killed run left half written go
-    in any case, and with `steps` the step results of unfinished runs too, which then begin those
-    folds again. What a run uses now stays.
+    in any case, and with `steps` the step results of all runs too; one that has not ended then
+    begins its folds again. What a run uses now stays.
     """
     found = sorted(sections(cache), key=lambda section: section.used)
     too_much = sum(section.size for section in found) - limit
@@ -108,7 +108,7 @@ def prune(cache: Path, limit: int, *, steps: bool = False) -> Pruned:
             file.unlink()
         _remove_empty(section.folder)
     if steps:
-        for run in unfinished(cache):
+        for run in step_results(cache):
             if not run.in_use:
                 files += _remove(cache / "steps" / run.run)
                 size += run.size

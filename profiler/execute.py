@@ -7,11 +7,9 @@ trained, the attacks on its rightly classified clips. Only this driver writes th
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from profiler.batching import chunks
@@ -45,11 +43,6 @@ class Done:
 
     seconds: dict[str, float]
     unusable: dict[str, str]
-    steps: Path
-
-    def clean(self) -> None:
-        """Remove the step results, once the database holds everything."""
-        shutil.rmtree(self.steps, ignore_errors=True)
 
 
 def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) -> Done:
@@ -71,7 +64,7 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
     for stages in store.seconds(plan.run).values():
         for name, spent in stages.items():
             seconds[f"sum of {name}"] = seconds.get(f"sum of {name}", 0.0) + spent
-    return Done(seconds, unusable, plan.steps)
+    return Done(seconds, unusable)
 
 
 @dataclass

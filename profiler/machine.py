@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import os
 import platform
@@ -45,6 +46,7 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Version of Python and of every package that shapes a number."""
     found = {"python": platform.python_version()}

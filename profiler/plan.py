@@ -14,8 +14,9 @@ from profiler.backbones.load import load
 from profiler.bench import Bench
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import Clip, FeatureCache
-from profiler.protocol import Protocol
-from profiler.steps import read_step
+from profiler.machine import versions
+from profiler.protocol import Protocol, digest_of
+from profiler.steps import STEPS_FORMAT, read_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ class Plan:
 
     @property
     def steps(self) -> Path:
-        """Folder of the run's step results."""
-        return self.cache / "steps" / self.run
+        """Folder of the run's step results; other versions may give others, and have their own."""
+        made_by = digest_of([STEPS_FORMAT, versions()])[:8]
+        return self.cache / "steps" / f"{self.run}-{made_by}"
 
     def unusable(self) -> set[str]:
         """The clips that cannot be used, as the steps that made features found.

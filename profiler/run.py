@@ -110,7 +110,6 @@ def _make(
         "engine": choice.name,
     }
     store.finish(run.run, measurements, _now(), provenance)
-    done.clean()
 
 
 def describe_run(study: Study, backbone: Backbone, device: torch.device) -> Run:

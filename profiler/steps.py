@@ -24,6 +24,9 @@ from profiles_db.records import (
     Trial,
 )
 
+STEPS_FORMAT: Final = 1
+"""Raised when a job gives another result than before, of the same run and versions."""
+
 _KINDS: Final[dict[str, type[Any]]] = {
     "predictions": Prediction,
     "attacks": AttackOutcome,

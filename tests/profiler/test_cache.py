@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from profiler.backbones.load import load
-from profiler.cache import ABOUT, prune, sections, unfinished, verify
+from profiler.cache import ABOUT, prune, sections, step_results, verify
 from profiler.cache_entry import read_entry, undamaged, write_entry
 from profiler.features import FeatureCache
 from profiles_db.errors import CacheError, InputError, OutputError
@@ -97,12 +97,12 @@ def test_pruning_removes_scraps_and_steps_and_follows_no_link(cache: Path, tmp_p
     steps = cache / "steps" / "r1"
     steps.mkdir(parents=True)
     (steps / "heads-0-1.json").write_text("x" * 7)
-    assert [(one.run, one.size) for one in unfinished(cache)] == [("r1", 7)]
+    assert [(one.run, one.size) for one in step_results(cache)] == [("r1", 7)]
     assert prune(cache, 10**9).files == 1
     assert not list(cache.rglob("*.part"))
-    assert unfinished(cache)
+    assert step_results(cache)
     assert run(["cache", "prune", "--all", "--cache", str(cache)]) == 0
-    assert not unfinished(cache)
+    assert not step_results(cache)
     assert not list((cache / "features").glob("*/*/*ff.npy"))
     assert (outside / "a.npy").read_text() == "precious"
 

@@ -107,7 +107,6 @@ def test_two_nodes_and_a_killed_worker_give_the_rows_of_one_process(
     assert rows == expected[1]
     assert profile.provenance["engine"] == "ray"
     assert check(tmp_path / "a.duckdb").sound
-    assert not (tmp_path / "cache" / "steps" / profile.run).exists()
 
 
 def test_a_cluster_is_started_here_and_brings_back_what_a_job_raises(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from profiler import jobs
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
@@ -137,6 +138,23 @@ def test_the_same_request_again_does_no_work_and_says_so(
     assert again == first
     assert progress.stages == ["reading clips"]
     assert any("already profiled" in line for line in progress.said)
+
+
+@pytest.mark.real_audio
+def test_another_database_is_filled_from_the_results_of_jobs(
+    done: tuple[Path, Path, Profile, Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, folder, first, whole = done
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("done before")
+
+    monkeypatch.setattr(jobs, "train_heads", never)
+    monkeypatch.setattr(jobs, "attack", never)
+    (tmp_path / "cache").symlink_to(folder / "cache")
+    again, store = _profile(manifest, tmp_path, Recorder())
+    assert again.run == first.run
+    assert _rows(store, again.run) == _rows(whole, first.run)
 
 
 @pytest.mark.real_audio

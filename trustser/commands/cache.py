@@ -38,19 +38,19 @@ def list_cache(cache: Folder = None, json: AsJson = False) -> None:
 
     Example: trustser cache list
     """
-    from profiler.cache import sections, unfinished  # noqa: PLC0415 - loaded only when asked for
+    from profiler.cache import sections, step_results  # noqa: PLC0415 - loaded only when asked for
 
     folder = _home(cache)
-    found, left = sections(folder), unfinished(folder)
+    found, left = sections(folder), step_results(folder)
     if json:
         runs = [{"run": one.run, "bytes": one.size, "in_use": one.in_use} for one in left]
-        print_json({"features": [_as_record(one) for one in found], "unfinished_runs": runs})
+        print_json({"features": [_as_record(one) for one in found], "step_results": runs})
         return
     columns = ("backbone", "weights", "clip", "precision", "entries", "size", "last used", "in use")
     print_table(f"Features in {folder}", columns, [_row(one) for one in found], right=(2, 4, 5))
     typer.echo(f"In all {_bytes(sum(one.size for one in found))}.")
     for one in left:
-        typer.echo(f"Unfinished run {one.run}: {_bytes(one.size)} of step results.")
+        typer.echo(f"Step results of run {one.run}: {_bytes(one.size)}.")
 
 
 @cache_app.command()
@@ -61,7 +61,7 @@ def prune(
     ] = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", help="Remove all features, and the steps of unfinished runs."),
+        typer.Option("--all", help="Remove all features, and the step results of all runs."),
     ] = False,
 ) -> None:
     """Remove features, which the next run makes again; what a run uses now stays.
