@@ -41,8 +41,11 @@ tests:
 
 bench: install-test
 	$(BIN)/python -m benchmarks.advise
+	$(BIN)/python -m benchmarks.database
+	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny
-	$(BIN)/python -m benchmarks.profile --backbone wav2vec2_base --rounds 1 --pgd-clips 5
+	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny --reference-attack
+	$(BIN)/python -m benchmarks.profile --backbone wavlm_base_plus --clips 120 --rounds 1 --reference-attack
 
 install: $(VENV)/.installed
 

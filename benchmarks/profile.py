@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import random
 import statistics
 import tempfile
 import time
@@ -179,11 +180,11 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> Study:
-    """So many clips evenly out of a corpus."""
+    """So many clips of a corpus, drawn at random, always the same."""
     study = open_study(dataset, root or cache_home() / dataset, protocol, Silent())
-    names = list(study.clips)
-    chosen = [names[index * len(names) // clips] for index in range(min(clips, len(names)))]
-    return dataclasses.replace(study, clips={name: study.clips[name] for name in chosen})
+    drawn = random.Random(0).sample(sorted(study.clips), min(clips, len(study.clips)))  # noqa: S311
+    chosen = {name: clip for name, clip in study.clips.items() if name in set(drawn)}
+    return dataclasses.replace(study, clips=chosen)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from profiles_db.errors import CorpusError
 from profiles_db.records import FoldResult
 from profiles_db.store import Store
 
-ATTACK_CHUNK: Final = {"cpu": 8, "cuda": 64}
+ATTACK_CHUNK: Final = {"cpu": 4, "cuda": 64}
 """Clips per job; on a GPU enough to find some of equal length."""
 MOST_TOGETHER: Final = 16
 """Folds whose heads are trained in one pass, at most: their parameters take memory."""

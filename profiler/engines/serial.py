@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from profiler.jobs import Job
+from profiler.machine import release_memory
 from profiler.plan import Workshop
 
 
@@ -41,4 +42,5 @@ class SerialEngine:
         """Run the next job."""
         job = self._jobs.popleft()
         job.run(self._shop)
+        release_memory()
         return job
