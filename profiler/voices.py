@@ -1,8 +1,8 @@
 """Speaker re-identification: can a voice never seen in training be recognised from its vectors?
 
 Each speaker of the test part is enrolled with a few clips; every other clip of the part is then
-compared with every enrolled speaker. Vectors are centred by the training part's mean, since the
-offset that all clips share would otherwise make every cosine close to 1.
+compared with its own speaker and with others. Vectors are centred by the training part's mean,
+since the offset that all clips share would otherwise make every cosine close to 1.
 """
 
 from __future__ import annotations
@@ -26,9 +26,15 @@ class Comparison:
 
 
 def compare(
-    vectors: Tensor, speakers: Sequence[str], centre: Tensor, *, enrolment: int, seed: int
+    vectors: Tensor,
+    speakers: Sequence[str],
+    centre: Tensor,
+    *,
+    enrolment: int,
+    impostors: int | None,
+    seed: int,
 ) -> list[Comparison]:
-    """All comparisons of trial clips with enrolled speakers.
+    """Comparisons of trial clips with enrolled speakers.
 
     Parameters
     ----------
@@ -39,6 +45,9 @@ def compare(
     enrolment : int
         Clips per enrolled speaker, drawn at random; a speaker without a clip beyond them is
         left out.
+    impostors : int or None
+        Each trial clip is compared with its own speaker and with so many others, drawn at random;
+        with all where there are no more, or None is given.
     seed : int
 
     Returns
@@ -58,9 +67,22 @@ def compare(
     if len(enrolled) < 2:  # noqa: PLR2004
         return []
     voices = functional.normalize(torch.stack(list(enrolled.values())), dim=1)
-    scores = centred[trials] @ voices.T
-    return [
-        Comparison(position, claimed, float(score))
-        for position, row in zip(trials, scores, strict=True)
-        for claimed, score in zip(enrolled, row, strict=True)
-    ]
+    names = list(enrolled)
+    places = {name: place for place, name in enumerate(names)}
+    found = []
+    for position in trials:
+        claims = _claims(places[speakers[position]], len(names), impostors, rng)
+        scores = (voices[claims] @ centred[position]).tolist()
+        found += [
+            Comparison(position, names[claim], score)
+            for claim, score in zip(claims, scores, strict=True)
+        ]
+    return found
+
+
+def _claims(own: int, speakers: int, impostors: int | None, rng: np.random.Generator) -> list[int]:
+    """Whom a clip of speaker `own` is compared with, ascending."""
+    others = [place for place in range(speakers) if place != own]
+    if impostors is not None and impostors < len(others):
+        others = rng.choice(others, impostors, replace=False).tolist()
+    return sorted([own, *others])

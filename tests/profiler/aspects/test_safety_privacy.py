@@ -196,7 +196,9 @@ def test_distinct_voices_are_recognised_and_noise_is_not(
     spread: float, low: float, high: float
 ) -> None:
     vectors, speakers = _voices(spread)
-    comparisons = compare(vectors, speakers, vectors.mean(dim=0), enrolment=5, seed=0)
+    comparisons = compare(
+        vectors, speakers, vectors.mean(dim=0), enrolment=5, impostors=None, seed=0
+    )
     assert len(comparisons) == 6 * 15 * 6
     trials = [
         Trial(0, 1, "backbone", f"u{c.position}", speakers[c.position], c.claimed, c.score)
@@ -213,6 +215,31 @@ def test_distinct_voices_are_recognised_and_noise_is_not(
 
 def test_speakers_without_trial_clips_are_left_out() -> None:
     vectors, speakers = _voices(1.0)
-    assert compare(vectors, speakers, vectors.mean(dim=0), enrolment=20, seed=0) == []
+    assert (
+        compare(vectors, speakers, vectors.mean(dim=0), enrolment=20, impostors=None, seed=0) == []
+    )
     lone = [p for p, s in enumerate(speakers) if s == "0"]
-    assert compare(vectors[lone], ["0"] * 20, vectors.mean(dim=0), enrolment=5, seed=0) == []
+    assert (
+        compare(vectors[lone], ["0"] * 20, vectors.mean(dim=0), enrolment=5, impostors=None, seed=0)
+        == []
+    )
+
+
+def test_impostors_are_drawn_and_the_own_speaker_is_always_there() -> None:
+    """A sample of the comparisons, of the same scores; the same on every call."""
+    vectors, speakers = _voices(1.0)
+    arguments = (vectors, speakers, vectors.mean(dim=0))
+    every = compare(*arguments, enrolment=5, impostors=None, seed=0)
+    some = compare(*arguments, enrolment=5, impostors=2, seed=0)
+    assert some == compare(*arguments, enrolment=5, impostors=2, seed=0)
+    scores = {(one.position, one.claimed): one.score for one in every}
+    for one in some:
+        assert one.score == pytest.approx(scores[one.position, one.claimed], abs=1e-12)
+    claims: dict[int, set[str]] = {}
+    for one in some:
+        claims.setdefault(one.position, set()).add(one.claimed)
+    assert len(claims) == 90
+    assert all(len(own) == 3 and speakers[position] in own for position, own in claims.items())
+    drawn = {name for position, own in claims.items() for name in own - {speakers[position]}}
+    assert drawn == set(speakers)
+    assert compare(*arguments, enrolment=5, impostors=5, seed=0) == every
