@@ -83,8 +83,12 @@ class Bench:
         return tuple(self._places[utterance.id] for utterance in part)
 
     def read(self, positions: Sequence[int]) -> list[Tensor]:
-        """Hidden states of the clips at `positions`, each of shape (layers, frames, features)."""
-        return self.cache.read([self.clips[self._names[position]] for position in positions])
+        """Hidden states of the clips at `positions`, each of shape (layers, frames, features).
+
+        On a GPU they are moved there, once for all heads that use them.
+        """
+        found = self.cache.read([self.clips[self._names[position]] for position in positions])
+        return [states.to(self.device) for states in found]
 
     def pool(self, position: int, states: Tensor) -> None:
         """Keep the mean of a clip's hidden states, over frames and layers."""
