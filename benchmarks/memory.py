@@ -73,7 +73,7 @@ def peak(backbone: str, clips: int) -> dict[str, float]:
 def _in_a_process(backbone: str, clips: int) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.memory", "--one", "--backbone", backbone]
     done = subprocess.run(
-        [*command, "--clips", str(clips)], check=True, capture_output=True, text=True
+        [*command, "--clips", str(clips)], check=True, stdout=subprocess.PIPE, text=True
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
