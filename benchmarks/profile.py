@@ -48,10 +48,12 @@ from profiler.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.run import describe_run
+from profiler.states import States
 from profiler.study import Study, open_study
 from profiles_db.records import FoldResult
 from profiles_db.store import Store
 
+CPU: Final = torch.device("cpu")
 REFERENCE_CLIPS: Final = 32
 """Clips that the reference's forward pass is timed on, before it is scaled."""
 
@@ -60,9 +62,11 @@ class InMemory(FeatureCache):
     """Features of some clips, read once."""
 
     def __init__(self, kept: FeatureCache, clips: Sequence[Clip]) -> None:
-        self._loaded = {clip.id: kept.read([clip])[0].clone() for clip in clips}
+        self._loaded: dict[str, States] = {
+            clip.id: kept.read([clip])[0].to(CPU, torch.float16).clone() for clip in clips
+        }
 
-    def read(self, clips: Sequence[Clip]) -> list[Tensor]:
+    def read(self, clips: Sequence[Clip]) -> list[States]:
         """Those of `clips`."""
         return [self._loaded[clip.id] for clip in clips]
 

@@ -15,6 +15,7 @@ from profiler.features import MAX_BATCH, Clip, FeatureCache
 from profiler.heads import Head
 from profiler.precision import hidden_states
 from profiler.protocol import Protocol, digest_of
+from profiler.states import States
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,21 @@ class Bench:
         """Where the clips of `part` stand among all usable ones."""
         return tuple(self._places[utterance.id] for utterance in part)
 
-    def read(self, positions: Sequence[int]) -> list[Tensor]:
+    def read(self, positions: Sequence[int]) -> list[States]:
         """Hidden states of the clips at `positions`, each of shape (layers, frames, features).
 
         On a GPU they are moved there, once for all heads that use them.
         """
         found = self.cache.read([self.clips[self._names[position]] for position in positions])
-        return [states.to(self.device) for states in found]
+        if self.device.type == "cpu":
+            return found
+        return [states.to(self.device, torch.float16) for states in found]
 
-    def pool(self, position: int, states: Tensor) -> None:
+    def pool(self, position: int, states: States) -> None:
         """Keep the mean of a clip's hidden states, over frames and layers."""
-        self.pooled[self._names[position]] = states.float().mean(dim=(0, 1)).cpu()
+        self.pooled[self._names[position]] = (
+            states.to(self.device, torch.float32).mean(dim=(0, 1)).cpu()
+        )
 
     def pooled_vectors(self, part: Sequence[Utterance]) -> Tensor:
         """What `pool` kept of the clips of `part`, shape (clips, hidden_size)."""

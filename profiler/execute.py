@@ -18,10 +18,11 @@ from profiler.feature_stage import make_features
 from profiler.fold_attack import pgd_targets
 from profiler.fold_files import FoldFiles
 from profiler.folds import require_filled_parts
+from profiler.following import Following
 from profiler.jobs import AttackJob, HeadsJob, Job, is_done
 from profiler.machine import available_cores
 from profiler.plan import Workshop
-from profiler.progress import Progress, Stage
+from profiler.progress import Progress
 from profiler.steps import from_plain, require_step
 from profiles_db.errors import CorpusError
 from profiles_db.records import FoldResult
@@ -98,10 +99,13 @@ class _Folds:
             for fold in plan.folds
             if (repetition, fold.number) not in stored
         ]
-        title = f"{plan.spec.name}: heads of {len(folds)} folds, attacks"
-        with progress.stage(title, len(folds)) as stage:
-            done = [files for files in folds if files.are_done()]
-            for job in self._training([files for files in folds if files not in done]):
+        done = [files for files in folds if files.are_done()]
+        jobs = list(self._training([files for files in folds if files not in done]))
+        title = f"{plan.spec.name}: heads of {len(folds)} folds (epochs), attacks (clips)"
+        epochs = plan.protocol.most_epochs * sum(job.size for job in jobs)
+        with progress.stage(title, epochs) as shown, Following(shown) as stage:
+            for job in jobs:
+                stage.follow(job.note(plan), job.size)
                 self._submit(job)
             for files in done:
                 self._trained(files, stage)
@@ -127,9 +131,10 @@ class _Folds:
         self._running += 1
         self._engine.submit(job)
 
-    def _finished(self, job: Job, stage: Stage) -> None:
+    def _finished(self, job: Job, stage: Following) -> None:
         self._running -= 1
         if isinstance(job, HeadsJob):
+            stage.finish(job.note(self._plan), self._plan.protocol.most_epochs)
             for files in job.files(self._plan):
                 self._trained(files, stage)
         elif isinstance(job, AttackJob):
@@ -138,7 +143,7 @@ class _Folds:
             fold.missing.discard(job)
             self._store_if_whole(fold)
 
-    def _trained(self, files: FoldFiles, stage: Stage) -> None:
+    def _trained(self, files: FoldFiles, stage: Following) -> None:
         """Hand out the attacks on what the fold's head classified right."""
         result = from_plain(require_step(files.result))
         correct = [
@@ -153,7 +158,7 @@ class _Folds:
         ]
         missing = {attack for attack in attacks if not is_done(attack, self._plan)}
         stage.grow(len(correct))
-        stage.advance(1 + sum(a.size for a in attacks if a not in missing))
+        stage.advance(sum(a.size for a in attacks if a not in missing))
         fold = _Fold(result, attacks, missing)
         self._open[files.repetition, files.fold] = fold
         for attack in attacks:

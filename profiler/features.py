@@ -21,10 +21,12 @@ from torch import Tensor
 
 from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
+from profiler.batching import chunks
 from profiler.cache import describe
 from profiler.cache_entry import ENDING, ENTRY_OVERHEAD, read_entry, undamaged, write_entry
 from profiler.precision import hidden_states
 from profiler.protocol import SAMPLE_RATE, Precision, digest_of
+from profiler.states import Entry, States
 from profiles_db.errors import AudioError
 from profiles_db.files import make_folder
 from profiles_db.holding import holding
@@ -33,6 +35,8 @@ FORMAT: Final = 1
 """Raised when features of the same audio and weights come out otherwise than before."""
 
 MAX_BATCH: Final = 16
+LARGE_BYTES: Final = 2**20
+"""Entries above this are not held in memory while a head waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class FeatureCache:
         self._precision, self._streams = precision, streams
         self._min_samples = max(round(min_seconds * SAMPLE_RATE), backbone.min_samples)
         self._checked: set[str] = set()
+        self._large: dict[str, tuple[int, ...]] = {}
 
     def in_use(self, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
         """A context in which the entries are in use: `profiler.cache` says so and keeps them."""
@@ -118,10 +123,11 @@ class FeatureCache:
         self._checked.add(clip.digest)
         return True
 
-    def read(self, clips: Sequence[Clip]) -> list[Tensor]:
+    def read(self, clips: Sequence[Clip]) -> list[States]:
         """Hidden states of `clips`, float16, each of shape (layers, frames, hidden_size).
 
-        Those kept are memory-mapped; the others are made anew where the cache streams.
+        Those kept are memory-mapped, large ones only while they are looked at; the others are made
+        anew where the cache streams.
 
         Raises
         ------
@@ -132,10 +138,7 @@ class FeatureCache:
         """
         gone = [clip for clip in clips if self._streams and not self.path(clip).exists()]
         anew = self._made_anew(gone)
-        return [
-            anew[clip.id] if clip.id in anew else torch.from_numpy(read_entry(self.path(clip)))
-            for clip in clips
-        ]
+        return [anew[clip.id] if clip.id in anew else self._kept(clip) for clip in clips]
 
     def fill(
         self, clips: Sequence[Clip], on_clip: Callable[[int], None], *, keep: bool = True
@@ -174,6 +177,17 @@ class FeatureCache:
         ((_, states),) = self._states([(Clip("", Path(), ""), noise.astype(np.float32))])
         return states.nbytes + ENTRY_OVERHEAD
 
+    def _kept(self, clip: Clip) -> States:
+        path = self.path(clip)
+        shape = self._large.get(clip.digest)
+        if shape is not None:
+            return Entry(path, shape)
+        array = read_entry(path)
+        if array.nbytes <= LARGE_BYTES:
+            return torch.from_numpy(array)
+        self._large[clip.digest] = array.shape
+        return Entry(path, array.shape)
+
     def _made_anew(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
         unusable: dict[str, str] = {}
         found = {
@@ -187,10 +201,20 @@ class FeatureCache:
 
     def _batches(
         self, clips: Sequence[Clip], unusable: dict[str, str], on_clip: Callable[[int], None]
-    ) -> Iterator[list[tuple[Clip, np.ndarray]]]:
-        """Neighbouring clips of exactly equal length together: on a GPU; alone on a CPU."""
-        limit = MAX_BATCH if self._device.type == "cuda" else 1
-        batch: list[tuple[Clip, np.ndarray]] = []
+    ) -> Iterator[Sequence[tuple[Clip, np.ndarray]]]:
+        """Clips of exactly equal length together on a GPU; each alone on a CPU, one at a time."""
+        waves = self._waves(clips, unusable, on_clip)
+        if self._batch == 1:
+            yield from ([one] for one in waves)
+            return
+        by_length = sorted(waves, key=lambda pair: len(pair[1]))
+        for _, alike in itertools.groupby(by_length, key=lambda pair: len(pair[1])):
+            yield from chunks(list(alike), self._batch)
+
+    def _waves(
+        self, clips: Sequence[Clip], unusable: dict[str, str], on_clip: Callable[[int], None]
+    ) -> Iterator[tuple[Clip, np.ndarray]]:
+        """The clips that can be heard."""
         for clip in clips:
             try:
                 wave = load_clip(clip.path, seconds=self._seconds, min_samples=self._min_samples)
@@ -198,12 +222,12 @@ class FeatureCache:
                 unusable[clip.id] = error.what
                 on_clip(1)
                 continue
-            if batch and (len(batch) == limit or len(batch[0][1]) != len(wave)):
-                yield batch
-                batch = []
-            batch.append((clip, wave))
-        if batch:
-            yield batch
+            yield clip, wave
+
+    @property
+    def _batch(self) -> int:
+        """Clips that go through the backbone together, at most."""
+        return MAX_BATCH if self._device.type == "cuda" else 1
 
     @property
     def _device(self) -> torch.device:

@@ -41,9 +41,16 @@ class _Group:
 
 
 def train_heads(
-    bench: Bench, folds: Sequence[Fold], *, repetition: int, state_file: StateFile
+    bench: Bench,
+    folds: Sequence[Fold],
+    *,
+    repetition: int,
+    state_file: StateFile,
+    on_epoch: Callable[[int], None] = lambda _: None,
 ) -> list[tuple[FoldResult, Head]]:
     """Train and test every head of `folds` in one repetition (from 0), going on from kept states.
+
+    `on_epoch` is told after each epoch how many are done.
 
     Returns
     -------
@@ -58,6 +65,11 @@ def train_heads(
         for task, learner in group.learners().items()
     }
     states = StateFiles(files, bench.clips_digest)
+
+    def after_epoch() -> None:
+        states.keep()
+        on_epoch(max(learner.epoch for learner in files))
+
     train(
         list(files),
         bench.read,
@@ -65,7 +77,7 @@ def train_heads(
         batch_size=bench.protocol.batch_size,
         seed=bench.protocol.base_seed,
         repetition=repetition,
-        after_epoch=states.keep,
+        after_epoch=after_epoch,
     )
     trained = {learner: learner.result() for learner in files}
     seen = _seen(bench, groups, trained)

@@ -21,6 +21,7 @@ from torch import Tensor
 from profiler.fold_attack import attack
 from profiler.fold_files import FoldFiles
 from profiler.fold_heads import train_heads
+from profiler.following import note_epochs
 from profiler.heads import Head
 from profiler.plan import Plan, Workshop
 from profiler.protocol import digest_of
@@ -72,6 +73,10 @@ class HeadsJob:
         """Where each fold's results lie."""
         return [FoldFiles(plan.steps, self.repetition, fold) for fold in self.folds]
 
+    def note(self, plan: Plan) -> Path:
+        """Where it notes how many epochs are done."""
+        return self.file(plan).with_suffix(".epochs")
+
     def run(self, shop: Workshop) -> None:
         """Do the job."""
         files = {fold.fold: fold for fold in self.files(shop.plan)}
@@ -81,7 +86,9 @@ class HeadsJob:
                 [shop.plan.fold(number) for number in self.folds],
                 repetition=self.repetition,
                 state_file=lambda fold, task: files[fold].training(task),
+                on_epoch=lambda epochs: note_epochs(self.note(shop.plan), epochs),
             )
+        self.note(shop.plan).unlink(missing_ok=True)
         make_folder(shop.plan.steps)
         for result, head in trained:
             _write_fold(files[result.fold], result, head)

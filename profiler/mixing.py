@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Clips = Mapping[int, Tensor]
+from profiler.states import States
+
+Clips = Mapping[int, States]
 """Hidden states by position, each of shape (layers, frames, features)."""
 
 
@@ -72,7 +74,7 @@ def mix_gradients(
 ) -> list[Tensor]:
     """Gradients by each head's weights, shape (layers,), from those by its mixed frames."""
     totals = [
-        torch.zeros(len(clips[packing.positions[0]]), device=gradient.device)
+        torch.zeros(clips[packing.positions[0]].shape[0], device=gradient.device)
         for gradient, packing in zip(gradients, packings, strict=True)
     ]
     for flat, wanted in _widened(packings, clips, gradients[0].device):

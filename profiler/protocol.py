@@ -104,6 +104,11 @@ class Protocol(BaseModel):
         """All signal-to-noise ratios at which the attack runs, ascending, each once."""
         return tuple(sorted({self.snr_db, *self.snr_curve_db}))
 
+    @property
+    def most_epochs(self) -> int:
+        """Epochs until every head of a fold is trained."""
+        return max(self.epochs, self.probe_epochs)
+
     def seed(self, fold: int, repetition: int) -> int:
         """Seed of the heads of `fold` (from 1) in `repetition` (from 0)."""
         return self.base_seed * fold + 1000 * repetition

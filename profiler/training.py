@@ -16,13 +16,14 @@ from profiler.batching import Batch, chunks, epoch_order, rounds
 from profiler.heads import Head
 from profiler.learner import Learner
 from profiler.mixing import Clips, Packing, mix, mix_gradients
+from profiler.states import States
 
 EVALUATION_CLIPS: Final = 16
 """Clips that are read at a time where nothing is learned."""
 MIXED_BYTES: Final = 128 * 2**20
 """Mixed frames of the heads that take a step at the same time; the others wait for the next go."""
 
-Read = Callable[[Sequence[int]], list[Tensor]]
+Read = Callable[[Sequence[int]], Sequence[States]]
 """Positions to hidden states, each of shape (layers, frames, features)."""
 
 
@@ -60,7 +61,7 @@ def train(
 def _epoch(learners: Sequence[Learner], read: Read, order: Sequence[int], batch_size: int) -> None:
     for learner in learners:
         learner.begin_epoch()
-    held: dict[int, Tensor] = {}
+    held: dict[int, States] = {}
     parts = [frozenset(learner.training.positions) for learner in learners]
     for turn in rounds(order, parts, batch_size):
         held |= zip(turn.read, read(turn.read), strict=True)
@@ -112,7 +113,7 @@ def _fitting(
 def embed(
     heads: Sequence[tuple[Head, Sequence[int]]],
     read: Read,
-    visit: Callable[[int, Tensor], None] | None = None,
+    visit: Callable[[int, States], None] | None = None,
 ) -> list[Tensor]:
     """What each head's last layer sees of its clips, in one pass over all clips.
 

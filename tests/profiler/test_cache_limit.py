@@ -36,7 +36,7 @@ def short_runs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "measure_costs", lambda *_: [])
         # What fits is decided by jobs, each of which could be of the longest clips.
-        patch.setattr(feature_stage, "CHUNK", 2)
+        patch.setitem(feature_stage.CHUNK, "cpu", 2)
         yield
     torch.set_num_threads(before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,21 @@ import pytest
 import soundfile
 import torch
 
+from profiler import features
 from profiler.audio import file_digest, load_clip
 from profiler.backbones.load import load
 from profiler.features import Clip, FeatureCache
+from profiler.states import Entry
+from profiles_db.errors import CacheError
 
 
 def _clip(path: Path) -> Clip:
     return Clip(path.stem, path, file_digest(path).removeprefix("sha256:"))
+
+
+def _tensor(cache: FeatureCache, clip: Clip) -> torch.Tensor:
+    (states,) = cache.read([clip])
+    return states.to(torch.device("cpu"), torch.float16)
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +51,8 @@ def test_features_are_those_of_the_clip_alone_in_any_order(
         wave = torch.from_numpy(load_clip(clip.path, seconds=6.0)).unsqueeze(0)
         with torch.no_grad():
             alone = backbone.hidden_states(wave)[0].half()
-        assert torch.equal(forwards.read([clip])[0], alone)
-        assert torch.equal(backwards.read([clip])[0], alone)
+        assert torch.equal(_tensor(forwards, clip), alone)
+        assert torch.equal(_tensor(backwards, clip), alone)
 
 
 @pytest.mark.real_audio
@@ -92,3 +101,52 @@ def test_unusable_clips_are_named_with_the_reason(tmp_path: Path) -> None:
     assert all(reason for reason in unusable.values())
     assert sum(counted) == 5
     assert [clip.id for clip in clips if cache.has(clip)] == ["good"]
+
+
+@pytest.mark.parametrize("name", ["apc", "whisper_tiny", "wavlm_base_plus"])
+def test_batches_of_equal_length_give_what_each_clip_gives_alone(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a GPU takes them: lengths mixed up, two of them shared, one clip unusable."""
+    rng = np.random.default_rng(0)
+    for index, samples in enumerate((16_000, 9_000, 16_000, 12_000, 9_000, 16_000, 100)):
+        path = tmp_path / f"{index}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(samples), 16_000)
+    clips = [_clip(path) for path in sorted(tmp_path.glob("*.wav"))]
+    alone, together = _cache(tmp_path / "a", name), _cache(tmp_path / "b", name)
+    assert list(alone.fill(clips, lambda _: None)) == ["6"]
+    sizes: list[int] = []
+    whole = FeatureCache._states
+
+    def spied(self: FeatureCache, batch: Sequence[tuple[Clip, np.ndarray]]) -> object:
+        sizes.append(len(batch))
+        return whole(self, batch)
+
+    monkeypatch.setattr(FeatureCache, "_batch", 2)
+    monkeypatch.setattr(FeatureCache, "_states", spied)
+    counted: list[int] = []
+    assert list(together.fill(clips, counted.append)) == ["6"]
+    assert sum(counted) == len(clips)
+    assert sorted(sizes) == [1, 1, 2, 2]
+    for clip in clips[:6]:
+        ours, theirs = (_tensor(cache, clip).float() for cache in (together, alone))
+        torch.testing.assert_close(ours, theirs, rtol=2e-3, atol=2e-3)
+
+
+def test_large_entries_are_mapped_only_while_they_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(16_000) / 5), 16_000)
+    clip, cache = _clip(tmp_path / "a.wav"), _cache(tmp_path / "c")
+    cache.fill([clip], lambda _: None)
+    small = cache.read([clip])[0]
+    assert isinstance(small, torch.Tensor)
+    monkeypatch.setattr(features, "LARGE_BYTES", small.nbytes - 1)
+    for _ in range(2):
+        large = cache.read([clip])[0]
+        assert isinstance(large, Entry)
+        assert large.shape == small.shape
+        assert torch.equal(large.to(torch.device("cpu"), torch.float32), small.float())
+    cache.path(clip).unlink()
+    with pytest.raises(CacheError, match="can no longer be read"):
+        large.to(torch.device("cpu"), torch.float32)
