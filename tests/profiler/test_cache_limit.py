@@ -20,6 +20,7 @@ from profiler.session import profile_all
 from profiles_db.store import Store
 from tests.profiler.small_corpus import CLIPS, small_corpus
 from tests.profiler.test_engines import _rows
+from trustser import __main__ as main
 
 EPOCHS = 3
 SHORT = Protocol(
@@ -122,3 +123,16 @@ def test_features_kept_before_stay_and_are_used(
     assert _profile(manifest, tmp_path, size // 2) == rows
     (section,) = sections(tmp_path / "cache")
     assert 0.4 * size < section.size <= size // 2
+
+
+@pytest.mark.parametrize("limit", ["lots", "-1 GB", "20 ms"])
+def test_a_limit_that_is_no_size_is_refused_in_one_line(
+    limit: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    database = tmp_path / "a.duckdb"
+    arguments = ["profile", "--backbone", "fbank", "--db", str(database), "--cache-limit", limit]
+    assert main.run(arguments) == 2
+    said = capsys.readouterr().err.strip()
+    assert "--cache-limit" in said
+    assert "\n" not in said
+    assert not database.exists()
