@@ -192,7 +192,7 @@ class Dropout:
 
         Examples
         --------
-        >>> Dropout(0.5).kept((2, 3), torch.device("cpu")).unique().tolist()
+        >>> Dropout(0.5).kept((16, 16), torch.device("cpu")).unique().tolist()
         [0.0, 2.0]
         """
         if self._dropped == 0:

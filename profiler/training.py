@@ -79,11 +79,11 @@ def _steps(steps: Sequence[tuple[Learner, Batch]], clips: Clips) -> None:
     """One step of each learner."""
     packings = [Packing.of(batch, clips) for _, batch in steps]
     weights = [learner.head.layer_weights.detach() for learner, _ in steps]
+    mixed = mix(weights, packings, clips)
     gradients = [
-        learner.learn(batch, mixed, packing.lengths)
-        for (learner, batch), packing, mixed in zip(
-            steps, packings, mix(weights, packings, clips), strict=True
-        )
+        # Let go of each as its gradient, as large, takes its place.
+        learner.learn(batch, mixed.pop(0), packing.lengths)
+        for (learner, batch), packing in zip(steps, packings, strict=True)
     ]
     # With a single hidden state its weight is 1 whatever is learned.
     several = len(weights[0]) > 1
