@@ -24,6 +24,7 @@ from profiler.backbones.base import Backbone
 from profiler.batching import chunks
 from profiler.cache import describe
 from profiler.cache_entry import ENDING, ENTRY_OVERHEAD, read_entry, undamaged, write_entry
+from profiler.machine import HEAP
 from profiler.precision import hidden_states
 from profiler.protocol import SAMPLE_RATE, Precision, digest_of
 from profiler.states import Entry, States
@@ -240,4 +241,5 @@ class FeatureCache:
         """Hidden states of clips of equal length, in half precision, on the CPU."""
         waves = torch.from_numpy(np.stack([wave for _, wave in batch])).to(self._device)
         hidden = hidden_states(self._backbone, waves, self._precision).to(torch.float16).cpu()
+        HEAP.tidy()
         return zip([clip for clip, _ in batch], hidden, strict=True)

@@ -17,6 +17,7 @@ from profiler.batching import chunks
 from profiler.bench import Bench
 from profiler.corpora.base import Utterance
 from profiler.heads import Head
+from profiler.machine import HEAP
 from profiler.protocol import Protocol
 from profiles_db.records import AttackName, AttackOutcome, GradientState
 
@@ -80,6 +81,7 @@ def attack(
         answers = _answers(model, [one.wave for one in perturbed], bench.attack_batch)
         for one, predicted in zip(perturbed, answers, strict=True):
             outcomes += _outcomes(bench, one, predicted, seed, fold)
+        HEAP.tidy()
     return outcomes
 
 

@@ -15,7 +15,7 @@ from profiler.corpora.base import GENDERS, Fold, Utterance
 from profiler.fold_rows import FoldRows, Seen
 from profiler.heads import Head
 from profiler.learner import Learner, Recipe, Targets, Trained
-from profiler.machine import release_memory
+from profiler.machine import HEAP
 from profiler.training import embed, train
 from profiler.training_state import StateFiles
 from profiles_db.records import FoldResult, Task
@@ -68,7 +68,7 @@ def train_heads(
     states = StateFiles(files, bench.clips_digest)
 
     def after_epoch() -> None:
-        release_memory()
+        HEAP.tidy()
         states.keep()
         on_epoch(max(learner.epoch for learner in files))
 

@@ -9,6 +9,8 @@ import os
 import platform
 import resource
 import sys
+from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -65,15 +67,33 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
-def release_memory() -> None:
-    """Give freed memory back to the system, where the C library keeps it (glibc).
+class Heap:
+    """The C library's heap in this process, given back where it keeps what was freed (glibc).
 
-    Clips of ever other lengths leave its heap full of holes: after some hundred of them a process
-    holds twice what it uses.
+    Clips of ever other lengths leave it full of holes: after a few of them a process holds twice
+    what it uses. Giving back costs too, since what comes next must be had anew, so it is done when
+    the process has grown by `SLACK` since the last time.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+
+    SLACK: Final = 128 * 2**20
+
+    def __init__(self) -> None:
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        self._left = 0
+
+    def tidy(self) -> None:
+        """Give back what was freed, if that pays."""
+        if self._trim is not None and _resident_bytes() - self._left > self.SLACK:
+            self._trim(0)
+            self._left = _resident_bytes()
+
+
+HEAP: Final = Heap()
+
+
+def _resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * resource.getpagesize()
 
 
 def available_cores() -> int:

@@ -17,7 +17,7 @@ from profiler.backbones.load import modules_of
 from profiler.engines.base import Engine
 from profiler.engines.local import LocalEngine, prepare_workers
 from profiler.engines.serial import SerialEngine
-from profiler.machine import available_cores, release_memory
+from profiler.machine import HEAP, available_cores
 from profiler.plan import Workshop
 from profiler.precision import hidden_states
 from profiler.progress import Progress
@@ -126,7 +126,7 @@ def best_workers(backbone: Backbone, device: torch.device, precision: Precision 
         together = _seconds(backbone, precision)
     finally:
         torch.set_num_threads(before)
-        release_memory()
+        HEAP.tidy()
     return cores if alone / cores < together else 0
 
 

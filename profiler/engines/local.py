@@ -25,7 +25,6 @@ import torch
 from profiler.backbones.load import modules_of
 from profiler.engines.base import MOST_TRIES
 from profiler.jobs import Job
-from profiler.machine import release_memory
 from profiler.plan import Plan, Workshop
 from profiles_db.errors import EngineError
 
@@ -73,7 +72,6 @@ def _run(job: Job) -> None:
     if _shop is None:
         raise RuntimeError("the worker was never prepared")
     job.run(_shop)
-    release_memory()
 
 
 class LocalEngine:

@@ -19,7 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from profiler.engines.base import MOST_TRIES
 from profiler.jobs import Job
-from profiler.machine import available_cores, release_memory, versions
+from profiler.machine import available_cores, versions
 from profiler.plan import Plan, Workshop
 from profiles_db.errors import EngineError, InputError
 
@@ -41,7 +41,6 @@ def _run(plan: list[Any], run: str, driver: dict[str, str], job: Job) -> None:
         _shops.clear()
         _shops[run] = Workshop(ray.get(plan[0]))
     job.run(_shops[run])
-    release_memory()
 
 
 def _require_same(driver: dict[str, str]) -> None:

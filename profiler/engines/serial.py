@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Self
 
 from profiler.jobs import Job
-from profiler.machine import release_memory
 from profiler.plan import Workshop
 
 
@@ -42,5 +41,4 @@ class SerialEngine:
         """Run the next job."""
         job = self._jobs.popleft()
         job.run(self._shop)
-        release_memory()
         return job
