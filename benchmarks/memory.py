@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 import soundfile
 
-from benchmarks.tree_memory import TreeMemory
+from benchmarks.tree_memory import tree_memory
 from profiler.corpora import demo
 from profiler.progress import Silent
 from profiler.protocol import SAMPLE_RATE, Protocol
@@ -60,14 +60,14 @@ def peak(backbone: str, clips: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifest = corpus(folder, clips)
-        with TreeMemory() as memory:
+        with tree_memory() as memory:
             profile_all(
                 [backbone], "manifest", manifest, SHORT, Store(folder / "a.duckdb"),
                 weights="random", weights_seed=0, cache=folder / "cache", device="cpu",
                 workers=None, progress=Silent(),
             )  # fmt: skip
         features = sum(file.stat().st_size for file in (folder / "cache").rglob("*.npy"))
-    return {"peak": memory.peak / 2**30, "features": features / 2**30}
+    return {"peak": memory.bytes / 2**30, "features": features / 2**30}
 
 
 def _in_a_process(backbone: str, clips: int) -> dict[str, float]:

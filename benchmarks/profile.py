@@ -34,7 +34,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from benchmarks.tree_memory import TreeMemory
+from benchmarks.tree_memory import tree_memory
 from profiler.audio import load_clip
 from profiler.bench import Bench
 from profiler.cache_home import cache_home
@@ -73,7 +73,7 @@ class InMemory(FeatureCache):
 
 def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
     """One round: seconds of everything once, on the same clips, ratios, and peak bytes of a."""
-    with TreeMemory() as memory:
+    with tree_memory() as memory:
         full, stages, shop = _profile(spec, study, folder, "first")
     warm, _, _ = _profile(spec, study, folder, "second")
     waves = [_wave(clip.path, study.protocol) for clip in study.clips.values()]
@@ -103,7 +103,7 @@ def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
         "e / a": reference / full,
         "first / second profile": full / warm,
         "heads fold by fold / together": alone / heads,
-        "peak memory of a, GiB": memory.peak / 2**30,
+        "peak memory of a, GiB": memory.bytes / 2**30,
     }
 
 

@@ -2,42 +2,35 @@
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
 
 import psutil
+
+from profiler.repeating import repeating
 
 SECONDS_BETWEEN: Final = 0.25
 
 
-class TreeMemory:
-    """A context that records `peak`: bytes, each shared page counted once (Linux's PSS).
+@dataclass(slots=True)
+class Peak:
+    """The most bytes seen so far, each shared page counted once (Linux's PSS)."""
 
-    A peak shorter than a quarter of a second can be missed.
-    """
+    bytes: int = 0
 
-    def __init__(self) -> None:
-        self.peak = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+@contextmanager
+def tree_memory() -> Iterator[Peak]:
+    """Sample while the block runs; a peak shorter than a quarter of a second can be missed."""
+    peak = Peak()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
+    def look() -> None:
+        peak.bytes = max(peak.bytes, tree_bytes())
 
-    def _sample(self) -> None:
-        while not self._over.wait(SECONDS_BETWEEN):
-            self.peak = max(self.peak, tree_bytes())
+    with repeating(look, SECONDS_BETWEEN):
+        yield peak
 
 
 def tree_bytes() -> int:

@@ -18,7 +18,7 @@ from profiler.feature_stage import make_features
 from profiler.fold_attack import pgd_targets
 from profiler.fold_files import FoldFiles
 from profiler.folds import require_filled_parts
-from profiler.following import Following
+from profiler.following import Following, following
 from profiler.jobs import AttackJob, HeadsJob, Job, is_done
 from profiler.machine import available_cores
 from profiler.plan import Workshop
@@ -103,7 +103,7 @@ class _Folds:
         jobs = list(self._training([files for files in folds if files not in done]))
         title = f"{plan.spec.name}: heads of {len(folds)} folds (epochs), attacks (clips)"
         epochs = plan.protocol.most_epochs * sum(job.size for job in jobs)
-        with progress.stage(title, epochs) as shown, Following(shown) as stage:
+        with progress.stage(title, epochs) as shown, following(shown) as stage:
             for job in jobs:
                 stage.follow(job.note(plan), job.size)
                 self._submit(job)

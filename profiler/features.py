@@ -196,7 +196,8 @@ class FeatureCache:
             for batch in self._batches(clips, unusable, lambda _: None)
             for clip, states in self._states(batch)
         }
-        for name, reason in unusable.items():
+        if unusable:
+            name, reason = next(iter(unusable.items()))
             raise AudioError(reason, where=name)
         return found
 

@@ -7,11 +7,13 @@ says how many epochs are done, read by the driver now and then.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from profiler.progress import Stage
+from profiler.repeating import repeating
 from profiler.steps import read_step, write_step
 
 SECONDS_BETWEEN: Final = 1.0
@@ -22,7 +24,8 @@ def note_epochs(path: Path, epochs: int) -> None:
     write_step(path, epochs)
 
 
-class Following:
+@contextmanager
+def following(stage: Stage, *, seconds: float = SECONDS_BETWEEN) -> Iterator[Following]:
     """A context in which notes advance a stage: each epoch of each of a job's folds is a step.
 
     Parameters
@@ -31,27 +34,19 @@ class Following:
     seconds : float, optional
         Between two looks at the notes.
     """
+    found = Following(stage)
+    with repeating(found.look, seconds):
+        yield found
 
-    def __init__(self, stage: Stage, *, seconds: float = SECONDS_BETWEEN) -> None:
-        self._stage, self._seconds = stage, seconds
+
+class Following:
+    """What of the notes a stage has shown. Its methods may be called from several threads."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
         self._lock = threading.Lock()
         self._shown: dict[Path, int] = {}
         self._folds: dict[Path, int] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look_again, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
 
     def follow(self, note: Path, folds: int) -> None:
         """Follow a job that trains the heads of so many folds."""
@@ -74,11 +69,11 @@ class Following:
         with self._lock:
             self._stage.grow(steps)
 
-    def _look_again(self) -> None:
-        while not self._over.wait(self._seconds):
-            with self._lock:
-                for note in self._folds:
-                    self._advance(note, read_step(note) or 0)
+    def look(self) -> None:
+        """Show what the notes say now."""
+        with self._lock:
+            for note in self._folds:
+                self._advance(note, read_step(note) or 0)
 
     def _advance(self, note: Path, epochs: int) -> None:
         news = epochs - self._shown[note]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from profiler.following import Following, note_epochs
+from profiler.following import following, note_epochs
 from profiler.progress import Silent
 
 
@@ -26,17 +26,17 @@ def _wait_for(stage: Counting, steps: int) -> None:
 
 def test_notes_advance_the_stage_by_each_folds_epochs(tmp_path: Path) -> None:
     stage, first, second = Counting(), tmp_path / "a.epochs", tmp_path / "b.epochs"
-    with Following(stage, seconds=0.01) as following:
-        following.follow(first, folds=3)
-        following.follow(second, folds=2)
+    with following(stage, seconds=0.01) as heads:
+        heads.follow(first, folds=3)
+        heads.follow(second, folds=2)
         note_epochs(first, 4)
         _wait_for(stage, 12)
         note_epochs(second, 1)
         _wait_for(stage, 14)
         first.write_text("half a no")  # damaged: as if nothing were noted
-        following.advance(5)
-        following.finish(first, 30)
+        heads.advance(5)
+        heads.finish(first, 30)
         assert stage.steps == 14 + 5 + 26 * 3
-        following.finish(second, 30)
+        heads.finish(second, 30)
         assert stage.steps == 5 + 30 * 5
     assert stage.steps == 5 + 30 * 5
