@@ -95,10 +95,6 @@ class HeadsJob:
         for fold in files.values():
             fold.forget_training()
 
-    def is_done(self, plan: Plan) -> bool:
-        """Whether every fold's results are there."""
-        return all(fold.are_done() for fold in self.files(plan))
-
     @property
     def size(self) -> int:
         """Folds."""
@@ -169,10 +165,8 @@ class AttackJob:
 Job: TypeAlias = FeaturesJob | HeadsJob | AttackJob
 
 
-def is_done(job: Job, plan: Plan) -> bool:
+def is_done(job: AttackJob, plan: Plan) -> bool:
     """Whether the job's result is there, whole."""
-    if isinstance(job, HeadsJob):
-        return job.is_done(plan)
     return read_step(job.file(plan)) is not None
 
 
