@@ -15,6 +15,7 @@ from typing import Final
 from profiler.batching import chunks
 from profiler.engines.base import Engine
 from profiler.feature_stage import make_features
+from profiler.features import Clip
 from profiler.fold_attack import pgd_targets
 from profiler.fold_files import FoldFiles
 from profiler.folds import require_filled_parts
@@ -50,7 +51,8 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
     """Run every job that is not done yet."""
     plan = shop.plan
     start = time.perf_counter()
-    unusable = make_features(shop, engine, progress)
+    folds = _Folds(shop, store, engine)
+    unusable = make_features(shop, engine, progress, needed=folds.need_features)
     if len(unusable) == len(plan.clips):
         raise CorpusError("not one clip can be used", where=plan.run)
     require_filled_parts(plan.folds, plan.clips.keys() - unusable.keys())
@@ -59,8 +61,7 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
     seconds = {"features": time.perf_counter() - start}
     start = time.perf_counter()
     usable = [clip for clip in plan.used_clips() if clip.id not in unusable]
-    streams = not all(shop.features.has(clip) for clip in usable)
-    _Folds(shop, store, engine, streams=streams).run(progress)
+    folds.run(progress, usable)
     seconds["heads and attacks"] = time.perf_counter() - start
     for stages in store.seconds(plan.run).values():
         for name, spent in stages.items():
@@ -78,51 +79,59 @@ class _Fold:
 
 
 class _Folds:
-    """All folds of all repetitions, on their way into the store.
+    """All folds of all repetitions that are not in the store, on their way there."""
 
-    `streams` says whether some features are not kept, but made anew whenever they are read.
-    """
-
-    def __init__(self, shop: Workshop, store: Store, engine: Engine, *, streams: bool) -> None:
+    def __init__(self, shop: Workshop, store: Store, engine: Engine) -> None:
         self._plan, self._store, self._engine = shop.plan, store, engine
-        self._streams = streams
-        self._running = 0
-        self._open: dict[tuple[int, int], _Fold] = {}
-
-    def run(self, progress: Progress) -> None:
-        """Do what is not done; return when every fold is stored."""
-        plan = self._plan
-        stored = self._store.folds_done(plan.run)
+        self._features = shop.features
+        plan = shop.plan
+        stored = store.folds_done(plan.run)
         folds = [
             FoldFiles(plan.steps, repetition, fold.number)
             for repetition in range(plan.protocol.seeds)
             for fold in plan.folds
             if (repetition, fold.number) not in stored
         ]
-        done = [files for files in folds if files.are_done()]
-        jobs = list(self._training([files for files in folds if files not in done]))
-        title = f"{plan.spec.name}: heads of {len(folds)} folds (epochs), attacks (clips)"
+        self._trained_before = [files for files in folds if files.are_done()]
+        self._untrained = [files for files in folds if files not in self._trained_before]
+        self._running = 0
+        self._open: dict[tuple[int, int], _Fold] = {}
+
+    @property
+    def need_features(self) -> bool:
+        """Whether a head is left to train."""
+        return bool(self._untrained)
+
+    def run(self, progress: Progress, usable: Sequence[Clip]) -> None:
+        """Do what is not done on the clips of folds that can be used, until all is stored."""
+        plan = self._plan
+        jobs = list(self._training(usable))
+        folds = len(self._untrained) + len(self._trained_before)
+        title = f"{plan.spec.name}: heads of {folds} folds (epochs), attacks (clips)"
         epochs = plan.protocol.most_epochs * sum(job.size for job in jobs)
         with progress.stage(title, epochs) as shown, following(shown) as stage:
             for job in jobs:
                 stage.follow(job.note(plan), job.size)
                 self._submit(job)
-            for files in done:
+            for files in self._trained_before:
                 self._trained(files, stage)
             while self._running:
                 self._finished(self._engine.wait(), stage)
 
-    def _training(self, folds: Sequence[FoldFiles]) -> Iterator[HeadsJob]:
+    def _training(self, usable: Sequence[Clip]) -> Iterator[HeadsJob]:
         """The folds in groups that are trained in one pass: as few as keep every worker busy.
 
-        Where features are streamed, one group for each repetition: it makes them once for all its
-        heads, and has the machine to itself.
+        Where some features are not kept, but made anew whenever they are read, one group for each
+        repetition: it makes them once for all its heads, and has the machine to itself.
         """
-        threads = available_cores() if self._streams else None
-        repetitions = sorted({files.repetition for files in folds})
-        each = 1 if self._streams else -(-self._engine.slots // max(1, len(repetitions)))
+        if not self._untrained:
+            return
+        streams = not all(self._features.has(clip) for clip in usable)
+        threads = available_cores() if streams else None
+        repetitions = sorted({files.repetition for files in self._untrained})
+        each = 1 if streams else -(-self._engine.slots // len(repetitions))
         for repetition in repetitions:
-            own = [files.fold for files in folds if files.repetition == repetition]
+            own = [files.fold for files in self._untrained if files.repetition == repetition]
             groups = max(each, -(-len(own) // MOST_TOGETHER))
             for first in range(min(groups, len(own))):
                 yield HeadsJob(repetition, tuple(own[first::groups]), threads)

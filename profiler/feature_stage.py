@@ -26,12 +26,18 @@ AHEAD: Final = 2
 """Jobs given out at a time for each that can run."""
 
 
-def make_features(shop: Workshop, engine: Engine, progress: Progress) -> dict[str, str]:
-    """Fill the cache; returns the clips that cannot be used, with the reason."""
+def make_features(
+    shop: Workshop, engine: Engine, progress: Progress, *, needed: bool = True
+) -> dict[str, str]:
+    """Fill the cache; returns the clips that cannot be used, with the reason.
+
+    Where no head is left to train, the features are not `needed`, and only the clips that nobody
+    tried before are.
+    """
     plan = shop.plan
     clips = plan.used_clips()
     with progress.stage(f"{plan.spec.name}: features", len(clips)) as stage:
-        return _Features(shop, engine, stage).make(_most_read_first(clips, plan))
+        return _Features(shop, engine, stage, needed=needed).make(_most_read_first(clips, plan))
 
 
 def make_room(plan: Plan, features: FeatureCache) -> None:
@@ -48,9 +54,9 @@ def make_room(plan: Plan, features: FeatureCache) -> None:
 class _Features:
     """The jobs of the stage, given out a few at a time, since what fits shows as they end."""
 
-    def __init__(self, shop: Workshop, engine: Engine, stage: Stage) -> None:
+    def __init__(self, shop: Workshop, engine: Engine, stage: Stage, *, needed: bool) -> None:
         self._plan, self._features = shop.plan, shop.features
-        self._engine, self._stage = engine, stage
+        self._engine, self._stage, self._needed = engine, stage, needed
         self._unusable: dict[str, str] = {}
         self._running: dict[FeaturesJob, list[Clip]] = {}
         self._room: int | None = None
@@ -73,8 +79,13 @@ class _Features:
 
     def _begin(self, clips: Sequence[Clip]) -> None:
         """Give out what is missing of `clips`, unless an earlier attempt did it."""
+        names = tuple(clip.id for clip in clips)
+        if not self._needed and (tried := self._tried(names)) is not None:
+            self._unusable |= tried
+            self._stage.advance(len(names))
+            return
         missing = [clip for clip in clips if not self._features.has(clip)]
-        job = FeaturesJob(tuple(clip.id for clip in clips), self._fits(len(missing)))
+        job = FeaturesJob(names, self._fits(len(missing)))
         found = read_step(job.file(self._plan))
         if found is not None and (not job.keep or all(clip.id in found for clip in missing)):
             self._unusable |= found
@@ -84,6 +95,12 @@ class _Features:
             self._engine.submit(job)
         else:
             self._stage.advance(job.size)
+
+    def _tried(self, names: tuple[str, ...]) -> dict[str, str] | None:
+        """What an earlier attempt found of the clips, whether or not it kept their features."""
+        jobs = (FeaturesJob(names, keep) for keep in (True, False))
+        found = (read_step(job.file(self._plan)) for job in jobs)
+        return next((step for step in found if step is not None), None)
 
     def _fits(self, clips: int) -> bool:
         """Whether so many more clips fit, however long they and those in work turn out."""

@@ -56,7 +56,8 @@ class FeatureCache:
     ----------
     folder : Path
         Made if it is not there.
-    backbone : Backbone
+    backbone : callable
+        Gives the backbone whenever features are to be made; called once here, for what it is.
     seconds : float
         How much of each clip's start is used.
     min_seconds : float
@@ -70,30 +71,31 @@ class FeatureCache:
     def __init__(
         self,
         folder: Path,
-        backbone: Backbone,
+        backbone: Callable[[], Backbone],
         *,
         seconds: float,
         min_seconds: float,
         precision: Precision = "float32",
         streams: bool = False,
     ) -> None:
-        identity = [FORMAT, backbone.name, backbone.weights.id, SAMPLE_RATE, seconds]
+        now = backbone()
+        identity = [FORMAT, now.name, now.weights.id, SAMPLE_RATE, seconds]
         if precision != "float32":  # which was no setting once, and keeps the keys of then
             identity.append(precision)
         key = digest_of(identity)
-        name = f"{backbone.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
+        name = f"{now.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
         self.folder = make_folder(folder / name)
         self._about = {
-            "backbone": backbone.name,
+            "backbone": now.name,
             "format": FORMAT,
             "precision": precision,
             "sample_rate": SAMPLE_RATE,
             "seconds": seconds,
-            "weights": backbone.weights.id,
+            "weights": now.weights.id,
         }
         self._backbone, self._seconds = backbone, seconds
         self._precision, self._streams = precision, streams
-        self._min_samples = max(round(min_seconds * SAMPLE_RATE), backbone.min_samples)
+        self._min_samples = max(round(min_seconds * SAMPLE_RATE), now.min_samples)
         self._checked: set[str] = set()
         self._large: dict[str, tuple[int, ...]] = {}
 
@@ -233,7 +235,7 @@ class FeatureCache:
 
     @property
     def _device(self) -> torch.device:
-        tensors = itertools.chain(self._backbone.parameters(), self._backbone.buffers())
+        tensors = itertools.chain(self._backbone().parameters(), self._backbone().buffers())
         found: Tensor | None = next(tensors, None)
         return torch.device("cpu") if found is None else found.device
 
@@ -241,6 +243,6 @@ class FeatureCache:
     def _states(self, batch: Sequence[tuple[Clip, np.ndarray]]) -> Iterator[tuple[Clip, Tensor]]:
         """Hidden states of clips of equal length, in half precision, on the CPU."""
         waves = torch.from_numpy(np.stack([wave for _, wave in batch])).to(self._device)
-        hidden = hidden_states(self._backbone, waves, self._precision).to(torch.float16).cpu()
+        hidden = hidden_states(self._backbone(), waves, self._precision).to(torch.float16).cpu()
         HEAP.tidy()
         return zip([clip for clip, _ in batch], hidden, strict=True)

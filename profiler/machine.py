@@ -84,6 +84,11 @@ class Heap:
     def tidy(self) -> None:
         """Give back what was freed, if that pays."""
         if self._trim is not None and _resident_bytes() - self._left > self.SLACK:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Give back what was freed."""
+        if self._trim is not None:
             self._trim(0)
             self._left = _resident_bytes()
 

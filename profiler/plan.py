@@ -14,7 +14,7 @@ from profiler.backbones.load import load
 from profiler.bench import Bench
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import Clip, FeatureCache
-from profiler.machine import versions
+from profiler.machine import HEAP, versions
 from profiler.protocol import Protocol, digest_of
 from profiler.steps import STEPS_FORMAT, read_step
 
@@ -90,16 +90,30 @@ class Plan:
 
 
 class Workshop:
-    """A plan in one process, with the backbone loaded when a job first needs it."""
+    """A plan in one process, with the backbone loaded when a job first needs it.
+
+    Parameters
+    ----------
+    plan : Plan
+    backbone : Backbone, optional
+        Where it is loaded already.
+    """
 
     def __init__(self, plan: Plan, backbone: Backbone | None = None) -> None:
         self.plan = plan
-        self._given = backbone
+        self._backbone = backbone
 
-    @cached_property
+    @property
     def backbone(self) -> Backbone:
-        """The backbone, loaded once."""
-        return self._given if self._given is not None else self.plan.spec.load()
+        """The backbone, loaded where it is not."""
+        if self._backbone is None:
+            self._backbone = self.plan.spec.load()
+        return self._backbone
+
+    def let_go(self) -> None:
+        """Forget the weights until they are asked for: the workers of this process have theirs."""
+        self._backbone = None
+        HEAP.give_back()
 
     @cached_property
     def features(self) -> FeatureCache:
@@ -107,7 +121,7 @@ class Workshop:
         protocol = self.plan.protocol
         return FeatureCache(
             self.plan.cache / "features",
-            self.backbone,
+            lambda: self.backbone,
             seconds=protocol.seconds,
             min_seconds=protocol.min_seconds,
             precision=protocol.precision,

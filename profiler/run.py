@@ -40,7 +40,6 @@ class Outcome:
 def profile(
     study: Study,
     spec: BackboneSpec,
-    backbone: Backbone,
     store: Store,
     *,
     cache: Path,
@@ -48,7 +47,7 @@ def profile(
     progress: Progress,
     cache_limit: int | None = None,
 ) -> Outcome:
-    """Profile `backbone` on `study`, going on where an earlier attempt stopped.
+    """Profile a backbone on `study`, going on where an earlier attempt stopped.
 
     Every step is kept as soon as it is done, every fold is stored as soon as it is complete. A
     run that is already finished does no work.
@@ -57,8 +56,7 @@ def profile(
     ----------
     study : Study
     spec : BackboneSpec
-        How `backbone` was loaded, for the workers.
-    backbone : Backbone
+        How to load the backbone, here and in the workers.
     store : Store
     cache : Path
         Folder of features and step results.
@@ -68,6 +66,7 @@ def profile(
     cache_limit : int, optional
         Most bytes of features to keep in `cache`; the rest is made anew whenever it is read.
     """
+    backbone = spec.load()
     run = describe_run(study, backbone, torch.device(spec.device))
     if store.finished(run.run):
         return Outcome(_stored(store, run), already_there=True)
@@ -84,6 +83,7 @@ def profile(
         cache_limit=cache_limit,
     )
     shop = Workshop(plan, backbone)
+    del backbone  # so that the workshop alone holds its weights, and can let go of them
     make_room(plan, shop.features)
     with holding(make_folder(plan.steps), progress.say), shop.features.in_use(progress.say):
         # Another process may have made the same run while this one waited.

@@ -80,7 +80,6 @@ def profile_all(
         outcome = profile(
             study,
             spec,
-            spec.load(),
             store,
             cache=cache,
             choice=choice,

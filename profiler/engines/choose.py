@@ -98,6 +98,7 @@ class Choice:
                 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
             from profiler.engines.ray import RayEngine  # noqa: PLC0415 - an extra
 
+            shop.let_go()
             return RayEngine(shop.plan, self.workers, self.ray_address)
         workers = self.workers
         if workers is None:
@@ -106,7 +107,10 @@ class Choice:
             workers = best_workers(shop.backbone, device, precision)
             how = f"{workers} worker processes" if workers else "this process"
             progress.say(f"{shop.plan.spec.name}: working in {how}")
-        return LocalEngine(shop.plan, workers) if workers else SerialEngine(shop)
+        if not workers:
+            return SerialEngine(shop)
+        shop.let_go()
+        return LocalEngine(shop.plan, workers)
 
 
 def best_workers(backbone: Backbone, device: torch.device, precision: Precision = "float32") -> int:

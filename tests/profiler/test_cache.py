@@ -28,7 +28,9 @@ def cache(tmp_path: Path) -> Path:
     """Two sections of five entries; the one of 6 s was used a day before the other."""
     home = tmp_path / "cache"
     for age, seconds in ((86_400, 6.0), (0, 4.0)):
-        kept = FeatureCache(home / "features", load("fbank"), seconds=seconds, min_seconds=0.1)
+        kept = FeatureCache(
+            home / "features", lambda: load("fbank"), seconds=seconds, min_seconds=0.1
+        )
         with kept.in_use(print):
             for index in range(ENTRIES):
                 path = kept.folder / f"{index:02x}" / f"{index:02x}ff.npy"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,10 @@ import psutil
 import pytest
 import torch
 
+from profiler.backbones.base import Backbone
 from profiler.engines.choose import Choice, best_workers
 from profiler.machine import available_cores
+from profiler.plan import BackboneSpec
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
@@ -70,6 +73,41 @@ def test_workers_give_the_rows_that_one_process_gives(
     profile, rows = _profile(tmp_path, workers=2)
     assert profile.run == expected[0].run
     assert rows == expected[1]
+
+
+class Holding(Silent):
+    """Notes at each stage whether this process holds one of the backbones `loaded`."""
+
+    def __init__(self, loaded: list[weakref.ref[Backbone]]) -> None:
+        self.held: dict[str, bool] = {}
+        self._loaded = loaded
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Silent]:  # noqa: ARG002
+        held = any(reference() is not None for reference in self._loaded)
+        self.held[title.removeprefix("fbank: ").split()[0]] = held
+        yield self
+
+
+def test_a_driver_holds_no_weights_while_its_workers_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[weakref.ref[Backbone]] = []
+    load = BackboneSpec.load
+
+    def noted(self: BackboneSpec) -> Backbone:
+        backbone = load(self)
+        loaded.append(weakref.ref(backbone))
+        return backbone
+
+    monkeypatch.setattr(BackboneSpec, "load", noted)
+    holding = Holding(loaded)
+    _profile(tmp_path, workers=2, progress=holding)
+    assert {name: holding.held[name] for name in ("features", "heads", "costs")} == {
+        "features": False,
+        "heads": False,
+        "costs": True,
+    }
 
 
 class Killer(Silent):

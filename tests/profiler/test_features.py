@@ -35,7 +35,7 @@ def spoken(real_data: Path) -> list[Clip]:
 
 def _cache(folder: Path, name: str = "whisper_tiny", seed: int = 0) -> FeatureCache:
     backbone = load(name, "random", seed)
-    return FeatureCache(folder, backbone, seconds=6.0, min_seconds=0.1)
+    return FeatureCache(folder, lambda: backbone, seconds=6.0, min_seconds=0.1)
 
 
 @pytest.mark.real_audio
@@ -83,7 +83,9 @@ def test_other_weights_or_other_audio_have_other_entries(
     first, second = _cache(tmp_path, seed=0), _cache(tmp_path, seed=1)
     assert first.path(spoken[0]) != second.path(spoken[0])
     assert first.path(spoken[0]) != first.path(spoken[1])
-    shorter = FeatureCache(tmp_path, load("whisper_tiny", "random"), seconds=3.0, min_seconds=0.1)
+    shorter = FeatureCache(
+        tmp_path, lambda: load("whisper_tiny", "random"), seconds=3.0, min_seconds=0.1
+    )
     assert shorter.path(spoken[0]) != first.path(spoken[0])
 
 
@@ -94,7 +96,7 @@ def test_unusable_clips_are_named_with_the_reason(tmp_path: Path) -> None:
         soundfile.write(tmp_path / f"{name}.wav", samples, 16_000, subtype="FLOAT")
     (tmp_path / "noise.wav").write_bytes(b"RIFF not really")
     clips = [_clip(path) for path in sorted(tmp_path.glob("*.wav"))]
-    cache = FeatureCache(tmp_path / "c", load("fbank"), seconds=6.0, min_seconds=0.1)
+    cache = FeatureCache(tmp_path / "c", lambda: load("fbank"), seconds=6.0, min_seconds=0.1)
     counted: list[int] = []
     unusable = cache.fill(clips, counted.append)
     assert sorted(unusable) == ["nan", "noise", "short", "silent"]

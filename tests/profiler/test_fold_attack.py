@@ -42,7 +42,7 @@ def _attacked(backbone: Backbone, folder: Path, batches: bool) -> list[AttackOut
     protocol = Protocol(snr_curve_db=(20.0, 60.0), snr_db=30.0, pgd_steps=3)
     bench = Bench(
         utterances={}, clips={}, classes=CLASSES, backbone=backbone, protocol=protocol,
-        cache=FeatureCache(folder / "c", backbone, seconds=6.0, min_seconds=0.1),
+        cache=FeatureCache(folder / "c", lambda: backbone, seconds=6.0, min_seconds=0.1),
         device=torch.device("cpu"),
     )  # fmt: skip
     torch.manual_seed(0)

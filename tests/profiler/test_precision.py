@@ -193,8 +193,10 @@ NAMES = {"fbank": "fbank-3d214bd0791a40fb", "whisper_tiny": "whisper_tiny-29acc2
 @pytest.mark.parametrize("name", list(NAMES))
 def test_features_of_float32_lie_where_they_lay_and_others_apart(name: str, tmp_path: Path) -> None:
     loaded = load(name, "random")
-    full = FeatureCache(tmp_path, loaded, seconds=6.0, min_seconds=0.1)
-    mixed = FeatureCache(tmp_path, loaded, seconds=6.0, min_seconds=0.1, precision="bfloat16")
+    full = FeatureCache(tmp_path, lambda: loaded, seconds=6.0, min_seconds=0.1)
+    mixed = FeatureCache(
+        tmp_path, lambda: loaded, seconds=6.0, min_seconds=0.1, precision="bfloat16"
+    )
     assert full.folder.name == NAMES[name]
     assert mixed.folder.name != full.folder.name
 
@@ -206,7 +208,7 @@ def test_the_cache_keeps_the_states_of_its_precision(tmp_path: Path) -> None:
     loaded, states = load("whisper_tiny", "random"), []
     for precision in PRECISIONS:
         cache = FeatureCache(
-            tmp_path / "c", loaded, seconds=6.0, min_seconds=0.1, precision=precision
+            tmp_path / "c", lambda: loaded, seconds=6.0, min_seconds=0.1, precision=precision
         )
         assert cache.fill([clip], lambda _: None) == {}
         states.append(cache.read([clip])[0].to(torch.device("cpu"), torch.float32))
@@ -214,7 +216,7 @@ def test_the_cache_keeps_the_states_of_its_precision(tmp_path: Path) -> None:
 
 
 def test_sections_without_a_precision_are_float32_or_not_known(tmp_path: Path) -> None:
-    cache = FeatureCache(tmp_path / "features", load("fbank"), seconds=6.0, min_seconds=0.1)
+    cache = FeatureCache(tmp_path / "features", lambda: load("fbank"), seconds=6.0, min_seconds=0.1)
     with cache.in_use(print):
         pass
     mark = cache.folder / "about.json"
