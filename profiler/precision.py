@@ -45,6 +45,19 @@ def hidden_states(backbone: Backbone, waveform: Tensor, precision: Precision) ->
     return states.float()
 
 
+def settle(device: torch.device) -> None:
+    """Let a GPU compute as a CPU does, for this whole process: in full float32, always the same.
+
+    cuDNN would round the factors of convolutions and recurrences to TF32's ten bits, which is as
+    loud as the attacks, and choose algorithms whose sums come out differently from run to run.
+    """
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+
+
 def in_float32(given: Tensor) -> torch.autocast:
     """A context in which operators keep the precision of what they are given.
 

@@ -10,6 +10,7 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.backbones.catalogue import FACTORIES, Entry, resolve
+from profiler.precision import settle
 from profiles_db.errors import InputError
 
 Factory = Callable[[Entry, str, int], Backbone]
@@ -49,6 +50,7 @@ def load(
     >>> backbone(torch.zeros(1, 16_000)).shape
     torch.Size([1, 1, 98, 240])
     """
+    settle(torch.device(device))
     backbone = prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
     backbone.loaded_as = (name, weights)
     return backbone

@@ -1,0 +1,215 @@
+"""A whole profile on a GPU: everything where it must be, and the CPU's figures.
+
+Runs on a stand-in, and on CUDA too where there is a device.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import torch
+import transformers as hf
+
+from profiler import fold_heads, jobs, run, session
+from profiler.backbones.load import load
+from profiler.features import MAX_BATCH
+from profiler.progress import Silent
+from profiler.protocol import Protocol
+from profiler.session import profile_all
+from profiler.training_state import StateFiles
+from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.store import Store
+from tests.profiler.backbones.checkpoints import (
+    WAVEFORM,
+    WHISPER,
+    apc_checkpoint,
+    saved,
+    tera_checkpoint,
+)
+from tests.profiler.small_corpus import small_corpus
+from tests.profiler.stand_in_gpu import GPU, stand_in_gpu
+
+Gpu = Callable[[], AbstractContextManager[None]]
+
+GPUS: Final[dict[str, Gpu]] = {"stand-in": stand_in_gpu} | (
+    {"cuda": nullcontext} if torch.cuda.is_available() else {}
+)
+SHORT: Final = Protocol(
+    epochs=3, probe_epochs=2, folds=2, resamples=100, pgd_steps=2, pgd_clips=6, snr_curve_db=(),
+    batch_size=8, seconds=0.6,
+)  # fmt: skip
+CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
+    "apc": lambda folder: apc_checkpoint(folder / "apc.ckpt"),
+    "tera": lambda folder: tera_checkpoint(folder / "tera.ckpt"),
+    "whisper_tiny": lambda folder: saved(hf.WhisperModel(hf.WhisperConfig(**WHISPER)), folder),
+    "wav2vec2_base": lambda folder: saved(hf.Wav2Vec2Model(hf.Wav2Vec2Config(**WAVEFORM)), folder),
+    "wavlm_base_plus": lambda folder: saved(hf.WavLMModel(hf.WavLMConfig(**WAVEFORM)), folder),
+}
+PROBABILITY: Final = 0.01
+"""What CPU and GPU may differ in a probability, a layer's weight or a voice's likeness."""
+LOSS: Final = 0.01
+ATTACKED: Final = 0.9
+"""Share of attacked clips that get the same answer, at least: a gradient near zero may change its
+sign by rounding."""
+LOUDNESS_DB: Final = 0.1
+BATCHED: Final = 8
+"""Clips that go through the backbone together at least once; the corpus has 80 of one length."""
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread, costs not measured, and the settings of CUDA as they were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr(run, "measure_costs", lambda *_: [])
+    cudnn = torch.backends.cudnn
+    settings = cudnn.allow_tf32, cudnn.deterministic
+    yield
+    cudnn.allow_tf32, cudnn.deterministic = settings
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(params=GPUS)
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Gpu:
+    """A context in which `--device cuda` works."""
+    if request.param == "stand-in":
+        monkeypatch.setattr(session, "pick_device", torch.device)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a stand-in")
+    return GPUS[request.param]
+
+
+def _profile(
+    backbone: str, weights: str, manifest: Path, folder: Path, device: str
+) -> dict[type, list[Any]]:
+    """The rows of a run, of each kind in the same order whatever the device."""
+    store = Store(folder / f"{device}.duckdb")
+    (profile,) = profile_all(
+        [backbone], "manifest", manifest, SHORT, store, weights=weights, weights_seed=0,
+        cache=folder / device, device=device, workers=0, progress=Silent(),
+    )  # fmt: skip
+    rows: dict[type, Sequence[Any]] = {
+        Prediction: store.rows(profile.run, Prediction),
+        AttackOutcome: store.rows(profile.run, AttackOutcome),
+        Epoch: store.rows(profile.run, Epoch),
+        Trial: store.rows(profile.run, Trial),
+        LayerWeight: store.rows(profile.run, LayerWeight),
+    }
+    return {kind: sorted(found, key=_order) for kind, found in rows.items()}
+
+
+def _order(row: Any) -> tuple[Any, ...]:
+    names = ("seed", "fold", "task", "space", "epoch", "layer", "attack", "utterance", "claimed")
+    return tuple(getattr(row, name) for name in names if hasattr(row, name))
+
+
+@pytest.mark.parametrize("backbone", ["fbank", *CHECKPOINTS])
+def test_a_gpu_gives_the_figures_of_a_cpu(
+    backbone: str, gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    weights = str(CHECKPOINTS[backbone](tmp_path)) if backbone in CHECKPOINTS else "pretrained"
+    expected = _profile(backbone, weights, manifest, tmp_path, "cpu")
+    batches: list[int] = []
+    loaded = type(load(backbone, weights))
+    whole = loaded.hidden_states
+
+    def counting(self: Any, waveform: torch.Tensor) -> torch.Tensor:
+        batches.append(len(waveform))
+        return whole(self, waveform)
+
+    monkeypatch.setattr(loaded, "hidden_states", counting)
+    with gpu():
+        found = _profile(backbone, weights, manifest, tmp_path, "cuda")
+    assert BATCHED <= max(batches) <= MAX_BATCH
+    _assert_close(found, expected)
+
+
+def _assert_close(found: dict[type, list[Any]], expected: dict[type, list[Any]]) -> None:
+    for ours, theirs in _pairs(found, expected, Prediction):
+        assert _order(ours) == _order(theirs)
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=PROBABILITY)
+    for ours, theirs in _pairs(found, expected, Epoch):
+        assert ours.train_loss == pytest.approx(theirs.train_loss, abs=LOSS)
+        assert ours.dev_loss == pytest.approx(theirs.dev_loss, abs=LOSS)
+    for ours, theirs in _pairs(found, expected, LayerWeight):
+        assert ours.weight == pytest.approx(theirs.weight, abs=PROBABILITY)
+    for ours, theirs in _pairs(found, expected, Trial):
+        assert (ours.utterance, ours.claimed) == (theirs.utterance, theirs.claimed)
+        assert ours.score == pytest.approx(theirs.score, abs=PROBABILITY)
+    attacked = _pairs(found, expected, AttackOutcome)
+    assert sum(ours.predicted == theirs.predicted for ours, theirs in attacked) >= ATTACKED * len(
+        attacked
+    )
+    for ours, theirs in attacked:
+        assert _order(ours) == _order(theirs)
+        if ours.attack != "pgd":  # which ends with its first success
+            assert ours.reached_snr_db == pytest.approx(theirs.reached_snr_db, abs=LOUDNESS_DB)
+
+
+def _pairs(
+    found: dict[type, list[Any]], expected: dict[type, list[Any]], kind: type
+) -> Sequence[tuple[Any, Any]]:
+    assert found[kind]
+    return list(zip(found[kind], expected[kind], strict=True))
+
+
+def test_training_on_a_gpu_goes_on_from_kept_states(
+    gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    with gpu():
+        expected = _profile("fbank", "pretrained", manifest, whole, "cuda")
+    always = functools.partial(StateFiles, seconds=0.0)
+    monkeypatch.setattr(fold_heads, "StateFiles", always)
+
+    def stop(_: Path, epochs: int) -> None:
+        raise KeyboardInterrupt(f"after epoch {epochs}")
+
+    monkeypatch.setattr(jobs, "note_epochs", stop)
+    with gpu(), pytest.raises(KeyboardInterrupt, match="epoch 1"):
+        _profile("fbank", "pretrained", manifest, tmp_path, "cuda")
+    assert list(tmp_path.rglob("*.state"))
+    done: list[int] = []
+    monkeypatch.setattr(jobs, "note_epochs", lambda _, epochs: done.append(epochs))
+    with gpu():
+        found = _profile("fbank", "pretrained", manifest, tmp_path, "cuda")
+    assert done == [2, 3]
+    assert found == expected
+
+
+def test_a_backbone_on_a_gpu_computes_in_full_float32(gpu: Gpu) -> None:
+    """TF32 rounds to ten bits, which is as loud as the attacks; cuDNN allows it unasked."""
+    torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = True, False
+    load("fbank")
+    assert torch.backends.cudnn.allow_tf32
+    with gpu():
+        load("fbank", device="cuda")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.deterministic
+
+
+def test_the_stand_in_refuses_what_cuda_refuses() -> None:
+    linear = torch.nn.Linear(3, 2)
+    with stand_in_gpu():
+        there = linear.to("cuda")(torch.ones(1, 3, device="cuda"))
+        assert (there.device, there.cpu().device.type) == (GPU, "cpu")
+        with pytest.raises(RuntimeError, match="cuda:0 and cpu"):
+            linear(torch.ones(1, 3))
+        with pytest.raises(RuntimeError, match="cuda:0 and cpu"):
+            there + torch.ones(1, 2)
+        with pytest.raises((RuntimeError, TypeError)):
+            there.detach().numpy()
+        (gradient,) = torch.autograd.grad(there.sum(), there)
+        assert gradient.tolist() == [[1.0, 1.0]]
