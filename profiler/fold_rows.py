@@ -147,6 +147,7 @@ class FoldRows:
             [utterance.speaker for utterance in self.parts.test],
             centre,
             enrolment=self.bench.protocol.enrolment_clips,
+            trial_clips=self.bench.protocol.trial_clips,
             impostors=self.bench.protocol.impostors,
             seed=self.bench.protocol.seed(self.fold.number, 0),
         )

@@ -88,6 +88,8 @@ class Protocol(BaseModel):
 
     enrolment_clips: int = Field(default=5, ge=1)
     """Clips per unseen speaker that form the voice to recognise; the others are trials."""
+    trial_clips: int | None = Field(default=2000, ge=1)
+    """At most so many trials per fold, drawn at random; all where None."""
     impostors: int | None = Field(default=50, ge=1)
     """Each trial is compared with its own speaker and at most so many others; all where None."""
     resamples: int = Field(default=1000, ge=100, le=100_000)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Statistic: TypeAlias = Callable[[Floats], Floats]
 
 CONFIDENCE = 0.95
@@ -24,6 +25,8 @@ MAX_UNDEFINED = 0.05
 """Share of undefined resamples above which no interval is given."""
 MIN_SPEAKERS = 2
 """Speakers a stratum needs before resampling it means anything."""
+PIECE = 2**21
+"""Numbers in an array of resamples by clips, at most (unless one resample alone has more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,7 @@ def widened_downwards(estimate: Estimate) -> Estimate:
     return Estimate(estimate.value, min(estimate.low, mirrored), estimate.high)
 
 
-def permuted_genders(
-    genders: Sequence[str], *, permutations: int, seed: int = 0
-) -> npt.NDArray[np.bool_]:
+def permuted_genders(genders: Sequence[str], *, permutations: int, seed: int = 0) -> Bools:
     """Random reassignments of the genders to the speakers.
 
     Returns
@@ -181,29 +182,36 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return result
 
 
-def area_under_roc(scores: Floats, positive: npt.NDArray[np.bool_], weights: Floats) -> Floats:
-    """Area under the ROC curve with clip weights; ties count half.
+def area_under_roc(
+    scores: Floats, positive: Bools, weights: Floats, owner: Ints | None = None
+) -> Floats:
+    """Area under the ROC curve with weights; ties count half.
 
     Parameters
     ----------
     scores : array, shape (clips,)
     positive : array of bool, shape (clips,)
-    weights : array, shape (resamples, clips)
+    weights : array, shape (resamples, owners)
+    owner : array of int, shape (clips,), optional
+        Whose weight each clip has; its own where not given.
 
     Returns
     -------
     array, shape (resamples,); NaN where a side has no weight.
     """
-    _, tie = np.unique(scores, return_inverse=True)
-    ties = int(tie.max()) + 1
-    above = _per_value(weights * positive, tie, ties)
-    below = _per_value(weights * ~positive, tie, ties)
-    concordant = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
-    pairs = above.sum(axis=1) * below.sum(axis=1)
-    return _ratio(concordant, pairs)
+    ranked = _Ranked.of(scores, positive, owner)
+
+    def area(weights: Floats) -> Floats:
+        above, below = ranked.sides(weights)
+        concordant = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
+        return _ratio(concordant, above.sum(axis=1) * below.sum(axis=1))
+
+    return _by_pieces(area, weights, len(scores))
 
 
-def equal_error_rate(scores: Floats, same: npt.NDArray[np.bool_], weights: Floats) -> Floats:
+def equal_error_rate(
+    scores: Floats, same: Bools, weights: Floats, owner: Ints | None = None
+) -> Floats:
     """Rate at which false acceptances and false rejections are equally frequent.
 
     A trial is accepted when its score is at or above the threshold. Between neighbouring
@@ -213,24 +221,29 @@ def equal_error_rate(scores: Floats, same: npt.NDArray[np.bool_], weights: Float
     ----------
     scores : array, shape (trials,)
     same : array of bool, shape (trials,), True for trials of one speaker
-    weights : array, shape (resamples, trials)
+    weights : array, shape (resamples, owners)
+    owner : array of int, shape (trials,), optional
+        Whose weight each trial has; its own where not given.
 
     Returns
     -------
     array, shape (resamples,), in [0, 1]; NaN where a side has no weight.
     """
-    _, tie = np.unique(scores, return_inverse=True)
-    ties = int(tie.max()) + 1
-    own = np.cumsum(_per_value(weights * same, tie, ties), axis=1)
-    other = np.cumsum(_per_value(weights * ~same, tie, ties), axis=1)
+    ranked = _Ranked.of(scores, same, owner)
+    return _by_pieces(lambda some: _crossing(*ranked.sides(some)), weights, len(scores))
+
+
+def _crossing(own: Floats, other: Floats) -> Floats:
+    """The equal error rate, given both sides' weights in rising order of score."""
+    own, other = np.cumsum(own, axis=1), np.cumsum(other, axis=1)
     defined = (own[:, -1] > 0) & (other[:, -1] > 0)
-    zero = np.zeros((len(weights), 1))
+    zero = np.zeros((len(own), 1))
     with np.errstate(invalid="ignore", divide="ignore"):
         rejection = np.hstack([zero, own / own[:, -1:]])
         acceptance = 1 - np.hstack([zero, other / other[:, -1:]])
     gap = rejection - acceptance  # rises from -1 to 1
     after = np.argmax(gap >= 0, axis=1)
-    rows = np.arange(len(weights))
+    rows = np.arange(len(own))
     before = np.maximum(after - 1, 0)
     step = gap[rows, after] - gap[rows, before]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -239,9 +252,32 @@ def equal_error_rate(scores: Floats, same: npt.NDArray[np.bool_], weights: Float
     return np.where(defined, rate, np.nan)
 
 
-def _per_value(weights: Floats, tie: Ints, ties: int) -> Floats:
-    """Weights summed over equal scores, shape (resamples, ties), in rising order of score."""
-    order = np.argsort(tie, kind="stable")
-    starts = np.searchsorted(tie[order], np.arange(ties))
-    summed: Floats = np.add.reduceat(weights[:, order], starts, axis=1)
-    return summed
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Clips in rising order of score: whose each is, its side, and where each score begins."""
+
+    owner: Ints
+    positive: Bools
+    starts: Ints
+
+    @classmethod
+    def of(cls, scores: Floats, positive: Bools, owner: Ints | None) -> _Ranked:
+        """The clips of these scores, in any order; equal scores share a place."""
+        order = np.argsort(scores, kind="stable")
+        rising = scores[order]
+        starts = np.flatnonzero(np.concatenate([[True], rising[1:] != rising[:-1]]))
+        return cls(order if owner is None else owner[order], positive[order], starts)
+
+    def sides(self, weights: Floats) -> tuple[Floats, Floats]:
+        """Weights of both sides summed over equal scores, each of shape (resamples, scores)."""
+        each = weights[:, self.owner]
+        above: Floats = np.add.reduceat(each * self.positive, self.starts, axis=1)
+        below: Floats = np.add.reduceat(each * ~self.positive, self.starts, axis=1)
+        return above, below
+
+
+def _by_pieces(statistic: Statistic, weights: Floats, clips: int) -> Floats:
+    """`statistic` of a few resamples at a time: with all, memory would grow with their product."""
+    rows = max(1, PIECE // clips)
+    pieces = (weights[first : first + rows] for first in range(0, len(weights), rows))
+    return np.concatenate([statistic(piece) for piece in pieces])

@@ -31,6 +31,7 @@ def compare(
     centre: Tensor,
     *,
     enrolment: int,
+    trial_clips: int | None,
     impostors: int | None,
     seed: int,
 ) -> list[Comparison]:
@@ -45,6 +46,9 @@ def compare(
     enrolment : int
         Clips per enrolled speaker, drawn at random; a speaker without a clip beyond them is
         left out.
+    trial_clips : int or None
+        So many of the other clips are compared, drawn at random; all where there are no more, or
+        None is given.
     impostors : int or None
         Each trial clip is compared with its own speaker and with so many others, drawn at random;
         with all where there are no more, or None is given.
@@ -59,13 +63,18 @@ def compare(
     enrolled: dict[str, Tensor] = {}
     trials: list[int] = []
     centred = functional.normalize(vectors.double() - centre.double(), dim=1)
-    for speaker in sorted(set(speakers)):
-        own = rng.permutation([p for p, name in enumerate(speakers) if name == speaker])
+    clips: dict[str, list[int]] = {}
+    for position, speaker in enumerate(speakers):
+        clips.setdefault(speaker, []).append(position)
+    for speaker in sorted(clips):
+        own = rng.permutation(clips[speaker])
         if len(own) > enrolment:
             enrolled[speaker] = centred[own[:enrolment]].mean(dim=0)
             trials.extend(own[enrolment:].tolist())
     if len(enrolled) < 2:  # noqa: PLR2004
         return []
+    if trial_clips is not None and trial_clips < len(trials):
+        trials = rng.choice(trials, trial_clips, replace=False).tolist()
     voices = functional.normalize(torch.stack(list(enrolled.values())), dim=1)
     names = list(enrolled)
     places = {name: place for place, name in enumerate(names)}

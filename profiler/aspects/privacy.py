@@ -169,7 +169,8 @@ def _auc(table: Table) -> Statistic:
             area_under_roc(
                 table.probabilities[rows, 1],
                 table.truth[rows] == 1,
-                weights[:, table.speaker[rows]],
+                weights,
+                table.speaker[rows],
             )
             for rows in cells
         ]
@@ -205,7 +206,7 @@ def _eer(
     ]
 
     def statistic(weights: Floats) -> Floats:
-        rates = [equal_error_rate(score, same, weights[:, own]) for score, same, own in arrays]
+        rates = [equal_error_rate(score, same, weights, own) for score, same, own in arrays]
         return mean_of_defined(np.stack(rates, axis=-1))
 
     strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in speakers]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import audmetric
 import numpy as np
 import pytest
@@ -9,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from profiler import statistics
 from profiler.statistics import (
     Estimate,
+    Floats,
     accuracy,
     area_under_roc,
     bootstrap,
@@ -90,6 +94,21 @@ def test_weights_count_like_repeated_clips(rows: list[tuple[int, bool, int]]) ->
             np.repeat(scores, times), np.repeat(side, times), np.ones((1, times.sum()))
         )
         assert weighted[0] == pytest.approx(repeated[0])
+
+
+@pytest.mark.parametrize("figure", [area_under_roc, equal_error_rate])
+def test_many_resamples_go_by_in_pieces(
+    figure: Callable[..., Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the pieces, each resample has the figure it has alone; owners spread weights."""
+    rng = np.random.default_rng(0)
+    scores, side = rng.integers(0, 30, 200).astype(float), rng.random(200) < 0.3
+    owner, weights = rng.integers(0, 7, 200), rng.integers(0, 3, (50, 7)).astype(float)
+    at_once = figure(scores, side, weights, owner)
+    alone = [figure(scores, side, row[None][:, owner])[0] for row in weights]
+    monkeypatch.setattr(statistics, "PIECE", 1000)
+    assert np.array_equal(figure(scores, side, weights, owner), at_once)
+    assert at_once == pytest.approx(alone)
 
 
 def test_equal_error_rate_of_two_normals_is_the_closed_form() -> None:

@@ -13,7 +13,7 @@ from profiler.aspects.privacy import privacy
 from profiler.aspects.safety import safety
 from profiler.aspects.tables import Table
 from profiler.probes import logistic_regression
-from profiler.voices import compare
+from profiler.voices import Comparison, compare
 from profiles_db.measurement import Measurement
 from profiles_db.records import AttackOutcome, Prediction, Task, Trial
 from tests.profiler.aspects.rows import (
@@ -191,13 +191,38 @@ def _voices(spread: float) -> tuple[torch.Tensor, list[str]]:
     return torch.cat(vectors), [str(s) for s in range(6) for _ in range(20)]
 
 
+def _compared(
+    vectors: torch.Tensor,
+    speakers: list[str],
+    *,
+    enrolment: int = 5,
+    trial_clips: int | None = None,
+    impostors: int | None = None,
+) -> list[Comparison]:
+    return compare(
+        vectors,
+        speakers,
+        vectors.mean(dim=0),
+        enrolment=enrolment,
+        trial_clips=trial_clips,
+        impostors=impostors,
+        seed=0,
+    )
+
+
 @pytest.mark.parametrize(("spread", "low", "high"), [(0.05, 0.0, 0.01), (50.0, 0.4, 0.6)])
 def test_distinct_voices_are_recognised_and_noise_is_not(
     spread: float, low: float, high: float
 ) -> None:
     vectors, speakers = _voices(spread)
     comparisons = compare(
-        vectors, speakers, vectors.mean(dim=0), enrolment=5, impostors=None, seed=0
+        vectors,
+        speakers,
+        vectors.mean(dim=0),
+        enrolment=5,
+        trial_clips=None,
+        impostors=None,
+        seed=0,
     )
     assert len(comparisons) == 6 * 15 * 6
     trials = [
@@ -216,11 +241,28 @@ def test_distinct_voices_are_recognised_and_noise_is_not(
 def test_speakers_without_trial_clips_are_left_out() -> None:
     vectors, speakers = _voices(1.0)
     assert (
-        compare(vectors, speakers, vectors.mean(dim=0), enrolment=20, impostors=None, seed=0) == []
+        compare(
+            vectors,
+            speakers,
+            vectors.mean(dim=0),
+            enrolment=20,
+            trial_clips=None,
+            impostors=None,
+            seed=0,
+        )
+        == []
     )
     lone = [p for p, s in enumerate(speakers) if s == "0"]
     assert (
-        compare(vectors[lone], ["0"] * 20, vectors.mean(dim=0), enrolment=5, impostors=None, seed=0)
+        compare(
+            vectors[lone],
+            ["0"] * 20,
+            vectors.mean(dim=0),
+            enrolment=5,
+            trial_clips=None,
+            impostors=None,
+            seed=0,
+        )
         == []
     )
 
@@ -228,10 +270,9 @@ def test_speakers_without_trial_clips_are_left_out() -> None:
 def test_impostors_are_drawn_and_the_own_speaker_is_always_there() -> None:
     """A sample of the comparisons, of the same scores; the same on every call."""
     vectors, speakers = _voices(1.0)
-    arguments = (vectors, speakers, vectors.mean(dim=0))
-    every = compare(*arguments, enrolment=5, impostors=None, seed=0)
-    some = compare(*arguments, enrolment=5, impostors=2, seed=0)
-    assert some == compare(*arguments, enrolment=5, impostors=2, seed=0)
+    every = _compared(vectors, speakers)
+    some = _compared(vectors, speakers, impostors=2)
+    assert some == _compared(vectors, speakers, impostors=2)
     scores = {(one.position, one.claimed): one.score for one in every}
     for one in some:
         assert one.score == pytest.approx(scores[one.position, one.claimed], abs=1e-12)
@@ -242,4 +283,16 @@ def test_impostors_are_drawn_and_the_own_speaker_is_always_there() -> None:
     assert all(len(own) == 3 and speakers[position] in own for position, own in claims.items())
     drawn = {name for position, own in claims.items() for name in own - {speakers[position]}}
     assert drawn == set(speakers)
-    assert compare(*arguments, enrolment=5, impostors=5, seed=0) == every
+    assert _compared(vectors, speakers, impostors=5) == every
+
+
+def test_trials_are_drawn_of_all_speakers_with_the_scores_that_they_have() -> None:
+    vectors, speakers = _voices(1.0)
+    every, some = _compared(vectors, speakers), _compared(vectors, speakers, trial_clips=40)
+    assert {one.position for one in some} < {one.position for one in every}
+    assert len({one.position for one in some}) == 40
+    assert {speakers[one.position] for one in some} == set(speakers)
+    assert {(one.position, one.claimed, one.score) for one in some} < {
+        (one.position, one.claimed, one.score) for one in every
+    }
+    assert _compared(vectors, speakers, trial_clips=90) == every
