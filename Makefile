@@ -45,7 +45,7 @@ bench: install-test
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny
 	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny --reference-attack
-	$(BIN)/python -m benchmarks.profile --backbone wavlm_base_plus --clips 120 --rounds 1 --reference-attack
+	$(BIN)/python -m benchmarks.profile --backbone wavlm_base_plus --clips 120 --reference-attack
 
 install: $(VENV)/.installed
 

@@ -16,7 +16,7 @@ process with all its threads; a chooses its own workers, whose imports run besid
 own, as they do in the command. Left out of a: latency and memory of the device, which are measured
 for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
 profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
-leaves FGSM and noise at that one ratio.
+leaves FGSM and noise at that one ratio. `--device cuda` measures everything on a GPU.
 """
 
 from __future__ import annotations
@@ -38,12 +38,14 @@ from benchmarks.tree_memory import tree_memory
 from profiler.audio import load_clip
 from profiler.bench import Bench
 from profiler.cache_home import cache_home
+from profiler.costs.device import describe
 from profiler.engines.choose import Choice
 from profiler.execute import execute
 from profiler.features import Clip, FeatureCache
 from profiler.fold_attack import attack, pgd_targets
 from profiler.fold_heads import train_heads
 from profiler.heads import Head
+from profiler.machine import pick_device
 from profiler.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -112,7 +114,7 @@ def _profile(
 ) -> tuple[float, Mapping[str, float], Workshop]:
     """All jobs of a profile with its cache in `folder`: seconds, those by stage, the workshop."""
     backbone = spec.load()
-    run = describe_run(study, backbone, torch.device("cpu"))
+    run = describe_run(study, backbone, torch.device(spec.device))
     plan = Plan(
         run=run.run,
         spec=spec,
@@ -142,7 +144,7 @@ def _wave(path: Path, protocol: Protocol) -> Tensor:
 @torch.no_grad()
 def _forward(shop: Workshop, waves: Sequence[Tensor]) -> None:
     for wave in waves:
-        shop.backbone.hidden_states(wave)
+        shop.backbone.hidden_states(wave.to(shop.plan.spec.device))
 
 
 def _train(bench: Bench, study: Study, folder: Path) -> list[tuple[FoldResult, Head]]:
@@ -183,6 +185,8 @@ def _passes(study: Study) -> int:
 def _timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -202,21 +206,23 @@ def main() -> None:
     parser.add_argument("--dataset", default="demo")
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--reference-attack", action="store_true")
     chosen = parser.parse_args()
     protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
-    Choice().prepare([chosen.backbone], torch.device("cpu"))
+    device = pick_device(chosen.device)
+    Choice().prepare([chosen.backbone], device)
     study = _study(chosen.dataset, chosen.data_root, protocol, chosen.clips)
     rounds = []
     for _ in range(chosen.rounds):
         with tempfile.TemporaryDirectory() as folder:
-            spec = BackboneSpec(chosen.backbone, "random", 0, "cpu")
+            spec = BackboneSpec(chosen.backbone, "random", 0, device.type)
             rounds.append(measure(spec, study, Path(folder)))
     attacks = "FGSM and noise at one ratio" if chosen.reference_attack else "all attacks"
     print(
         f"{chosen.backbone}, random weights, {len(study.clips)} clips of {study.corpus.name}, "
         f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, "
-        f"{torch.get_num_threads()} threads, medians of {chosen.rounds} rounds"
+        f"{describe(device)}, medians of {chosen.rounds} rounds"
     )
     for name in rounds[0]:
         values = [one[name] for one in rounds]
