@@ -11,6 +11,7 @@ from advisor.decision import Decision
 from advisor.findings import Sentence, Topic
 from advisor.judgement import Judgement
 from advisor.records import Candidate, Method, Relaxation
+from advisor.uncertainty import LEVEL
 from advisor.why_not import blocked_text, why
 from advisor.wording import listed, share, title_of
 
@@ -93,14 +94,18 @@ def _ties(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
         return
     chosen, others = judgement.titles[decision.choice], decision.tie_groups[0][1:]
     if others:
-        parts = [f"{judgement.titles[o]} ({share(decision.beats[o])} of the draws)" for o in others]
+        shares = [share(decision.beats[o], missed=LEVEL) for o in others]
+        parts = [
+            f"{judgement.titles[o]} ({own} of the draws)"
+            for o, own in zip(others, shares, strict=True)
+        ]
         text = (
             f"The evidence cannot tell {chosen} apart from {listed(parts)}, which it scores above."
         )
     else:
         rivals = [judgement.titles[name] for name in judgement.eligible[1:]]
         whom = rivals[0] if len(rivals) == 1 else "each of the others"
-        text = f"{chosen} scores above {whom} in at least 95 % of the draws."
+        text = f"{chosen} scores above {whom} in at least {share(LEVEL)} of the draws."
     yield Sentence("tie", decision.choice, text)
 
 

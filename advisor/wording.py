@@ -20,15 +20,21 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def share(value: float) -> str:
+def share(value: float, *, missed: float | None = None) -> str:
     """A probability or weight in percent; never rounded to a certainty that it is not.
+
+    Nor is it rounded up to the level `missed`, which it lies below.
 
     Examples
     --------
     >>> share(0.632), share(0.9999), share(1.0), share(0.0001)
     ('63 %', 'over 99 %', '100 %', 'under 1 %')
+    >>> share(0.9497, missed=0.95), share(0.93, missed=0.95)
+    ('under 95 %', '93 %')
     """
     percent = 100 * value
+    if missed is not None and round(percent) >= 100 * missed:
+        return f"under {100 * missed:.0f} %"
     if 0 < percent < 1:
         return "under 1 %"
     if 99 < percent < 100:  # noqa: PLR2004
