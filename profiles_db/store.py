@@ -39,6 +39,9 @@ _ROWS: Final[dict[type[Any], str]] = {
 }
 _DETAIL_TABLES: Final = (*_ROWS.values(), "fold_results", "measurements")
 
+_AT_A_TIME: Final = 10_000
+"""Rows that are fetched together."""
+
 Row = TypeVar("Row", Prediction, AttackOutcome, Trial, Epoch, LayerWeight)
 
 
@@ -144,15 +147,27 @@ class Store:
     # Reading
 
     def rows(self, run: str, kind: type[Row]) -> list[Row]:
-        """All rows of one kind of `run`, in the order of seed, fold and insertion."""
+        """All rows of one kind of `run`, in the order of seed, fold and insertion.
+
+        Equal texts are one object: most rows repeat a few names.
+        """
         names: list[str] = [field.name for field in dataclasses.fields(kind)]
+        texts: dict[Any, Any] = {}
+        rows: list[Row] = []
         columns = ", ".join(names)
         with self._file.transaction() as connection:
             found = connection.execute(
                 f"SELECT {columns} FROM {_ROWS[kind]} WHERE run = ? ORDER BY seed, fold, rowid",  # noqa: S608
                 [run],
-            ).fetchall()
-        return [kind(*(frozen(value) for value in row)) for row in found]
+            )
+            while some := found.fetchmany(_AT_A_TIME):
+                rows += [
+                    kind(
+                        *(texts.setdefault(v, v) if isinstance(v, str) else frozen(v) for v in row)
+                    )
+                    for row in some
+                ]
+        return rows
 
     def seconds(self, run: str) -> dict[tuple[int, int], dict[str, float]]:
         """Seconds per stage of each stored (seed, fold)."""
