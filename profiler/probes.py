@@ -32,9 +32,11 @@ def logistic_regression(train: Tensor, targets: Tensor, test: Tensor, *, classes
     >>> logistic_regression(x, y, torch.tensor([[3.0]]), classes=2).argmax().item()
     1
     """
-    mean, spread = train.double().mean(dim=0), train.double().std(dim=0, correction=0)
+    # In place: of a large corpus one copy is enough.
+    inputs = train.detach().to(torch.float64, copy=True)
+    mean, spread = inputs.mean(dim=0), inputs.std(dim=0, correction=0)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
-    inputs = (train.double() - mean) / spread
+    inputs.sub_(mean).div_(spread)
     weight = torch.zeros(classes, train.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS(
