@@ -15,6 +15,7 @@ from torch import Tensor
 from profiler.batching import Batch, chunks, epoch_order, rounds
 from profiler.heads import Head
 from profiler.learner import Learner
+from profiler.machine import HEAP
 from profiler.mixing import Clips, Packing, mix, mix_gradients
 from profiler.states import States
 
@@ -144,6 +145,7 @@ def embed(
         for index, packing, frames in zip(ready, packings, mixed, strict=True):
             rows = heads[index][0].embed(frames, packing.lengths).cpu()
             found[index] |= zip(packing.positions, rows, strict=True)
+        HEAP.tidy()
     return [
         torch.stack([rows[position] for position in positions])
         for rows, (_, positions) in zip(found, heads, strict=True)
