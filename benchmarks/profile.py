@@ -23,8 +23,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
+import json
 import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -198,6 +202,31 @@ def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> S
     return dataclasses.replace(study, clips=chosen)
 
 
+def _round(chosen: argparse.Namespace) -> dict[str, float]:
+    """Measure once, and say on what."""
+    protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
+    device = pick_device(chosen.device)
+    Choice().prepare([chosen.backbone], device)
+    importlib.import_module("torch._dynamo")  # which workers have, and d would load while timed
+    study = _study(chosen.dataset, chosen.data_root, protocol, chosen.clips)
+    attacks = "FGSM and noise at one ratio" if chosen.reference_attack else "all attacks"
+    sys.stderr.write(
+        f"{chosen.backbone}, random weights, {len(study.clips)} clips of {study.corpus.name}, "
+        f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, {describe(device)}\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        spec = BackboneSpec(chosen.backbone, "random", 0, device.type)
+        return measure(spec, study, Path(folder))
+
+
+def _in_a_process(arguments: Sequence[str]) -> dict[str, float]:
+    """One round; in a process of its own, so that none holds what an earlier one left."""
+    command = [sys.executable, "-m", "benchmarks.profile", "--one", *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def main() -> None:
     """Measure one backbone and print times, ratios and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -208,22 +237,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--reference-attack", action="store_true")
+    parser.add_argument("--one", action="store_true", help="one round, as JSON")
     chosen = parser.parse_args()
-    protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
-    device = pick_device(chosen.device)
-    Choice().prepare([chosen.backbone], device)
-    study = _study(chosen.dataset, chosen.data_root, protocol, chosen.clips)
-    rounds = []
-    for _ in range(chosen.rounds):
-        with tempfile.TemporaryDirectory() as folder:
-            spec = BackboneSpec(chosen.backbone, "random", 0, device.type)
-            rounds.append(measure(spec, study, Path(folder)))
-    attacks = "FGSM and noise at one ratio" if chosen.reference_attack else "all attacks"
-    print(
-        f"{chosen.backbone}, random weights, {len(study.clips)} clips of {study.corpus.name}, "
-        f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, "
-        f"{describe(device)}, medians of {chosen.rounds} rounds"
-    )
+    if chosen.one:
+        print(json.dumps(_round(chosen)))
+        return
+    rounds = [_in_a_process(sys.argv[1:]) for _ in range(chosen.rounds)]
+    print(f"  medians of {chosen.rounds} rounds")
     for name in rounds[0]:
         values = [one[name] for one in rounds]
         spread = f"({min(values):.2f} to {max(values):.2f})"
