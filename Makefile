@@ -2,6 +2,7 @@
 #   make demo   install, profile the built-in corpus, choose a backbone, write a report
 #   make test   install, lint, type-check, test
 # VENV names the environment; uv is used where it is installed, else venv and pip.
+# `make bench CORPUS="--dataset ravdess --data-root PATH"` times profiles of real speech.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -43,9 +44,9 @@ bench: install-test
 	$(BIN)/python -m benchmarks.advise
 	$(BIN)/python -m benchmarks.database
 	$(BIN)/python -m benchmarks.memory
-	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny
-	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny --reference-attack
-	$(BIN)/python -m benchmarks.profile --backbone wavlm_base_plus --clips 120 --reference-attack
+	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny $(CORPUS)
+	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny --reference-attack $(CORPUS)
+	$(BIN)/python -m benchmarks.profile --backbone wavlm_base_plus --clips 120 --reference-attack $(CORPUS)
 
 install: $(VENV)/.installed
 

@@ -1,7 +1,7 @@
 """What a profile costs above the arithmetic it cannot avoid, and below the reference's schedule.
 
 Run it with `make bench`, or `python -m benchmarks.profile --backbone whisper_tiny --clips 240`. On
-the same clips of the built-in corpus, in one run:
+the same clips of the built-in corpus (or another, with `--dataset` and `--data-root`), in one run:
 
     a  a full profile, from an empty cache (all aspects, all folds and epochs)
     b  the bare forward passes of the clips through the backbone
@@ -16,7 +16,9 @@ process with all its threads; a chooses its own workers, whose imports run besid
 own, as they do in the command. Left out of a: latency and memory of the device, which are measured
 for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
 profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
-leaves FGSM and noise at that one ratio. `--device cuda` measures everything on a GPU.
+leaves FGSM and noise at that one ratio. e holds the same attacks as a, so e / a stays below e / c:
+the more clips are classified right, and so attacked, the lower. `--device cuda` measures everything
+on a GPU.
 """
 
 from __future__ import annotations
