@@ -16,8 +16,8 @@ process with all its threads; a chooses its own workers, whose imports run besid
 own, as they do in the command. Left out of a: latency and memory of the device, which are measured
 for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
 profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
-leaves FGSM and noise at that one ratio. e holds the same attacks as a, so e / a stays below e / c:
-the more clips are classified right, and so attacked, the lower. `--device cuda` measures everything
+leaves FGSM and noise at that one ratio. e holds the same attacks as a: the more
+clips are classified right, and so attacked, the lower is e / a. `--device cuda` measures everything
 on a GPU.
 """
 
@@ -204,29 +204,29 @@ def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> S
     return dataclasses.replace(study, clips=chosen)
 
 
-def _round(chosen: argparse.Namespace) -> dict[str, float]:
-    """Measure once, and say on what."""
+def _round(chosen: argparse.Namespace) -> tuple[str, dict[str, float]]:
+    """On what was measured, and what."""
     protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
     device = pick_device(chosen.device)
     Choice().prepare([chosen.backbone], device)
     importlib.import_module("torch._dynamo")  # which workers have, and d would load while timed
     study = _study(chosen.dataset, chosen.data_root, protocol, chosen.clips)
     attacks = "FGSM and noise at one ratio" if chosen.reference_attack else "all attacks"
-    sys.stderr.write(
+    on = (
         f"{chosen.backbone}, random weights, {len(study.clips)} clips of {study.corpus.name}, "
-        f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, {describe(device)}\n"
+        f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, {describe(device)}"
     )
     with tempfile.TemporaryDirectory() as folder:
         spec = BackboneSpec(chosen.backbone, "random", 0, device.type)
-        return measure(spec, study, Path(folder))
+        return on, measure(spec, study, Path(folder))
 
 
-def _in_a_process(arguments: Sequence[str]) -> dict[str, float]:
+def _in_a_process(arguments: Sequence[str]) -> tuple[str, dict[str, float]]:
     """One round; in a process of its own, so that none holds what an earlier one left."""
     command = [sys.executable, "-m", "benchmarks.profile", "--one", *arguments]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    on, found = json.loads(done.stdout.splitlines()[-1])
+    return on, found
 
 
 def main() -> None:
@@ -244,8 +244,9 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(_round(chosen)))
         return
-    rounds = [_in_a_process(sys.argv[1:]) for _ in range(chosen.rounds)]
-    print(f"  medians of {chosen.rounds} rounds")
+    told = [_in_a_process(sys.argv[1:]) for _ in range(chosen.rounds)]
+    rounds = [found for _, found in told]
+    print(f"{told[0][0]}, medians of {chosen.rounds} rounds")
     for name in rounds[0]:
         values = [one[name] for one in rounds]
         spread = f"({min(values):.2f} to {max(values):.2f})"

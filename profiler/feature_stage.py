@@ -27,7 +27,7 @@ AHEAD: Final = 2
 
 
 def make_features(
-    shop: Workshop, engine: Engine, progress: Progress, *, needed: bool = True
+    shop: Workshop, engine: Engine, progress: Progress, *, needed: bool
 ) -> dict[str, str]:
     """Fill the cache; returns the clips that cannot be used, with the reason.
 

@@ -48,8 +48,8 @@ def hidden_states(backbone: Backbone, waveform: Tensor, precision: Precision) ->
 def settle(device: torch.device) -> None:
     """Let a GPU compute as a CPU does, for this whole process: in full float32, always the same.
 
-    cuDNN would round the factors of convolutions and recurrences to TF32's ten bits, which is as
-    loud as the attacks, and choose algorithms whose sums come out differently from run to run.
+    cuDNN would round the factors of convolutions and recurrences to TF32's ten bits, and choose
+    algorithms whose sums come out differently from run to run.
     """
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False

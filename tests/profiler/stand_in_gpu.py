@@ -26,6 +26,17 @@ _INDEXED: Final = {_aten.index.Tensor, _aten.index_put.default, _aten.index_put_
 """Operators that take indices from the CPU, as CUDA's do."""
 
 
+def _dispatched(
+    _receiver: Any,
+    func: Any,
+    _types: Sequence[type],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+) -> Any:
+    """What torch calls for every operator, on the class of a tensor or on a mode."""
+    return _run(func, args, kwargs or {})
+
+
 class GpuTensor(Tensor):
     """A tensor on the device; `held` has its values."""
 
@@ -47,15 +58,7 @@ class GpuTensor(Tensor):
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
-    @classmethod
-    def __torch_dispatch__(  # type: ignore[override]
-        cls,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return _run(func, args, kwargs or {})
+    __torch_dispatch__ = classmethod(_dispatched)  # type: ignore[assignment]
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
@@ -86,14 +89,7 @@ def stand_in_gpu() -> Iterator[None]:
 class _Everywhere(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees the operators that no tensor of the device takes part in, such as a move to it."""
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        return _run(func, args, kwargs or {})
+    __torch_dispatch__ = _dispatched
 
 
 class _Named(TorchFunctionMode):

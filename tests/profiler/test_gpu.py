@@ -67,10 +67,10 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     monkeypatch.setattr(run, "measure_costs", lambda *_: [])
-    cudnn = torch.backends.cudnn
-    settings = cudnn.allow_tf32, cudnn.deterministic
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    settings = cudnn.allow_tf32, cudnn.deterministic, matmul.allow_tf32
     yield
-    cudnn.allow_tf32, cudnn.deterministic = settings
+    cudnn.allow_tf32, cudnn.deterministic, matmul.allow_tf32 = settings
     torch.set_num_threads(before)
 
 
@@ -189,8 +189,9 @@ def test_training_on_a_gpu_goes_on_from_kept_states(
 
 
 def test_a_backbone_on_a_gpu_computes_in_full_float32(gpu: Gpu) -> None:
-    """TF32 rounds to ten bits, which is as loud as the attacks; cuDNN allows it unasked."""
+    """TF32 rounds factors to ten bits; cuDNN allows it unasked."""
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = True, False
+    torch.backends.cuda.matmul.allow_tf32 = True
     load("fbank")
     assert torch.backends.cudnn.allow_tf32
     with gpu():

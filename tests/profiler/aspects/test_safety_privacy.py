@@ -215,15 +215,7 @@ def test_distinct_voices_are_recognised_and_noise_is_not(
     spread: float, low: float, high: float
 ) -> None:
     vectors, speakers = _voices(spread)
-    comparisons = compare(
-        vectors,
-        speakers,
-        vectors.mean(dim=0),
-        enrolment=5,
-        trial_clips=None,
-        impostors=None,
-        seed=0,
-    )
+    comparisons = _compared(vectors, speakers)
     assert len(comparisons) == 6 * 15 * 6
     trials = [
         Trial(0, 1, "backbone", f"u{c.position}", speakers[c.position], c.claimed, c.score)
@@ -240,31 +232,9 @@ def test_distinct_voices_are_recognised_and_noise_is_not(
 
 def test_speakers_without_trial_clips_are_left_out() -> None:
     vectors, speakers = _voices(1.0)
-    assert (
-        compare(
-            vectors,
-            speakers,
-            vectors.mean(dim=0),
-            enrolment=20,
-            trial_clips=None,
-            impostors=None,
-            seed=0,
-        )
-        == []
-    )
+    assert _compared(vectors, speakers, enrolment=20) == []
     lone = [p for p, s in enumerate(speakers) if s == "0"]
-    assert (
-        compare(
-            vectors[lone],
-            ["0"] * 20,
-            vectors.mean(dim=0),
-            enrolment=5,
-            trial_clips=None,
-            impostors=None,
-            seed=0,
-        )
-        == []
-    )
+    assert _compared(vectors[lone], ["0"] * 20) == []
 
 
 def test_impostors_are_drawn_and_the_own_speaker_is_always_there() -> None:
