@@ -1,12 +1,13 @@
 # Two commands for a fresh machine:
 #   make demo   install, profile the built-in corpus, choose a backbone, write a report
-#   make test   install, lint, type-check, test
+#   make test   install, lint, type-check, test, build the documentation
 # VENV names the environment; uv is used where it is installed, else venv and pip.
 # `make bench CORPUS="--dataset ravdess --data-root PATH"` times profiles of real speech.
 
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= out
+SITE ?= site
 BIN = $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 LOCK = requirements.lock
@@ -19,7 +20,7 @@ CREATE = $(PYTHON) -m venv $(VENV)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(LOCK)
 endif
 
-.PHONY: demo test lint types tests bench install install-test lock clean
+.PHONY: demo test lint types tests docs bench install install-test lock clean
 
 demo: install
 	mkdir -p $(OUT)
@@ -28,7 +29,7 @@ demo: install
 	@echo "The trust profile is in $(OUT)/demo.duckdb (trustser profiles show fbank --db $(OUT)/demo.duckdb)."
 	@echo "Open the report in a browser: $(abspath $(OUT))/edge.html"
 
-test: install-test lint types tests
+test: install-test lint types tests docs
 
 lint:
 	$(BIN)/ruff format --check .
@@ -39,6 +40,9 @@ types:
 
 tests:
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile --doctest-modules trustser profiler profiles_db advisor reports tests
+
+docs: install-test
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir $(abspath $(SITE))
 
 bench: install-test
 	$(BIN)/python -m benchmarks.advise
@@ -59,11 +63,11 @@ $(VENV)/.installed: pyproject.toml $(LOCK)
 
 $(VENV)/.installed-test: pyproject.toml $(LOCK)
 	$(CREATE)
-	$(INSTALL) --editable '.[profile,ray,test]'
+	$(INSTALL) --editable '.[profile,ray,test,docs]'
 	touch $@ $(VENV)/.installed
 
 lock:
 	$(UV) pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --output-file $(LOCK)
 
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(OUT) $(SITE)

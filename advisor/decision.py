@@ -61,6 +61,8 @@ class Decision:
     hash : str
         SHA-256 over the canonical JSON of all the rest.
 
+    Notes
+    -----
     The other fields are described with their records in `advisor.findings` and
     `advisor.records`.
     """
