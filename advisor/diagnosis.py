@@ -17,8 +17,8 @@ from advisor.language import (
     ScaleSpec,
     ScenarioSpec,
 )
-from advisor.located_yaml import Node, problem_at
 from profiles_db.errors import ScenarioError
+from profiles_db.located_yaml import Node, problem_at
 
 _MODELS: Final[dict[str, type[BaseModel]]] = {
     "evidence": EvidenceSpec,

@@ -12,9 +12,15 @@ from pydantic import ValidationError
 
 from advisor.diagnosis import diagnose
 from advisor.language import ScenarioSpec
-from advisor.located_yaml import MOST_BYTES, MOST_PROBLEMS, Node, problem_at, read_tree
 from advisor.records import ScenarioText
 from profiles_db.errors import ScenarioError
+from profiles_db.located_yaml import (
+    MOST_PROBLEMS,
+    Node,
+    problem_at,
+    read_document,
+    read_tree,
+)
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "scenarios"
 """Folder of the scenarios that ship with the program, which go by name too."""
@@ -78,7 +84,7 @@ def load_scenario(source: str | Path) -> Scenario:
     {'macs': 5000000000.0}
     """
     path = _find(str(source))
-    return _load(_Source(str(path), read_text(path)), _open_file)
+    return _load(_Source(str(path), read_document(path)), _open_file)
 
 
 def parse_scenario(texts: tuple[ScenarioText, ...]) -> Scenario:
@@ -101,32 +107,6 @@ def parse_scenario(texts: tuple[ScenarioText, ...]) -> Scenario:
     return _load(next(sources), open_next)
 
 
-def read_text(path: Path) -> str:
-    """The text of a regular file of at most 1 MB in UTF-8.
-
-    Raises
-    ------
-    ScenarioError
-        It is none of that.
-    """
-    where = str(path)
-    if not path.is_file():
-        raise ScenarioError("no such file", where=where)
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise ScenarioError(f"cannot be read ({error.strerror})", where=where) from error
-    if len(content) > MOST_BYTES:
-        raise ScenarioError("more than 1 MB", where=where, rule="at most 1 MB")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ScenarioError(
-            f"byte {error.start} is not UTF-8", where=where, rule="scenarios are UTF-8 text"
-        ) from error
-
-
 def _find(source: str) -> Path:
     path = Path(source)
     if path.is_file():
@@ -134,6 +114,8 @@ def _find(source: str) -> Path:
     names = shipped_names()
     if source in names:
         return SHIPPED / f"{source}.yaml"
+    if path.exists():
+        return path  # a folder, pipe or device: reading it says so
     near = get_close_matches(source, names, n=1)
     raise ScenarioError(
         "no such file or shipped scenario",
@@ -156,7 +138,7 @@ def _open_file(reference: Node, child: _Source) -> _Source:
         path = SHIPPED / f"{named}.yaml"
     if not path.is_file():
         raise problem_at(reference.mark, f"no file {path}", rule="extends names a file")
-    return _Source(str(path), read_text(path))
+    return _Source(str(path), read_document(path))
 
 
 def _load(first: _Source, open_base: _Opener) -> Scenario:

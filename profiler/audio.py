@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import math
 import os
-import stat
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from profiler.protocol import SAMPLE_RATE
 from profiles_db.errors import AudioError, MissingExtraError
+from profiles_db.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +39,6 @@ _FULL_SCALE: Final = 1.0 - 2.0**-7
 
 QUIETEST: Final = 2.0**-23
 """Peak to peak, one step of a 24-bit file: what stays below it is silence."""
-_OPEN_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Without O_NONBLOCK, opening a pipe that nobody writes would wait for ever."""
 
 Samples = NDArray[np.float32]
 Reason = Literal["missing", "unreadable", "empty", "short", "invalid", "silent"]
@@ -120,7 +118,7 @@ def read_clip(
     min_samples: int = MIN_SAMPLES,
 ) -> Clip:
     """As `load_clip`, with what the file says of itself; the same errors."""
-    with open_regular(path) as handle:
+    with open_clip(path) as handle:
         clip = _decode(handle, str(path), seconds)
     wanted = round(seconds * sample_rate)
     samples = _resample(clip.samples, clip.rate, sample_rate)[:wanted]
@@ -152,22 +150,18 @@ def audio_digest(samples: Samples) -> str:
 
 def file_digest(path: Path) -> str:
     """``sha256:`` over the bytes of a file; AudioError where it cannot be read."""
-    with open_regular(path) as handle:
+    with open_clip(path) as handle:
         return f"sha256:{hashlib.file_digest(handle, 'sha256').hexdigest()}"
 
 
-def open_regular(path: Path) -> BufferedReader:
+def open_clip(path: Path) -> BufferedReader:
     """Open a regular file; pipes, devices, folders and symlink loops are AudioErrors."""
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
-    except (OSError, ValueError) as error:
+        return open_regular(path)
+    except OSError as error:
         kind: Reason = "missing" if isinstance(error, FileNotFoundError) else "unreadable"
-        text = error.strerror if isinstance(error, OSError) else str(error)
+        text = error.strerror or str(error)
         raise ClipError(kind, f"cannot be opened: {text}", where=str(path)) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ClipError("unreadable", "not a regular file", where=str(path))
-    return os.fdopen(descriptor, "rb")
 
 
 def _decode(handle: BufferedReader, where: str, seconds: float) -> Clip:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from profiler.cache_entry import ENDING, undamaged
 from profiles_db.errors import InputError
-from profiles_db.files import PART, write_text
+from profiles_db.files import PART, read_json, write_text
 from profiles_db.holding import held
 
 ABOUT: Final = "about.json"
@@ -154,8 +154,8 @@ def _precision(about: Mapping[str, Any]) -> str:
 def _about(folder: Path) -> dict[str, Any]:
     """What the folder says of itself; nothing where it was made before it said so."""
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        about = read_json(folder / ABOUT)
+    except InputError:  # none, or a damaged one: the next run that opens the folder writes it
         return {}
     return about if isinstance(about, dict) else {}
 

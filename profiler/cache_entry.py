@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profiles_db.errors import CacheError
-from profiles_db.files import make_folder, replacing
+from profiles_db.files import make_folder, open_regular, replacing
 
 ENDING: Final = ".npy"
 _CHECKSUM: Final = struct.Struct("<4sI")
@@ -59,7 +59,8 @@ def read_entry(path: Path) -> NDArray[Any]:
 
 def undamaged(path: Path) -> bool:
     """Whether the file at `path` is what `write_entry` wrote."""
-    content = path.read_bytes()
+    with open_regular(path) as stream:
+        content = stream.read()
     if len(content) <= _CHECKSUM.size:
         return False
     mark, checksum = _CHECKSUM.unpack(content[-_CHECKSUM.size :])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from profiler.steps import read_step
+from profiles_db.files import open_regular
 from profiles_db.records import Task
 
 
@@ -36,9 +37,10 @@ class FoldFiles:
     def are_done(self) -> bool:
         """Whether the result is there, and the head it speaks of."""
         step = read_step(self.result)
-        return bool(
-            step and self.head.exists() and zlib.crc32(self.head.read_bytes()) == step.get("head")
-        )
+        if not step or not self.head.exists():
+            return False
+        with open_regular(self.head) as stream:
+            return bool(zlib.crc32(stream.read()) == step.get("head"))
 
     def forget_training(self) -> None:
         """Remove what was kept between epochs, once the result is there."""

@@ -27,7 +27,7 @@ from profiler.plan import Plan, Workshop
 from profiler.protocol import digest_of
 from profiler.steps import as_plain, read_step, write_step
 from profiles_db.errors import CacheError
-from profiles_db.files import make_folder, replacing
+from profiles_db.files import make_folder, open_regular, replacing
 from profiles_db.records import FoldResult
 
 
@@ -172,7 +172,8 @@ def is_done(job: AttackJob, plan: Plan) -> bool:
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load(path.read_bytes())
+        with open_regular(path) as stream:
+            return load(stream.read())
     except (OSError, SafetensorError) as error:
         raise CacheError(
             "a trained head can no longer be read",

@@ -9,19 +9,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from profiles_db.errors import InputError
+from profiles_db.errors import InputError, ScenarioError
+from profiles_db.located_yaml import Node, read_document, read_tree
 
 SAMPLE_RATE = 16_000
 """Samples per second that every backbone here was trained on."""
 
+MOST_SEED: Final = 2**32 - 1
+"""So that the seeds of all folds and repetitions are seeds to PyTorch and NumPy alike."""
+_SHOWN: Final = 60
+
 Precision = Literal["float32", "bfloat16"]
+Decibels = Annotated[float, Field(ge=0, le=100)]
 
 
 class Protocol(BaseModel):
@@ -35,21 +48,21 @@ class Protocol(BaseModel):
     False
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    classes: str = "default"
+    classes: str = Field(default="default", max_length=10_000)
     """Label set of the corpus: its usual four (`default`), `all` it offers, or names, by comma."""
     seconds: float = Field(default=6.0, gt=0, le=60)
     """At most this many seconds from the start of each clip."""
-    min_seconds: float = Field(default=0.1, ge=0.025)
+    min_seconds: float = Field(default=0.1, ge=0.025, le=60)
     """Clips shorter than this are left out, for every backbone alike; at least 0.025."""
     precision: Precision = "float32"
     """Of the passes through the backbone; `bfloat16` is mixed precision, by autocast."""
-    folds: int | None = Field(default=None, ge=1)
+    folds: int | None = Field(default=None, ge=1, le=10_000)
     """Run the first so many folds; all where None."""
     seeds: int = Field(default=1, ge=1, le=100)
     """How often every head is trained, each time from another seed."""
-    base_seed: int = Field(default=8, ge=0)
+    base_seed: int = Field(default=8, ge=0, le=MOST_SEED)
     """Fold k of repetition r trains from seed `base_seed * k + 1000 * r`."""
 
     hidden_size: int = Field(default=128, ge=1, le=4096)
@@ -61,39 +74,47 @@ class Protocol(BaseModel):
     """Epochs of the emotion head; the epoch with the best dev UAR is kept."""
     probe_epochs: int = Field(default=10, ge=1, le=10_000)
     """Epochs of the gender probe; the epoch with the best dev accuracy is kept."""
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=65_536)
     """Clips per training step; the last incomplete batch is dropped."""
-    learning_rate: float = Field(default=5e-4, gt=0)
+    learning_rate: float = Field(default=5e-4, gt=0, le=100)
     betas: tuple[float, float] = (0.9, 0.98)
     """Adam's decay rates of the first and second moment."""
-    weight_decay: float = Field(default=1e-4, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0, le=100)
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
     """The learning rate is multiplied by this when the dev loss stops falling."""
-    plateau_patience: int = Field(default=5, ge=0)
+    plateau_patience: int = Field(default=5, ge=0, le=10_000)
     """After so many epochs without improvement."""
-    min_learning_rate: float = Field(default=5e-5, ge=0)
+    min_learning_rate: float = Field(default=5e-5, ge=0, le=100)
     class_weighting: Literal["inverse_frequency", "none"] = "inverse_frequency"
     """Weights of the emotion loss, from the class counts of the training part."""
 
-    snr_db: float = Field(default=45.0, ge=0, le=100)
+    snr_db: Decibels = 45.0
     """Signal-to-noise ratio of the attack that stands for safety."""
-    snr_curve_db: tuple[float, ...] = (25.0, 35.0, 55.0)
+    snr_curve_db: tuple[Decibels, ...] = Field(default=(25.0, 35.0, 55.0), max_length=100)
     """Further ratios at which FGSM and the noise control are measured."""
     clip_waveform: bool = True
     """Keep the attacked waveform in [-1, 1], as any player would."""
     pgd_steps: int = Field(default=10, ge=0, le=1000)
     """Steps of projected gradient descent at `snr_db`; 0 leaves it out."""
-    pgd_clips: int | None = Field(default=40, ge=1)
+    pgd_clips: int | None = Field(default=40, ge=1, le=1_000_000)
     """PGD attacks at most so many clips per fold; all where None."""
 
-    enrolment_clips: int = Field(default=5, ge=1)
+    enrolment_clips: int = Field(default=5, ge=1, le=10_000)
     """Clips per unseen speaker that form the voice to recognise; the others are trials."""
-    trial_clips: int | None = Field(default=2000, ge=1)
+    trial_clips: int | None = Field(default=2000, ge=1, le=100_000_000)
     """At most so many trials per fold, drawn at random; all where None."""
-    impostors: int | None = Field(default=50, ge=1)
+    impostors: int | None = Field(default=50, ge=1, le=1_000_000)
     """Each trial is compared with its own speaker and at most so many others; all where None."""
     resamples: int = Field(default=1000, ge=100, le=100_000)
     """Bootstrap resamples over speakers, and permutations of the fairness floor."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts `true` as 1; whoever writes `folds: true` means something else."""
+        if isinstance(value, bool) and info.field_name != "clip_waveform":
+            raise ValueError("true and false are no numbers")
+        return value
 
     @model_validator(mode="after")
     def _betas_in_range(self) -> Protocol:
@@ -129,7 +150,8 @@ def digest_of(value: Any) -> str:
 def load_protocol(file: Path | None, settings: Iterable[str] = (), **named: Any) -> Protocol:
     """Protocol from a YAML file, then `name=value` settings, then named options that are not None.
 
-    Later ones win. Values of settings are read as YAML, so `betas=[0.9, 0.98]` works.
+    Later ones win. Values of settings are read as YAML, so `betas=[0.9, 0.98]` works, within the
+    limits of `profiles_db.located_yaml`.
 
     Raises
     ------
@@ -138,7 +160,7 @@ def load_protocol(file: Path | None, settings: Iterable[str] = (), **named: Any)
 
     Examples
     --------
-    >>> load_protocol(None, ["learning_rate=0.001"], epochs=5).epochs
+    >>> load_protocol(None, ["learning_rate=1e-3"], epochs=5).epochs
     5
     """
     values = _from_file(file) if file else {}
@@ -146,45 +168,46 @@ def load_protocol(file: Path | None, settings: Iterable[str] = (), **named: Any)
         name, separator, text = setting.partition("=")
         if not separator:
             raise InputError(
-                f"{setting!r} is no setting", where="--set", remedy="write --set NAME=VALUE"
+                f"{setting!r:.100} is no setting", where="--set", remedy="write --set NAME=VALUE"
             )
-        values[name.strip()] = _yaml(text, where=f"--set {name}")
-    values |= {name: value for name, value in named.items() if value is not None}
+        values[name.strip()] = _read(text, f"--set {name.strip()[:_SHOWN]}")
+    found = {name: node.plain() for name, node in values.items()}
+    found |= {name: value for name, value in named.items() if value is not None}
     try:
-        return Protocol.model_validate(values)
+        return Protocol.model_validate(found)
     except ValidationError as error:
-        raise _explain(error, str(file) if file else "protocol") from None
+        given = {name: f"--{name}" for name, value in named.items() if value is not None}
+        places = {name: node.mark.where for name, node in values.items()} | given
+        raise _explain(error, places) from None
 
 
-def _from_file(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(file)) from None
-    values = _yaml(text, where=str(file))
-    if not isinstance(values, dict):
+def _from_file(file: Path) -> dict[str, Node]:
+    root = _read(read_document(file, InputError), str(file))
+    if not isinstance(root.value, dict):
         raise InputError("holds no settings", where=str(file), rule="NAME: VALUE per line")
-    return {str(name): value for name, value in values.items()}
+    return root.value
 
 
-def _yaml(text: str, where: str) -> Any:
+def _read(text: str, where: str) -> Node:
+    """The YAML of `text`; the first thing wrong with it as an InputError."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"is not YAML: {error}", where=where) from None
-    if isinstance(value, str):  # YAML 1.1 reads 1e-3 (no dot) as text
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
+        root, problems = read_tree(text, where)
+    except ScenarioError as error:
+        problems = list(error.problems) or [error]
+    if problems:
+        first = problems[0]
+        raise InputError(first.what, where=first.where, rule=first.rule, remedy=first.remedy)
+    return root
 
 
-def _explain(error: ValidationError, where: str) -> InputError:
-    """The first fault of `error`, in this program's words."""
+def _explain(error: ValidationError, places: Mapping[str, str]) -> InputError:
+    """The first fault of `error`, in this program's words, with where the setting was given."""
     fault = error.errors()[0]
     name = ".".join(str(part) for part in fault["loc"])
+    where = places.get(str(fault["loc"][0]), "protocol") if fault["loc"] else "protocol"
     if fault["type"] == "extra_forbidden":
         known = ", ".join(sorted(Protocol.model_fields))
-        return InputError(f"no setting is called {name!r}", where=where, remedy=f"known: {known}")
-    return InputError(f"{name}: {fault['msg']} (found {fault['input']!r})", where=where)
+        return InputError(
+            f"no setting is called {name!r:.100}", where=where, remedy=f"known: {known}"
+        )
+    return InputError(f"{name}: {fault['msg']} (found {fault['input']!r:.100})", where=where)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from profiles_db.errors import EngineError
-from profiles_db.files import make_folder, replacing
+from profiles_db.files import make_folder, open_regular, replacing
 from profiles_db.records import (
     AttackOutcome,
     Epoch,
@@ -47,7 +47,8 @@ def write_step(path: Path, value: Any) -> None:
 def read_step(path: Path) -> Any | None:
     """What `write_step` wrote, or None where there is no file or a damaged one."""
     try:
-        checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
+        with open_regular(path) as stream:
+            checksum, _, body = stream.read().decode().partition("\n")
     except (FileNotFoundError, UnicodeDecodeError):
         return None
     if checksum != f"{zlib.crc32(body.encode()):08x}":

@@ -16,7 +16,7 @@ from typing import Any, Final
 import torch
 
 from profiler.learner import Learner
-from profiles_db.files import make_folder, replacing
+from profiles_db.files import make_folder, open_regular, replacing
 
 SECONDS_BETWEEN: Final = 5.0
 """At most so much training is done again; writing more often would cost more than it saves."""
@@ -74,7 +74,8 @@ def _write(path: Path, state: Mapping[str, Any]) -> None:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as stream:
+            content = stream.read()
     except FileNotFoundError:
         return None
     checksum, body = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]

@@ -17,6 +17,7 @@ from typing import Final
 import duckdb
 
 from profiles_db.errors import StoreBusyError, StoreError
+from profiles_db.files import require_regular
 from profiles_db.migrations import MIGRATIONS, SCHEMA_VERSION
 
 PATIENCE_SECONDS: Final = 30.0
@@ -36,7 +37,9 @@ class DatabaseFile:
     ) -> None:
         self.path, self._read_only, self._patience = path, read_only, patience
         self._on_wait = on_wait
-        if read_only and not path.exists():
+        if path.exists():
+            require_regular(path, StoreError)
+        elif read_only:
             raise StoreError(
                 "no such database", where=str(path), remedy="make one with `trustser profile --db`"
             )

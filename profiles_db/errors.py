@@ -69,7 +69,7 @@ class MissingExtraError(TrustserError):
 
 
 class ScenarioError(TrustserError):
-    """A scenario file breaks the scenario language.
+    """A scenario breaks the scenario language, or a YAML file that people write its limits.
 
     `problems` holds one error for each thing that is wrong; as text they stand one to a line.
 

@@ -9,17 +9,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final, cast
 
-import yaml
-
 from profiles_db.criteria import CRITERIA, Aspect
-from profiles_db.errors import EvidenceError
+from profiles_db.errors import EvidenceError, ScenarioError
+from profiles_db.located_yaml import read_tree
 from profiles_db.measurement import Measurement, Origin
 from profiles_db.profile import Profile
 
 _FACTORS: Final = {"percent": Decimal("0.01"), "mega": Decimal(10**6), "giga": Decimal(10**9)}
 _FOLDER: Final = files("profiles_db").joinpath("published")
-# Parses several times faster; only the files of this package are read with it.
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,10 @@ def load_published(name: str) -> PublishedStudy:
             f"no published study called {name!r}", rule="one of " + ", ".join(published_names())
         )
     text = _FOLDER.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-    # S506 asks for a safe loader; _LOADER is one, in C where PyYAML was built with it.
-    return _study(yaml.load(text, Loader=_LOADER))  # noqa: S506
+    root, problems = read_tree(text, f"{name}.yaml")
+    if problems:
+        raise ScenarioError.of(problems)
+    return _study(root.plain())
 
 
 def _study(data: dict[str, Any]) -> PublishedStudy:

@@ -9,11 +9,12 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from profiles_db.errors import InputError
+from profiles_db.files import MEBIBYTE, read_text
 
 DECISION_ID: Final = "trustser-decision"
 _OPENING: Final = '<script type="application/json" id="{}">'
 _CLOSING: Final = "</script>"
-_MAXIMUM_BYTES: Final = 20_000_000
+_MAXIMUM_BYTES: Final = 20 * MEBIBYTE
 _ESCAPES: Final = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
@@ -62,18 +63,12 @@ def decision_text(report: str, where: str) -> str:
 
 
 def read_report(path: Path) -> str:
-    """The text of the report at `path`, line ends as they were written.
+    """The text of the report at `path`, its lines ended as this program ends them.
 
     Raises
     ------
     InputError
         If the file cannot be read, is too large for a report, or is no text.
     """
-    try:
-        if path.stat().st_size > _MAXIMUM_BYTES:
-            raise InputError(
-                "too large for a report", where=str(path), rule=f"at most {_MAXIMUM_BYTES} bytes"
-            )
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot be read: {error}", where=str(path)) from error
+    # Mail and version control may have changed the line ends, which alters nothing that is shown.
+    return read_text(path, _MAXIMUM_BYTES).replace("\r\n", "\n").replace("\r", "\n")

@@ -7,7 +7,6 @@ entry here; `docs/adding-a-backbone.md` shows it, and how another package adds i
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from profiles_db.errors import InputError
+from profiles_db.files import read_json
 
 ENTRY_POINT_GROUP: Final = "trustser.backbones"
 HUB_PREFIX: Final = "hf:"
@@ -274,11 +274,7 @@ def model_type(config: Path) -> str:
         Where the file is missing, is no JSON object, or names a family that is not known here.
     """
     rule = f"a config.json whose model_type is one of {', '.join(TRANSFORMERS_FAMILIES)}"
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        problem = "cannot be read" if isinstance(error, OSError) else "is not JSON"
-        raise InputError(problem, where=str(config), rule=rule) from error
+    content = read_json(config)
     found = content.get("model_type") if isinstance(content, dict) else None
     if found not in TRANSFORMERS_FAMILIES:
         raise InputError(f"model_type is {found!r}", where=str(config), rule=rule)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from profiler.backbones.catalogue import TRANSFORMERS_FAMILIES
 from profiler.backbones.hub import CONFIG, missing, weights_file
 from profiler.backbones.printable import printable
 from profiles_db.errors import CheckpointError
+from profiles_db.files import read_json, require_regular
 
 Global = Any  # what torch's allow-list takes: an object, or (object, 'module.name')
 
@@ -37,12 +37,11 @@ def read_torch(file: Path, allowed: Sequence[Global] = ()) -> Any:
     CheckpointError
         Where the file cannot be read, or would run code.
     """
+    _require_file(file)
     try:
         with torch.serialization.safe_globals(list(allowed)), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # torch's, on uncommon pickle protocols
             return torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise missing(str(file), "there is no such file") from error
     except pickle.UnpicklingError as error:
         raise _refused(file, error) from error
     except Exception as error:  # a damaged file makes torch raise nearly anything
@@ -74,10 +73,9 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         Where the file cannot be read, would run code, or holds anything but named tensors.
     """
     if file.suffix == ".safetensors":
+        _require_file(file)
         try:
             return dict(safetensors.torch.load_file(file))
-        except FileNotFoundError as error:
-            raise missing(str(file), "there is no such file") from error
         except (OSError, safetensors.SafetensorError) as error:
             raise _unreadable(file, error) from error
     return named_tensors(read_torch(file), str(file))
@@ -111,12 +109,9 @@ def read_config(folder: Path, family: str = "") -> dict[str, Any]:
         Where it is missing, no JSON object, or names another family or one not known here.
     """
     file = folder / CONFIG
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise missing(str(folder), f"the folder holds no {CONFIG}") from error
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from error
+    if not file.exists():
+        raise missing(str(folder), f"the folder holds no {CONFIG}")
+    content = read_json(file, error=CheckpointError)
     found = content.get("model_type") if isinstance(content, dict) else None
     wanted = (family,) if family else TRANSFORMERS_FAMILIES
     if found not in wanted:
@@ -131,9 +126,10 @@ def read_config(folder: Path, family: str = "") -> dict[str, Any]:
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
+    content = read_json(index, error=CheckpointError)
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        names = set(content["weight_map"].values())
+    except (KeyError, AttributeError, TypeError) as error:
         raise _unreadable(index, error) from error
     tensors: dict[str, Tensor] = {}
     for name in sorted(map(str, names)):
@@ -146,6 +142,13 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
             )
         tensors |= read_tensors(index.parent / name)
     return tensors
+
+
+def _require_file(file: Path) -> None:
+    """Pipes and devices have no end, and the libraries would read them to it."""
+    if not file.exists():
+        raise missing(str(file), "there is no such file")
+    require_regular(file, CheckpointError)
 
 
 def _refused(file: Path, error: Exception) -> CheckpointError:

@@ -20,6 +20,7 @@ from typing import Final, TextIO
 
 from profiler.corpora.base import Corpus, Fold, Gender, Part, Utterance
 from profiler.corpora.info import FEWEST_CLASSES, CorpusInfo, select
+from profiler.corpora.tables import open_table
 from profiler.folds import alternate_by_gender, fold_by_split, kfold_by_session, kfold_by_speaker
 from profiles_db.errors import CorpusError
 
@@ -94,7 +95,7 @@ def read(root: Path, classes: str = "default", *, allow_outside: bool = False) -
         twice, a label, gender or split that cannot be, one speaker of two genders.
     """
     path = root / "manifest.csv" if root.is_dir() else root
-    if not path.is_file():
+    if not path.exists():
         raise INFO.not_found(root, "no such CSV file")
     faults = _Faults(path)
     every, notes = _read_rows(path, faults, allow_outside)
@@ -113,7 +114,7 @@ def _read_rows(
 ) -> tuple[list[Utterance], tuple[str, ...]]:
     rows = _Rows(path.parent, faults, allow_outside)
     # Bytes that are no UTF-8 become surrogates, so that the fault can be named with its line.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+    with open_table(path, errors="surrogateescape", newline="") as stream:
         every = list(rows.read(stream))
     return every, rows.notes()
 

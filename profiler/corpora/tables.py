@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Final, TextIO
 
 from profiles_db.errors import CorpusError
+from profiles_db.files import MEBIBYTE, open_regular, unreadable
+
+MOST_BYTES: Final = 512 * MEBIBYTE
+"""Of a table: several million clips."""
 
 Row = dict[str, str]
 
@@ -21,7 +27,7 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     CorpusError
         Where a column is missing, a row is shorter than the header, or the file is no CSV.
     """
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+    with open_table(path, errors="replace", newline="") as stream:
         reader = csv.DictReader(stream)
         try:
             _require_columns(reader.fieldnames or (), columns, path)
@@ -35,9 +41,24 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
 
 def read_lines(path: Path) -> Iterator[str]:
     """The lines of a text file without their ends; bytes that are not UTF-8 are replaced."""
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+    with open_table(path, errors="replace") as stream:
         for line in stream:
             yield line.rstrip("\r\n")
+
+
+def open_table(path: Path, *, errors: str, newline: str | None = None) -> TextIO:
+    """The table at `path`, open to be read as UTF-8 text, with or without a byte order mark.
+
+    Raises
+    ------
+    CorpusError
+        Where it cannot be opened, is no regular file, or holds more than any corpus lists.
+    """
+    try:
+        stream = open_regular(path, MOST_BYTES)
+    except OSError as error:
+        raise unreadable(path, error, CorpusError) from error
+    return TextIOWrapper(stream, encoding="utf-8-sig", errors=errors, newline=newline)
 
 
 def _require_columns(found: Sequence[str], columns: Sequence[str], path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from profiler.protocol import Protocol, load_protocol
+from profiler.protocol import MOST_SEED, Protocol, load_protocol
 from profiles_db.errors import InputError
+from tests.profiles_db.test_located_yaml import BOMB
 
 OTHER: dict[str, Any] = {
     "classes": "all", "seconds": 5.0, "min_seconds": 0.2, "folds": 1, "seeds": 2, "base_seed": 9,
@@ -40,6 +42,33 @@ def test_the_defaults_are_the_reference_protocol() -> None:
     assert protocol.snrs_db == (25.0, 35.0, 45.0, 55.0)
 
 
+def test_settings_and_files_read_numbers_alike_and_say_where_one_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("learning_rate: 1e-3\nepochs: 0\n")
+    with pytest.raises(InputError, match=r"p\.yaml:2:9: epochs: .* \(found 0\)"):
+        load_protocol(file)
+    with pytest.raises(InputError, match=r"^--epochs: epochs: "):
+        load_protocol(file, epochs=-1)
+    file.write_text("learning_rate: 1e-3\nbetas: [8e-1, .9]\n")
+    same = load_protocol(None, ["learning_rate=1e-3", "betas=[8e-1, .9]"])
+    assert load_protocol(file) == same == Protocol(learning_rate=0.001, betas=(0.8, 0.9))
+
+
+def test_every_seed_that_is_taken_is_one_to_torch() -> None:
+    protocol = Protocol(base_seed=MOST_SEED, seeds=100, folds=10_000)
+    torch.Generator().manual_seed(protocol.seed(10_000, 99))
+
+
+def test_no_number_goes_without_bounds() -> None:
+    """An upper bound for each, so that no typing error asks for what no machine has."""
+    fields = Protocol.model_json_schema()["properties"]
+    for name, field in fields.items():
+        kinds = [field, *field.get("anyOf", ())]
+        for kind in kinds:
+            if kind.get("type") in ("integer", "number"):
+                assert {"maximum", "exclusiveMaximum"} & set(kind), name
+
+
 def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("epochs: 3\nlearning_rate: 1e-3\nsnr_db: 30\n")
@@ -57,8 +86,20 @@ def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
         ("betas=[1, 2]", "betas must lie in [0, 1)"),
         ("seconds=nan", "seconds"),
         ("precision=float16", "'float32' or 'bfloat16'"),
-        ("dropout=[", "is not YAML"),
-        ("learning_rate=!!python/object:os.system x", "is not YAML"),
+        ("dropout=[", "not YAML"),
+        ("learning_rate=!!python/object:os.system x", "no tags"),
+        ("learning_rate=inf", "finite"),
+        ("learning_rate=.inf", "number"),
+        ("weight_decay=inf", "finite"),
+        ("weight_decay=1e999", "finite"),
+        ("min_learning_rate=nan", "finite"),
+        ("snr_curve_db=[nan]", "finite"),
+        ("snr_curve_db=[1e9]", "less than or equal to 100"),
+        ("batch_size=99999999999999999999", "less than or equal to"),
+        ("base_seed=4294967296", "less than or equal to 4294967295"),
+        ("folds=true", "no numbers"),
+        ("epochs=" + "[" * 3000, "levels"),
+        ("betas=" + "{a: " * 3000, "levels"),
     ],
 )
 def test_bad_settings_get_one_line(setting: str, expected: str) -> None:
@@ -69,10 +110,13 @@ def test_bad_settings_get_one_line(setting: str, expected: str) -> None:
 
 
 def test_a_protocol_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    for content in (b"- 1\n- 2\n", b"\xff\xfe\x00"):
+    for content in (b"- 1\n- 2\n", b"\xff\xfe\x00", BOMB.encode(), b"[" * 3000, b"# " * 2**20):
         file = tmp_path / "p.yaml"
         file.write_bytes(content)
         with pytest.raises(InputError, match=r"p\.yaml"):
             load_protocol(file)
+    for path in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(InputError, match=r"is a folder|not a regular file"):
+            load_protocol(path)
     with pytest.raises(InputError, match="missing"):
         load_protocol(tmp_path / "missing.yaml")

@@ -111,7 +111,7 @@ def test_two_decisions_in_one_file_are_refused(edge: Decision, report: Write) ->
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "picture.html"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="byte 0 is not UTF-8"):
         read_decision(path)
 
 

@@ -16,6 +16,8 @@ Only = Literal["sustainability"]
 EngineName = Literal["local", "ray"]
 
 DEFAULT_DB = Path("trustser.duckdb")
+MOST_WEIGHTS_SEED = 2**64 - 1
+"""PyTorch's generator takes no larger one."""
 
 
 def profile(
@@ -70,7 +72,9 @@ def profile(
         str | None,
         typer.Option(help="HOST:PORT of a Ray cluster, or `auto`; if not given, one starts here."),
     ] = None,
-    weights_seed: Annotated[int, typer.Option(help="Seed of `--weights random`.")] = 0,
+    weights_seed: Annotated[
+        int, typer.Option(min=0, max=MOST_WEIGHTS_SEED, help="Seed of `--weights random`.")
+    ] = 0,
     allow_outside: Annotated[
         bool,
         typer.Option("--allow-outside", help="Let a manifest name files outside its own folder."),

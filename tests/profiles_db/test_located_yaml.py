@@ -10,11 +10,12 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from advisor import located_yaml, scenario
-from advisor.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree
+from advisor import scenario
 from advisor.records import ScenarioText
 from advisor.scenario import load_scenario, parse_scenario, starter_text
+from profiles_db import located_yaml
 from profiles_db.errors import ScenarioError, TrustserError
+from profiles_db.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree
 from tests.advisor import fuzz_scenarios
 
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -127,7 +128,7 @@ def test_all_problems_come_in_one_go() -> None:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"a: 1\n" + b"#" * MOST_BYTES, "more than 1 MB"),
+        (b"a: 1\n" + b"#" * MOST_BYTES, "holds more than 1 MiB"),
         (b"title: \xff\xfe", "byte 7 is not UTF-8"),
         (b"", "no mapping"),
         (b"- 1", "no mapping"),
@@ -148,8 +149,13 @@ def test_a_byte_order_mark_is_no_matter(tmp_path: Path) -> None:
 
 
 def test_a_folder_or_device_is_no_file(tmp_path: Path) -> None:
-    for path in (tmp_path, Path("/dev/zero"), tmp_path / "none.yaml"):
-        with pytest.raises(ScenarioError, match="no such file"):
+    found = {
+        tmp_path: "is a folder",
+        Path("/dev/zero"): "not a regular file",
+        tmp_path / "none.yaml": "no such file",
+    }
+    for path, expected in found.items():
+        with pytest.raises(ScenarioError, match=expected):
             load_scenario(path)
 
 

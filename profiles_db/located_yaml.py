@@ -1,8 +1,9 @@
 """YAML as a tree that remembers where everything stands, read within hard limits.
 
-Only plain data is read: no anchors, aliases, tags or second documents, no duplicate keys, at most
-1 MB, 20 levels and 20,000 values. Scalars follow the YAML 1.2 core schema, so `on` and `no` are
-text and `5e9` is a number.
+The one way in for YAML that people write: scenarios, protocols and single settings. Only plain
+data is read: no anchors, aliases, tags or second documents, no duplicate keys, at most 1 MiB,
+20 levels and 20,000 values. Scalars follow the YAML 1.2 core schema, so `on` and `no` are text and
+`5e9` is a number.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from profiles_db.errors import ScenarioError
+from profiles_db.errors import ScenarioError, TrustserError
+from profiles_db.files import MEBIBYTE, read_text
 
-MOST_BYTES: Final = 1_000_000
+MOST_BYTES: Final = MEBIBYTE
 MOST_LEVELS: Final = 20
 MOST_VALUES: Final = 20_000
 MOST_PROBLEMS: Final = 100
@@ -99,6 +102,17 @@ def _excerpt(mark: Mark) -> str:
     return before + shown + ("..." if start + _LONGEST_LINE < len(mark.text) else "")
 
 
+def read_document(path: Path, error: type[TrustserError] = ScenarioError) -> str:
+    """The text of the YAML file at `path`.
+
+    Raises
+    ------
+    TrustserError
+        An `error`, if it is no regular file of at most 1 MiB in UTF-8.
+    """
+    return read_text(path, MOST_BYTES, error)
+
+
 def read_tree(text: str, file: str) -> tuple[Node, list[ScenarioError]]:
     """The tree of a YAML text, and what is wrong with it as far as reading can go on.
 
@@ -176,7 +190,7 @@ class _Builder:
             kind = "alias" if isinstance(event, yaml.AliasEvent) else "anchor"
             self._problem(mark, f"{kind} {event.anchor!r:.60}", "no anchors and aliases")
         if getattr(event, "tag", None) is not None:
-            self._problem(mark, f"tag {event.tag!r:.60}", "no tags: scenarios hold plain data")
+            self._problem(mark, f"tag {event.tag!r:.60}", "no tags: plain data only")
 
     def _problem(self, mark: Mark, what: str, rule: str) -> None:
         self._problems.append(problem_at(mark, what, rule=rule))
