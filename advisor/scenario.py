@@ -21,6 +21,7 @@ from profiles_db.located_yaml import (
     read_document,
     read_tree,
 )
+from profiles_db.printing import shown
 
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "scenarios"
 """Folder of the scenarios that ship with the program, which go by name too."""
@@ -59,7 +60,7 @@ class _Source:
     @property
     def record(self) -> ScenarioText:
         """What a decision keeps of it: no folder of anyone's machine."""
-        return ScenarioText(Path(self.display).name, self.text)
+        return ScenarioText(shown(Path(self.display).name), self.text)
 
 
 _Opener = Callable[[Node, _Source], _Source]
@@ -159,7 +160,7 @@ def _load(first: _Source, open_base: _Opener) -> Scenario:
     for layer in reversed(layers[:-1]):
         merged = _merge(merged, layer)
     texts = tuple(source.record for source in sources)
-    return _check(Path(first.display).stem, merged, texts, problems)
+    return _check(shown(Path(first.display).stem), merged, texts, problems)
 
 
 def _base(reference: Node, sources: list[_Source], open_base: _Opener) -> _Source:

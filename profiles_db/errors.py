@@ -9,7 +9,9 @@ Exit codes of the command line
          says which
     2    invalid input, missing data, missing extra
     3    `advise`: no candidate meets the requirements (the report is written all the same)
-    130  interrupted
+    130  interrupted; what was finished is kept
+    141  whoever read the output closed it before its end (`trustser ... | head`)
+    143  terminated (SIGTERM), as schedulers end a job; what was finished is kept
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if not path.name or path.is_dir():
         raise OutputError(
-            "names a folder", where=str(path), rule="a file to write", remedy="name a file in it"
+            "cannot be written: it is a folder", where=str(path), remedy="name a file in it"
         )
     part = path.with_name(f".{_stem(path.name)}.{secrets.token_hex(4)}{PART}")
     try:

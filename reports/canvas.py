@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup, escape
 
+from reports.matplotlib_home import settle_matplotlib
+
 Point = tuple[float, float]
 Anchor = Literal["left", "center", "right"]
 
@@ -49,6 +51,7 @@ class Canvas:
     """
 
     def __init__(self, width: int, height: int) -> None:
+        settle_matplotlib()
         from matplotlib.backends.backend_svg import RendererSVG  # noqa: PLC0415 (costs 0.5 s)
 
         self.width, self.height = width, height

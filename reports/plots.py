@@ -11,6 +11,7 @@ from typing import Final
 from markupsafe import Markup
 
 from reports.canvas import Anchor, Canvas, Point
+from reports.matplotlib_home import settle_matplotlib
 
 Interval = tuple[float, float]
 
@@ -180,6 +181,7 @@ def shorten(text: str, limit: int = _LONGEST) -> str:
 
 
 def _ticks(axis: Axis) -> list[float]:
+    settle_matplotlib()
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
     ticks = MaxNLocator(nbins=5, min_n_ticks=3).tick_values(*_open(axis.low, axis.high))

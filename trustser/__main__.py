@@ -3,46 +3,88 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
 from profiles_db.errors import TrustserError
+from profiles_db.printing import shown
 from trustser.app import app
+from trustser.streams import flush_streams, prepare_streams, reader_is_gone
 
 FAILED = 2
 INTERRUPTED = 130
+OUTPUT_CLOSED = 141
+TERMINATED = 143
+_BROKEN_PIPE = 1
+"""With which Typer and Rich leave where the reader of a pipe is gone, and never else."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asked the program to end (SIGTERM): as Ctrl-C, but for the exit code."""
 
 
 def main() -> None:
     """Run the command line; `profiles_db.errors` documents the exit codes."""
+    prepare_streams()
+    signal.signal(signal.SIGTERM, _terminate)
     code = run(sys.argv[1:])
-    if code == INTERRUPTED:
+    flush_streams()
+    if code in (INTERRUPTED, TERMINATED):
         # Everything worth keeping is on disk; waiting for workers to wind up would only delay.
-        sys.stdout.flush()
-        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         code = app(args=arguments, prog_name="trustser", standalone_mode=False)
+        sys.stdout.flush()
     except TrustserError as error:
         return _complain(str(error), error.exit_code)
     except typer.TyperException as error:
         return _complain(f"{error.format_message()} See trustser --help.", error.exit_code)
     except OSError as error:  # the system refused: a full disk, a folder that went away
-        place = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{place}{error.strerror or error}.", FAILED)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted.", INTERRUPTED)
+        return _refused(error)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _stopped(error)
+    except SystemExit as error:
+        if error.code != _BROKEN_PIPE:
+            raise
+        return OUTPUT_CLOSED
     return code if isinstance(code, int) else 0
 
 
+def _refused(error: OSError) -> int:
+    if reader_is_gone():
+        return OUTPUT_CLOSED
+    place = f"{error.filename}: " if error.filename else ""
+    return _complain(f"{place}{error.strerror or error}.", FAILED)
+
+
+def _stopped(error: BaseException) -> int:
+    """Typer makes its own error of Ctrl-C, and keeps what it was as the cause."""
+    if isinstance(error, Terminated) or isinstance(error.__cause__, Terminated):
+        return _complain("terminated.", TERMINATED)
+    return _complain("interrupted.", INTERRUPTED)
+
+
 def _complain(message: str, code: int) -> int:
-    sys.stderr.write(f"trustser: {message}\n")
+    lines = "\n".join(shown(line) for line in message.split("\n"))
+    try:
+        sys.stderr.write(f"trustser: {lines}\n")
+        sys.stderr.flush()
+    except OSError:
+        if not reader_is_gone():
+            raise
     return code
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from profiles_db.printing import shown
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bars
@@ -57,8 +59,7 @@ class TerminalProgress:
 
     def say(self, message: str) -> None:
         """One line that stays; names of files in it cannot steer the terminal."""
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
-        self._console.print(shown, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(shown(message), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[_Bar | _Lines]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from collections import deque
 from types import TracebackType
@@ -157,6 +158,15 @@ def _connect(address: str | None, workers: int | None) -> None:
     """Join the cluster at `address`, or start one that nothing outside this machine reaches."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        _init(address, workers, quiet)
+    finally:
+        # Ray takes SIGTERM for itself, and would end the driver without a word.
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _init(address: str | None, workers: int | None, quiet: dict[str, Any]) -> None:
     if address is None:
         ray.init(
             address="local",

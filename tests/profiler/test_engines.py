@@ -174,6 +174,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(
 
 
 # A shell's background job hands down an ignored SIGINT; a terminal does not.
+STOPPED = {signal.SIGINT: (130, "interrupted."), signal.SIGTERM: (143, "terminated.")}
 AS_FROM_A_TERMINAL = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -182,7 +183,11 @@ main()
 """
 
 
-def test_ctrl_c_stops_at_once_says_how_to_go_on_and_leaves_no_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", STOPPED)
+def test_a_stop_is_obeyed_at_once_says_how_to_go_on_and_leaves_no_process(
+    asked: signal.Signals, tmp_path: Path
+) -> None:
+    """Ctrl-C, and what schedulers send."""
     database, cache = tmp_path / "a.duckdb", tmp_path / "cache"
     command = [sys.executable, "-c", AS_FROM_A_TERMINAL, "profile", "--backbone", "fbank"]
     command += ["--db", str(database), "--cache", str(cache), "--workers", "2"]
@@ -191,9 +196,11 @@ def test_ctrl_c_stops_at_once_says_how_to_go_on_and_leaves_no_process(tmp_path: 
         assert driver.poll() is None
         time.sleep(0.1)
     children = psutil.Process(driver.pid).children(recursive=True)
-    driver.send_signal(signal.SIGINT)
+    driver.send_signal(asked)
     _, said = driver.communicate(timeout=60)
-    assert driver.returncode == 130
+    code, last = STOPPED[asked]
+    assert driver.returncode == code
+    assert said.splitlines()[-1] == f"trustser: {last}"
     assert "the same command goes on there" in said
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(children, timeout=60)
