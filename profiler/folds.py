@@ -1,18 +1,23 @@
-"""Speaker-disjoint folds: one kernel, three rules over it, and the check that they hold.
+"""Speaker-disjoint folds: those of published corpora, balanced ones, and the check that they hold.
 
 The rule of the reference protocol is an unshuffled k-fold over sorted groups (speakers or
-sessions) with the last fifth of the remaining groups, rounded up, as the development part.
+sessions) with the last fifth of the remaining groups, rounded up, as the development part. It
+suits corpora whose speakers all say the same; balanced folds suit any.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import compress
+from typing import TYPE_CHECKING, Final, Literal
 
 from profiler.corpora.base import Corpus, Fold, Part, Utterance
 from profiles_db.errors import CorpusError
+
+if TYPE_CHECKING:
+    from profiler.corpora.balance import Integers
 
 FOLDS: Final = 5
 DEV_SHARE: Final = 5
@@ -21,6 +26,8 @@ MOST_SESSION_FOLDS: Final = 10
 """With more sessions than these, sessions are folded by fives rather than left out one by one."""
 FEWEST_GROUPS: Final = 3
 
+Group = Literal["speaker", "session"]
+"""What is kept together in one part of a fold."""
 Division = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 """Groups of the train, dev and test part."""
 
@@ -116,11 +123,65 @@ def kfold_by_session(utterances: Collection[Utterance]) -> tuple[Fold, ...]:
     return _folds(kfold(order, k), _group(sessions))
 
 
+def balanced_kfold(
+    utterances: Collection[Utterance], *, k: int = FOLDS, group: Group = "speaker"
+) -> tuple[Fold, ...]:
+    """K-fold whose test, dev and train parts hold their share of clips, classes and genders.
+
+    The clips are divided into `k` test parts of equal shares; of what remains beside each, a
+    fifth becomes the dev part. Both divisions are made by `profiler.corpora.balance.assign`. Folds
+    are numbered by the first speaker of their test part. They depend on who speaks what, not on
+    the order of the clips, which only orders the ids of each speaker in a part.
+
+    Parameters
+    ----------
+    utterances : collection of Utterance
+    k : int, optional
+        Number of folds; with fewer groups than `k`, one fold per group.
+    group : 'speaker' or 'session', optional
+
+    Raises
+    ------
+    CorpusError
+        With fewer than three groups, or where an utterance has no session.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> clips = [Utterance(s, Path(s), s[0], None, "sad") for s in ("a1", "a2", "b1", "c1", "c2")]
+    >>> [fold.test for fold in balanced_kfold(clips)]
+    [('a1', 'a2'), ('b1',), ('c1', 'c2')]
+    """
+    from profiler.corpora.balance import assign  # noqa: PLC0415 - needs NumPy
+
+    holders = [_known(utterance, group) for utterance in utterances]
+    order = tuple(sorted(set(holders)))
+    _require_groups(order, group)
+    holdings, kinds = _holdings(utterances, holders, order)
+    k = min(k, len(order))
+    tested_in = _numbered(assign(holdings, kinds, [1] * k))
+    divisions = []
+    for number in range(k):
+        test = [place == number for place in tested_in]
+        rest = [not tested for tested in test]
+        remaining = tuple(compress(order, rest))
+        train, dev = _split_off_balanced_dev(remaining, holdings[rest], kinds)
+        divisions.append((train, dev, tuple(compress(order, test))))
+    return _folds(divisions, _group(zip(holders, (u.id for u in utterances), strict=True)))
+
+
+def balanced_kfold_by_session(utterances: Collection[Utterance]) -> tuple[Fold, ...]:
+    """One fold per session with a balanced dev part; from eleven sessions on, 5 balanced folds."""
+    sessions = {_known(utterance, "session") for utterance in utterances}
+    k = len(sessions) if len(sessions) <= MOST_SESSION_FOLDS else FOLDS
+    return balanced_kfold(utterances, k=k, group="session")
+
+
 def fold_by_split(utterances: Collection[Utterance]) -> tuple[Fold, ...]:
     """One fold: the corpus' own train, dev and test parts.
 
-    Where the split names no dev part, the last fifth (rounded up) of the sorted train speakers
-    becomes it.
+    Where the split names no dev part, a fifth of the train part becomes it, speaker-disjoint and
+    balanced as in `balanced_kfold`.
 
     Raises
     ------
@@ -134,21 +195,6 @@ def fold_by_split(utterances: Collection[Utterance]) -> tuple[Fold, ...]:
     if "dev" not in grouped:
         return (_fold_without_dev(utterances, tuple(grouped["test"])),)
     return (Fold(1, *(tuple(grouped[part]) for part in ("train", "dev", "test"))),)
-
-
-def alternate_by_gender(utterances: Iterable[Utterance]) -> tuple[str, ...]:
-    """Speakers in an order that spreads the genders evenly, so that folds hold both.
-
-    Within a gender the order is sorted; the i-th of n speakers of a gender comes at the relative
-    position (i + 1/2) / n. Where genders already alternate in sorted order, as in RAVDESS, this
-    is the sorted order.
-    """
-    genders = {utterance.speaker: utterance.gender for utterance in utterances}
-    ranked = []
-    for gender in {gender or "" for gender in genders.values()}:
-        same = sorted(speaker for speaker, known in genders.items() if (known or "") == gender)
-        ranked += [((i + 0.5) / len(same), speaker) for i, speaker in enumerate(same)]
-    return tuple(speaker for _, speaker in sorted(ranked))
 
 
 def leaks(corpus: Corpus) -> tuple[Leak, ...]:
@@ -225,16 +271,54 @@ def _leaks_of(fold: Fold, speakers: dict[str, str]) -> list[Leak]:
 
 def _fold_without_dev(utterances: Collection[Utterance], test: tuple[str, ...]) -> Fold:
     training = [utterance for utterance in utterances if utterance.split == "train"]
-    order = tuple(sorted(_speakers(training)))
+    holders = [utterance.speaker for utterance in training]
+    order = tuple(sorted(set(holders)))
     if len(order) < FEWEST_GROUPS - 1:
         raise CorpusError(
             "the split has no dev part, and its train part has one speaker",
             rule="train and dev share no speaker",
             remedy="add a dev part",
         )
+    parts = _split_off_balanced_dev(order, *_holdings(training, holders, order))
     grouped = _group((utterance.speaker, utterance.id) for utterance in training)
-    train, dev = (_members(part, grouped) for part in split_off_dev(order))
+    train, dev = (_members(part, grouped) for part in parts)
     return Fold(1, train, dev, test)
+
+
+def _split_off_balanced_dev(
+    groups: Sequence[str], holdings: Integers, kinds: Sequence[int]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from profiler.corpora.balance import assign  # noqa: PLC0415 - needs NumPy
+
+    in_dev = assign(holdings, kinds, [DEV_SHARE - 1, 1])
+    return tuple(compress(groups, (not dev for dev in in_dev))), tuple(compress(groups, in_dev))
+
+
+def _holdings(
+    utterances: Iterable[Utterance], holders: Iterable[str], order: Sequence[str]
+) -> tuple[Integers, list[int]]:
+    """Clips of each group by column: all, each class, each known gender; and the columns' kinds."""
+    import numpy as np  # noqa: PLC0415 - only where folds are balanced
+
+    counts: Counter[tuple[str, int, str]] = Counter()
+    for utterance, holder in zip(utterances, holders, strict=True):
+        counts[holder, 0, ""] += 1
+        counts[holder, 1, utterance.label] += 1
+        if utterance.gender:
+            counts[holder, 2, utterance.gender] += 1
+    columns = sorted({(kind, name) for _, kind, name in counts})
+    rows = {holder: row for row, holder in enumerate(order)}
+    places = {column: place for place, column in enumerate(columns)}
+    holdings = np.zeros((len(rows), len(columns)), dtype=np.int64)
+    for (holder, kind, name), count in counts.items():
+        holdings[rows[holder], places[kind, name]] = count
+    return holdings, [kind for kind, _ in columns]
+
+
+def _numbered(parts: Sequence[int]) -> list[int]:
+    """The same division with its parts numbered in the order in which they first appear."""
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(part, len(numbers)) for part in parts]
 
 
 def _folds(divisions: Iterable[Division], grouped: dict[str, list[str]]) -> tuple[Fold, ...]:

@@ -4,6 +4,7 @@ The file is UTF-8 with a header line. Relative paths are relative to the file an
 folder; absolute paths and paths that climb out of it are refused unless allowed, so that a
 manifest from elsewhere names no file outside. Symbolic links below the folder are the owner's
 decision and are followed. Labels and speakers are compared as written, without surrounding space.
+Clips are taken in the order of their paths, so that the order of the rows changes nothing.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, TextIO
 
 from profiler.corpora.base import Corpus, Fold, Gender, Part, Utterance
 from profiler.corpora.info import FEWEST_CLASSES, CorpusInfo, select
 from profiler.corpora.tables import open_table
-from profiler.folds import alternate_by_gender, fold_by_split, kfold_by_session, kfold_by_speaker
+from profiler.folds import balanced_kfold, balanced_kfold_by_session, fold_by_split
 from profiles_db.errors import CorpusError
 
 INFO: Final = CorpusInfo(
@@ -32,7 +34,7 @@ INFO: Final = CorpusInfo(
     layout="data/manifest.csv (path,speaker,label[,gender][,session][,split])\ndata/clips/a.wav",
     classes=(),
     all_classes=(),
-    folding="its split if given, else one fold per session, else 5 folds over the speakers",
+    folding="its split if given, else one fold per session, else 5 balanced ones over the speakers",
 )
 REQUIRED: Final = ("path", "speaker", "label")
 OPTIONAL: Final = ("gender", "session", "split")
@@ -116,6 +118,7 @@ def _read_rows(
     # Bytes that are no UTF-8 become surrogates, so that the fault can be named with its line.
     with open_table(path, errors="surrogateescape", newline="") as stream:
         every = list(rows.read(stream))
+    every.sort(key=attrgetter("id"))
     return every, rows.notes()
 
 
@@ -271,6 +274,5 @@ def _fold(utterances: Sequence[Utterance]) -> tuple[tuple[Fold, ...], str]:
     if utterances[0].split is not None:
         return fold_by_split(utterances), "One fold: the manifest's own split."
     if utterances[0].session is not None:
-        return kfold_by_session(utterances), "Folds by session."
-    order = alternate_by_gender(utterances)
-    return kfold_by_speaker(utterances, speakers=order), "Folds by speaker."
+        return balanced_kfold_by_session(utterances), "Folds by session."
+    return balanced_kfold(utterances), "Folds by speaker, balanced."

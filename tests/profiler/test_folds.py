@@ -11,7 +11,6 @@ from sklearn.model_selection import KFold
 
 from profiler.corpora.base import Corpus, Fold, Gender, Part, Utterance
 from profiler.folds import (
-    alternate_by_gender,
     fold_by_split,
     kfold,
     kfold_by_session,
@@ -105,10 +104,13 @@ def test_a_split_is_one_fold() -> None:
     assert fold == Fold(1, ("a-0",), ("b-0",), ("c-0",))
 
 
-def test_a_split_without_dev_takes_the_last_fifth_of_the_train_speakers() -> None:
-    clips = [clip(name, split="train") for name in "fedcba"] + [clip("z", split="test")]
-    (fold,) = fold_by_split(clips)
-    assert (fold.train, fold.dev) == (("a-0", "b-0", "c-0", "d-0"), ("e-0", "f-0"))
+def test_a_split_without_dev_takes_a_balanced_fifth_of_the_train_part() -> None:
+    heavy = [clip("a", number, split="train") for number in range(20)]
+    light = [clip(name, n, split="train") for name in "bcdefghi" for n in range(10)]
+    (fold,) = fold_by_split([*heavy, *light, clip("z", split="test")])
+    assert len(fold.dev) == 20
+    assert len(fold.train) == 80
+    assert not speakers_of(fold.train) & speakers_of(fold.dev)
 
 
 def test_a_split_without_dev_and_with_one_speaker_is_refused() -> None:
@@ -120,22 +122,6 @@ def test_a_split_without_dev_and_with_one_speaker_is_refused() -> None:
 def test_a_split_needs_train_and_test(part: Part) -> None:
     with pytest.raises(CorpusError, match="the split has no"):
         fold_by_split([clip("a", split=part), clip("b", split=part)])
-
-
-@given(st.dictionaries(st.text("abcdef", min_size=1), st.sampled_from(["female", "male", None])))
-def test_genders_alternate_evenly(genders: dict[str, Gender | None]) -> None:
-    order = alternate_by_gender([clip(name, gender=gender) for name, gender in genders.items()])
-    assert sorted(order) == sorted(genders)
-    for gender in set(genders.values()):
-        total = sum(known == gender for known in genders.values())
-        for stop in range(len(order) + 1):
-            seen = sum(genders[name] == gender for name in order[:stop])
-            assert abs(seen - total * stop / len(order)) <= 1.5
-
-
-def test_where_genders_alternate_already_the_order_is_sorted() -> None:
-    clips = [clip(f"{n:02d}", gender="male" if n % 2 else "female") for n in range(1, 25)]
-    assert alternate_by_gender(clips) == tuple(sorted(c.speaker for c in clips))
 
 
 def test_a_leak_is_found_and_refused() -> None:
