@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from profiler.corpora import audit_audio, audit_folds
+from profiler.corpora import audit_audio, audit_balance, audit_folds
 from profiler.corpora.audit_audio import AudioCount, Heard
+from profiler.corpora.audit_balance import Balance
 from profiler.corpora.audit_folds import FoldCount
-from profiler.corpora.base import Corpus
+from profiler.corpora.base import Corpus, Part
 from profiler.corpora.findings import Finding, Severity
 from profiler.progress import Progress, Silent
 
@@ -21,7 +22,8 @@ _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 class Audit:
     """What a corpus holds, and everything found in it, gravest first.
 
-    `classes`, `genders` and `speakers` count clips; `left_out` counts the entries that the
+    `classes`, `genders` and `speakers` count clips; `balance` is that of the test and of the dev
+    parts; `left_out` counts the entries that the
     corpus' own rules exclude, by reason; `cramers_v` is of label and gender, uncorrected, None
     where there are not two of each.
     """
@@ -33,6 +35,7 @@ class Audit:
     genders: Mapping[str, int]
     speakers: Mapping[str, int]
     folds: tuple[FoldCount, ...]
+    balance: Mapping[Part, Balance]
     left_out: Mapping[str, int]
     cramers_v: float | None
     audio: AudioCount
@@ -59,6 +62,7 @@ class Audit:
             "genders": dict(self.genders),
             "speakers": dict(self.speakers),
             "folds": [asdict(fold) for fold in self.folds],
+            "balance": {part: balance.to_json() for part, balance in self.balance.items()},
             "left_out": dict(self.left_out),
             "cramers_v": self.cramers_v,
             "audio": self.audio.to_json(),
@@ -101,6 +105,7 @@ def check(corpus: Corpus, *, audio: bool = True, progress: Progress | None = Non
         genders=audit_folds.count_genders(corpus.utterances),
         speakers=dict(sorted(Counter(clip.speaker for clip in corpus.utterances).items())),
         folds=folds,
+        balance=audit_balance.balance_of(corpus, folds),
         left_out=dict(sorted(Counter(corpus.left_out.values()).items())),
         cramers_v=audit_folds.cramers_v(corpus.utterances),
         audio=audit_audio.count_audio(len(there), missing, heard),
@@ -113,6 +118,7 @@ def _findings(
     corpus: Corpus, folds: tuple[FoldCount, ...], heard: list[Heard] | None, there: int
 ) -> Iterator[Finding]:
     yield from audit_folds.findings_of(corpus, folds)
+    yield from audit_balance.findings_of(corpus, folds)
     yield from audit_audio.absence(there, len(corpus.utterances) - there)
     if heard is not None:
         yield from audit_audio.findings_of(corpus, heard)

@@ -33,6 +33,8 @@ class Finding:
         The aspects it touches.
     clips : tuple of str
         Ids of the clips concerned, where it concerns single clips.
+    remedy : str
+        What would help, as a sentence; '' where nothing or only the obvious does.
     """
 
     code: str
@@ -41,6 +43,7 @@ class Finding:
     effect: str
     aspects: tuple[Aspect, ...] = EVERY_ASPECT
     clips: tuple[str, ...] = ()
+    remedy: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; the ids of clips are cut after the first twenty, their number is not."""
@@ -49,6 +52,7 @@ class Finding:
             "severity": self.severity,
             "what": self.what,
             "effect": self.effect,
+            "remedy": self.remedy,
             "aspects": list(self.aspects),
             "clip_count": len(self.clips),
             "clips": list(self.clips[:SHOWN_CLIPS]),

@@ -57,6 +57,25 @@ def test_a_sound_manifest_passes(tmp_path: Path) -> None:
     assert "No fold leaks." in result.stdout
 
 
+def test_the_balance_reached_is_said_and_what_cannot_be_had(tmp_path: Path) -> None:
+    rows = sound_rows(tmp_path)
+    root = manifest(tmp_path, *rows)
+    shown = run("check", "manifest", "--data-root", root, "--no-audio").stdout
+    assert "Test parts: 4 to 6 clips, 5 on average; shares of the classes within 0.0" in shown
+    assert "Balance over the folds" in shown
+    record = json.loads(
+        run("check", "manifest", "--data-root", root, "--no-audio", "--json").stdout
+    )
+    assert record["balance"]["test"]["clips"]["folds"] == [6, 6, 4, 4, 4]
+    assert record["balance"]["dev"]["classes"]["sad"] == {"corpus": 0.5, "folds": [0.5] * 5}
+
+    few = [row.replace("sad", "happy") for row in rows[:18]] + rows[18:]
+    root = manifest(tmp_path, *few)
+    shown = run("check", "manifest", "--data-root", root, "--no-audio").stdout
+    assert "Spoken by fewer than 5 speakers: sad (3)." in shown
+    assert "Record it by 5 speakers or more" in shown
+
+
 def test_a_speaker_in_train_and_test_fails(tmp_path: Path) -> None:
     parts = ["train"] * 12 + ["dev"] * 5 + ["test"] * 7
     rows = [f"{row},{part}" for row, part in zip(sound_rows(tmp_path), parts, strict=True)]

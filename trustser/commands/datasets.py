@@ -86,16 +86,18 @@ def check(
 
 
 def print_audit(audit: Audit) -> None:
-    """The audit as tables: clips by class and gender, folds, findings."""
+    """The audit as tables: clips by class and gender, folds and their balance, findings."""
     _print_counts(audit)
     _print_folds(audit)
+    _print_balance(audit)
     for note in (*audit.notes, *(f"{n} left out: {why}" for why, n in audit.left_out.items())):
         typer.echo(f"- {note}")
     if not audit.findings:
         typer.echo("Nothing found to be wrong.")
     for finding in audit.findings:
         aspects = ", ".join(finding.aspects)
-        typer.echo(f"{finding.severity}: {finding.what} {finding.effect} [{aspects}]")
+        said = " ".join(text for text in (finding.what, finding.effect, finding.remedy) if text)
+        typer.echo(f"{finding.severity}: {said} [{aspects}]")
     typer.echo("A fold would leak." if audit.leaks else "No fold leaks.")
 
 
@@ -128,6 +130,19 @@ def _print_folds(audit: Audit) -> None:
     ]
     columns = ("fold", "part", "clips", "speakers", "classes", "genders")
     print_table("Folds", columns, rows, right=(0, 2, 3))
+
+
+def _print_balance(audit: Audit) -> None:
+    rows = [
+        (part, name, f"{min(known):.1%}", f"{max(known):.1%}", f"{shares.corpus:.1%}")
+        for part, balance in audit.balance.items()
+        for name, shares in (*balance.classes.items(), *balance.genders.items())
+        if (known := shares.known)
+    ]
+    columns = ("part", "share of", "lowest", "highest", "corpus")
+    print_table("Balance over the folds", columns, rows, right=(2, 3, 4))
+    for part, balance in audit.balance.items():
+        typer.echo(balance.sentence(part))
 
 
 def _as_record(info: CorpusInfo) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from profiler.corpora.audit_folds import cramers_v
 from profiler.corpora.base import Corpus, Fold, Gender, Utterance
 from profiler.corpora.findings import Finding
 from profiler.corpora.registry import read
-from profiler.folds import kfold_by_speaker
+from profiler.folds import balanced_kfold, kfold_by_speaker
 from tests.profiler.corpora import trees
 from tests.profiler.corpora.trees import write_tone
 
@@ -259,6 +259,69 @@ def test_small_groups_are_counted_where_they_are_tested() -> None:
     assert audit.classes == {"happy": 60, "sad": 60}
     few = "happy female (5), happy male (5), sad female (5), sad male (5)."
     assert find(audit, "small_group").what.endswith(few)
+
+
+def test_the_balance_reached_is_counted_by_hand() -> None:
+    """Three speakers, one a fold: a (2 happy, female), b (1 happy, 3 sad, male), c (4 sad)."""
+    clips = [clip("a", "happy", n, gender="female") for n in range(2)]
+    clips += [clip("b", "happy", gender="male")]
+    clips += [clip("b", "sad", n, gender="male") for n in range(3)]
+    clips += [clip("c", "sad", n) for n in range(4)]
+    audit = check(corpus_of(clips))
+    record = audit.to_json()["balance"]["test"]
+    assert record["clips"] == {
+        "smallest": 2,
+        "largest": 4,
+        "mean": pytest.approx(10 / 3),
+        "folds": [2, 4, 4],
+    }
+    assert record["classes"] == {
+        "happy": {"corpus": 0.3, "folds": [1.0, 0.25, 0.0]},
+        "sad": {"corpus": 0.7, "folds": [0.0, 0.75, 1.0]},
+    }
+    assert record["genders"]["female"] == {"corpus": 0.2, "folds": [1.0, 0.0, 0.0]}
+    assert audit.balance["test"].sentence("test") == (
+        "Test parts: 2 to 4 clips, 3 on average; shares of the classes within 70.0 points of the "
+        "corpus'; of the genders within 80.0."
+    )
+    assert audit.balance["dev"].clips == (4, 4, 4)
+
+
+def test_an_empty_part_has_no_shares() -> None:
+    clips = balanced()
+    ids = tuple(one.id for one in clips)
+    audit = check(corpus_of(clips, (Fold(1, ids[:30], (), ids[30:]),)))
+    assert audit.to_json()["balance"]["dev"]["classes"]["sad"]["folds"] == [None]
+    assert audit.balance["dev"].sentence("dev").startswith("Dev part: 0 clips;")
+
+
+def test_a_speaker_too_large_for_a_fair_part() -> None:
+    clips = [clip("z", label, n) for label in CLASSES for n in range(40)]
+    clips += [clip(s, label, n) for s in "abcdefgh" for label in CLASSES for n in range(5)]
+    finding = find(check(corpus_of(clips)), "large_speaker")
+    assert finding.what == "More clips than a fair test part of 32: z (80)."
+    assert finding.remedy.startswith("Record more of the others")
+
+
+def test_a_class_and_a_gender_of_too_few_speakers() -> None:
+    clips = [clip(s, "happy", gender="female" if s < "e" else "male") for s in "abcdefghij"]
+    clips += [clip(s, "sad", gender="male") for s in "hij"]
+    audit = check(corpus_of(clips))
+    finding = find(audit, "class_of_few_speakers")
+    assert finding.what == "Spoken by fewer than 5 speakers: sad (3)."
+    assert "5 speakers" in finding.remedy
+    finding = find(audit, "gender_of_few_speakers")
+    assert finding.what == "Fewer than 5 speakers of a gender: 4 female."
+    assert finding.aspects == ("privacy", "fairness")
+    assert finding.remedy == "Record 5 speakers of each gender or more."
+
+
+def test_enough_speakers_are_not_complained_about() -> None:
+    clips = [clip(s, "happy", gender="female" if s < "f" else "male") for s in "abcdefghij"]
+    clips += [clip(s, "sad", gender="male") for s in "fghij"]
+    found = codes(check(Corpus("own", CLASSES, tuple(clips), balanced_kfold(clips))))
+    assert not {"large_speaker", "class_of_few_speakers", "gender_of_few_speakers"} & set(found)
+    assert "missing_gender" not in found
 
 
 def test_label_and_gender_that_go_together() -> None:
