@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from profiler.corpora.audit_folds import GENDERS, FoldCount, PartCount, count_genders
-from profiler.corpora.base import Corpus, Part
+from profiler.corpora.audit_folds import FoldCount, PartCount, count_genders
+from profiler.corpora.base import GENDERS, Corpus, Part
 from profiler.corpora.findings import Finding
 
 SHOWN_SPEAKERS: Final = 5
