@@ -50,7 +50,11 @@ class Measurement:
     unknown : str or None
         Why there is no value.
     flags : tuple of str
-        Reasons not to believe the value, in words.
+        Reasons not to believe the value, in words. They bind: unless a scenario accepts them, a
+        flagged value neither meets a requirement nor earns a score.
+    notes : tuple of str
+        What to know of the value that is no reason to doubt it: that a fair model would score the
+        same, what a published count includes.
     """
 
     study: str
@@ -68,6 +72,7 @@ class Measurement:
     fold: int = POOLED
     unknown: str | None = None
     flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     origin: Origin = "measured"
     source: str = ""
     device: str = ""

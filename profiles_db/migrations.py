@@ -107,6 +107,19 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         CHECK ((value IS NULL) = (unknown IS NOT NULL))
     );
     """,
+    # What is no reason to doubt a value was a flag among flags before flags had a consequence.
+    """
+    ALTER TABLE measurements ADD COLUMN notes VARCHAR[] DEFAULT [];
+    UPDATE measurements SET
+        notes = [f for f in flags if f IN (
+            'within what a fair model would score at this n (permutation test, 5 %)',
+            'no better than answers that ignore gender (permutation test, 5 %)'
+        )],
+        flags = [f for f in flags if f NOT IN (
+            'within what a fair model would score at this n (permutation test, 5 %)',
+            'no better than answers that ignore gender (permutation test, 5 %)'
+        )];
+    """,
 )
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

@@ -140,7 +140,7 @@ def _measurement(data: dict[str, Any], backbone: str, criterion: str) -> Measure
     printed = Decimal(str(data["backbones"][backbone][criterion]))
     half_width = Decimal(str(column.get("half_width", 0)))
     most = Decimal(1) if CRITERIA[criterion].unit == "fraction" else Decimal("Infinity")
-    flag = data["flags"].get(backbone, {}).get(criterion)
+    note = data["figure_notes"].get(backbone, {}).get(criterion)
     chart = data["optional"].get(backbone) if column["unit"] == "percent" else None
     return Measurement(
         study=data["study"],
@@ -152,7 +152,7 @@ def _measurement(data: dict[str, Any], backbone: str, criterion: str) -> Measure
         low=float(max(Decimal(0), (printed - half_width) * factor)),
         high=float(min(most, (printed + half_width) * factor)),
         interval="assumed" if half_width else "exact",
-        flags=(flag,) if flag else (),
+        notes=(note,) if note else (),
         origin=cast(Origin, "digitised" if chart else column["origin"]),
         source=chart or column["source"],
     )

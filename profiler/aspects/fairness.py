@@ -154,12 +154,14 @@ def _difference(table: Table, name: str, measure: Measure, resamples: int) -> Me
     with np.errstate(invalid="ignore", divide="ignore"):
         fair = _compare(table, drawn.astype(float), (~drawn).astype(float), difference)
     fair = fair[np.isfinite(fair)]
-    flags = table.one_answer
+    notes: tuple[str, ...] = ()
     if estimate.value is not None and len(fair) and estimate.value <= np.quantile(fair, 0.95):
-        flags = (FAIR_ENOUGH, *flags)
+        notes = (FAIR_ENOUGH,)  # no flag: a fair model must not be punished for being fair
         estimate = reaching_zero(estimate)
     floor = float(fair.mean()) if len(fair) else None
-    return record(measure, name, estimate, n=table.n, chance=floor, flags=flags)
+    return record(
+        measure, name, estimate, n=table.n, chance=floor, flags=table.one_answer, notes=notes
+    )
 
 
 def reaching_zero(estimate: Estimate) -> Estimate:

@@ -87,9 +87,13 @@ def _gender(
     found = []
     for name, statistic, floor in zip(names, statistics, floors, strict=True):
         estimate = bootstrap(statistic, table.strata, resamples=resamples)
-        flags = _flags(table, linear, resamples) if name == "gender_accuracy" else ()
-        flags += incomplete
-        found.append(record(measure, name, estimate, n=table.n, chance=floor, flags=flags))
+        flags, notes = incomplete, ()  # type: tuple[str, ...], tuple[str, ...]
+        if name == "gender_accuracy":
+            flags = (*_flags(table, linear), *incomplete)
+            notes = _notes(table, resamples)
+        found.append(
+            record(measure, name, estimate, n=table.n, chance=floor, flags=flags, notes=notes)
+        )
     low, middle, high = np.quantile(_null(table, resamples), [0.025, 0.5, 0.975])
     found.append(
         measure(
@@ -118,22 +122,25 @@ def _majority(table: Table) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _flags(table: Table, linear: Table, resamples: int) -> tuple[str, ...]:
-    """Whether the probe says less than it could.
+def _flags(table: Table, linear: Table) -> tuple[str, ...]:
+    """Whether a plain linear probe reads more than the protocol's."""
+    if _fold_mean(linear) <= _fold_mean(table) + WEAK_PROBE_MARGIN:
+        return ()
+    return (
+        f"a linear probe infers gender with {100 * _fold_mean(linear):.1f} %: this probe is "
+        "under-trained here, and privacy looks better than it is",
+    )
 
-    Its accuracy may come from answers that ignore gender, and a plain linear probe may read more.
+
+def _notes(table: Table, resamples: int) -> tuple[str, ...]:
+    """Whether the accuracy is that of answers that ignore gender.
+
+    No flag: states that hide gender do just that, and an under-trained probe is flagged by itself.
     """
-    null = _null(table, resamples)
     pooled = float(accuracy(table.pooled.sum(axis=1)).mean())
-    flags = []
-    if pooled <= float(np.quantile(null, 0.95)):
-        flags.append("no better than answers that ignore gender (permutation test, 5 %)")
-    if _fold_mean(linear) > _fold_mean(table) + WEAK_PROBE_MARGIN:
-        flags.append(
-            f"a linear probe infers gender with {100 * _fold_mean(linear):.1f} %: this probe is "
-            "under-trained here, and privacy looks better than it is"
-        )
-    return tuple(flags)
+    if pooled > float(np.quantile(_null(table, resamples), 0.95)):
+        return ()
+    return ("no better than answers that ignore gender (permutation test, 5 %)",)
 
 
 def _null(table: Table, permutations: int) -> Floats:

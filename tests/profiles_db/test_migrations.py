@@ -43,6 +43,20 @@ def test_a_database_of_every_schema_opens_with_all_its_rows(version: int, tmp_pa
     assert check(path).problems == ()
 
 
+def test_what_is_no_reason_to_doubt_a_value_becomes_a_note(tmp_path: Path) -> None:
+    """The texts that schema 1 kept among the flags; any other flag stays one."""
+    fair = "within what a fair model would score at this n (permutation test, 5 %)"
+    hidden = "no better than answers that ignore gender (permutation test, 5 %)"
+    path = _make(tmp_path / "a.duckdb", 1)
+    with duckdb.connect(str(path)) as connection:
+        row = [[fair, "a flag", hidden]]
+        connection.execute("UPDATE measurements SET flags = ? WHERE criterion = 'uar'", row)
+    (profile,) = Store(path).profiles()
+    uar = profile.pooled("uar")
+    assert uar is not None
+    assert (uar.flags, uar.notes) == (("a flag",), (fair, hidden))
+
+
 def _later(monkeypatch: pytest.MonkeyPatch, *steps: str) -> None:
     """Pretend that today's schema is some steps further."""
     monkeypatch.setattr(database_file, "MIGRATIONS", (*MIGRATIONS[:1], *steps))

@@ -212,7 +212,7 @@ def _summary(profile: Profile) -> dict[str, Any]:
 
 
 def _print_profile(profile: Profile) -> None:
-    columns = ("aspect", "criterion", "value", "95 % interval", "n", "chance", "flags")
+    columns = ("aspect", "criterion", "value", "95 % interval", "n", "chance", "flags", "notes")
     rows = [
         (
             ASPECT_TITLES[CRITERIA[m.criterion].aspect],
@@ -222,6 +222,7 @@ def _print_profile(profile: Profile) -> None:
             "" if m.n is None else str(m.n),
             "" if m.chance is None else format_value(m.chance, m.definition.unit),
             "; ".join(m.flags),
+            "; ".join(m.notes),
         )
         for name in CRITERIA
         if (m := profile.pooled(name)) is not None

@@ -22,7 +22,7 @@ Format = Literal["csv", "parquet", "markdown", "model-index"]
 COLUMNS: Final = (
     "study", "run", "backbone", "weights_kind", "weights_id", "corpus", "synthetic", "criterion",
     "variant", "fold", "value", "low", "high", "interval", "n", "chance", "unknown", "flags",
-    "origin", "source", "device",
+    "notes", "origin", "source", "device",
 )  # fmt: skip
 """Columns of the CSV and Parquet files; `fold` is empty for figures over all folds."""
 
@@ -40,6 +40,7 @@ def _row(profile: Profile, measurement: Measurement) -> dict[str, Any]:
         "synthetic": profile.synthetic,
         "fold": None if measurement.fold == POOLED else measurement.fold,
         "flags": "; ".join(measurement.flags),
+        "notes": "; ".join(measurement.notes),
     }
     return {name: own[name] if name in own else getattr(measurement, name) for name in COLUMNS}
 
