@@ -72,7 +72,7 @@ def _unscored(judgement: Judgement, name: str) -> dict[str, Any]:
 
 def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str, Any]) -> Candidate:
     alternative = judgement.alternatives[name]
-    scores, off_scale = _scores(judgement, alternative.figures)
+    scores, off_scale, distrusted = _scores(judgement, alternative.figures)
     contributions = {c.criterion: c.weight * scores[c.criterion] for c in judgement.criteria
                      if c.criterion in scores}  # fmt: skip
     outcomes = _with_probabilities(judgement, draws, name)
@@ -85,6 +85,7 @@ def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str,
         position=judgement.eligible.index(name) + 1 if eligible else None,
         scores=scores,
         off_scale=off_scale,
+        distrusted=distrusted,
         contributions=contributions,
         aspect_contributions=_by_aspect(judgement, contributions),
         outcomes=outcomes,
@@ -101,17 +102,22 @@ def _identity(alternative: Alternative) -> dict[str, Any]:
 
 def _scores(
     judgement: Judgement, figures: Mapping[str, Figure]
-) -> tuple[dict[str, float], tuple[str, ...]]:
-    scores, off_scale = {}, []
+) -> tuple[dict[str, float], tuple[str, ...], tuple[str, ...]]:
+    """Scores of what is known, what is off its scale, and what is flagged and so scores 0."""
+    scores, off_scale, distrusted = {}, [], []
     for criterion in judgement.criteria:
         figure = figures.get(criterion.criterion)
         if figure is None or figure.value is None:
+            continue
+        if figure.distrusted(judgement.matrix.flagged):
+            scores[criterion.criterion] = 0.0
+            distrusted.append(criterion.criterion)
             continue
         raw = (figure.value - criterion.worst) / (criterion.best - criterion.worst)
         scores[criterion.criterion] = min(1.0, max(0.0, raw))
         if not 0.0 <= raw <= 1.0:
             off_scale.append(criterion.criterion)
-    return scores, tuple(off_scale)
+    return scores, tuple(off_scale), tuple(distrusted)
 
 
 def _by_aspect(judgement: Judgement, contributions: Mapping[str, float]) -> dict[str, float]:

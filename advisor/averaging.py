@@ -25,6 +25,7 @@ def figure_of(measurement: Measurement) -> Figure:
         n=measurement.n,
         chance=measurement.chance,
         device=measurement.device,
+        notes=measurement.notes,
     )
 
 
@@ -81,6 +82,7 @@ def _mean(
         origin=first.origin,
         source="weighted mean over " + ", ".join(measurements),
         flags=tuple(f"{flag} ({c})" for c, m in measurements.items() for flag in m.flags),
+        notes=tuple(f"{note} ({c})" for c, m in measurements.items() for note in m.notes),
         n=sum(counts) if len(counts) == len(parts) else None,
         chance=_weighted(parts, chances) if len(chances) == len(parts) else None,
         device=first.device,

@@ -8,19 +8,20 @@ from advisor.decision import Decision
 from advisor.findings import Sentence, WeightedCriterion
 from advisor.judgement import Judgement
 from advisor.records import Candidate, Figure
-from advisor.wording import listed, share, title_of, value_text
+from advisor.wording import flag_text, listed, share, title_of, value_text
 
 
 def caveats(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     """Sentences on the evidence, the gravest first."""
     yield from _marks(decision)
+    yield from _flags(decision)
     yield from _missing(decision, judgement)
     yield from _measure_next(decision, judgement)
     yield from _intervals(decision)
     yield from _digitised(decision)
     yield from _stand_ins(decision)
     yield from _off_scale(decision)
-    yield from _flags(decision)
+    yield from _notes(decision)
 
 
 def _used(decision: Decision) -> list[str]:
@@ -45,17 +46,21 @@ def _marks(decision: Decision) -> Iterator[Sentence]:
 
 def _missing(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     reasons: dict[tuple[str, str], list[str]] = {}
-    for gap in decision.missing:
+    for gap in (gap for gap in decision.missing if not gap.flagged):
         reasons.setdefault((gap.criterion, gap.reason), []).append(gap.candidate)
     for (criterion, reason), names in reasons.items():
         everyone = len(names) == len(decision.candidates)
         who = "any candidate" if everyone else listed([judgement.titles[name] for name in names])
         text = f"Evidence is missing: {title_of(criterion)} of {who} ({reason})."
         yield Sentence("missing", criterion, text)
-    able = sorted({g.candidate for g in decision.missing if g.could_change})
-    if able and decision.choice is not None:
-        titles = listed([judgement.titles[name] for name in able])
-        yield Sentence("missing", able[0], f"Known, it could make {titles} the choice.")
+    for flagged, known in (
+        (False, "Known, it"),
+        (True, "Measured beyond doubt, what is flagged"),
+    ):
+        found = {g.candidate for g in decision.missing if g.could_change and g.flagged == flagged}
+        if found and decision.choice is not None:
+            titles = listed([judgement.titles[name] for name in sorted(found)])
+            yield Sentence("missing", min(found), f"{known} could make {titles} the choice.")
 
 
 def _measure_next(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
@@ -87,7 +92,12 @@ def _intervals(decision: Decision) -> Iterator[Sentence]:
     kinds: dict[str, list[str]] = {"assumed": [], "none": []}
     for criterion in _used(decision):
         for kind, names in kinds.items():
-            if any(figure.interval == kind for figure in _figures(decision, criterion)):
+            relied_on = (
+                figure
+                for figure in _figures(decision, criterion)
+                if not figure.distrusted(decision.scenario.flagged)
+            )
+            if any(figure.interval == kind for figure in relied_on):
                 names.append(title_of(criterion))
     if kinds["assumed"]:
         text = (
@@ -139,12 +149,40 @@ def _with_value(candidate: Candidate, criterion: str) -> str:
 
 
 def _flags(decision: Decision) -> Iterator[Sentence]:
-    flagged: dict[tuple[str, str], list[str]] = {}
     for criterion in _used(decision):
+        flagged: dict[str, list[str]] = {}
         for candidate in decision.candidates:
             figure = candidate.figures.get(criterion)
-            for flag in figure.flags if figure is not None else ():
-                flagged.setdefault((criterion, flag), []).append(candidate.title)
-    for (criterion, flag), titles in flagged.items():
-        text = f"The {title_of(criterion)} of {listed(titles)} is flagged: {flag}."
-        yield Sentence("evidence", criterion, text)
+            if figure is not None and figure.value is not None and figure.flags:
+                flagged.setdefault(flag_text(figure), []).append(candidate.title)
+        for flags, titles in flagged.items():
+            text = f"The {title_of(criterion)} of {listed(titles)} is {flags}."
+            yield Sentence("flagged", criterion, f"{text} {_consequence(decision, criterion)}")
+
+
+def _consequence(decision: Decision, criterion: str) -> str:
+    """What a flag on the criterion does in this decision."""
+    stances = {r.flagged for r in decision.requirements if r.criterion == criterion}
+    weighted = any(c.criterion == criterion for c in decision.criteria)
+    distrusted = []
+    if weighted and decision.scenario.flagged == "distrust":
+        distrusted.append("scores as the worst end of its scale")
+    if "distrust" in stances:
+        distrusted.append("is unknown to the requirement on it")
+    accepted = "accept" in stances or (weighted and decision.scenario.flagged == "accept")
+    if not distrusted:
+        return "The scenario accepts flagged figures, so that it counts as it stands."
+    stands = ", and counts as it stands where the scenario accepts that" if accepted else ""
+    return f"It is not relied on: it {listed(distrusted)}{stands}."
+
+
+def _notes(decision: Decision) -> Iterator[Sentence]:
+    for criterion in _used(decision):
+        noted: dict[str, list[str]] = {}
+        for candidate in decision.candidates:
+            figure = candidate.figures.get(criterion)
+            for note in figure.notes if figure is not None else ():
+                noted.setdefault(note, []).append(candidate.title)
+        for note, titles in noted.items():
+            text = f"On the {title_of(criterion)} of {listed(titles)}: {note}."
+            yield Sentence("evidence", criterion, text)

@@ -97,6 +97,7 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
             scenario.spec.title,
             scenario.spec.context,
             scenario.spec.method,
+            scenario.spec.flagged,
             scenario.texts,
         ),
         study=evidence.study,
@@ -112,7 +113,7 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
         stability=sensitivity.stability(matrix, choice, eligible) if choice else (),
         flip=sensitivity.smallest_flip(matrix, choice, eligible) if choice else None,
         leave_one_out=sensitivity.leave_one_out(matrix, eligible),
-        plane=plane(judgement.figures, judgement.criteria, evidence.study),
+        plane=plane(matrix, judgement.figures, evidence.study),
         sways=sways(*facts),
         missing=missing(*facts),
         explanation=(),
@@ -128,7 +129,7 @@ def _judge(scenario: Scenario, evidence: Evidence) -> Judgement:
     _check_devices(criteria, bounds, evidence)
     figures = {a.name: a.figures for a in evidence.alternatives}
     outcomes = {name: [judge(bound, known) for bound in bounds] for name, known in figures.items()}
-    matrix = build(figures, criteria, scenario.spec.method)
+    matrix = build(figures, criteria, scenario.spec.method, scenario.spec.flagged)
     return Judgement(evidence, matrix, bounds, outcomes)
 
 

@@ -79,6 +79,6 @@ def choice_counted_whole(judgement: Judgement) -> str | None:
         for c in judgement.criteria
     )
     known = {name: judgement.figures[name] for name in judgement.eligible}
-    matrix = build(known, criteria, judgement.matrix.method)
+    matrix = build(known, criteria, judgement.matrix.method, judgement.matrix.flagged)
     complete = len(matrix.names) == len(judgement.eligible)
     return matrix.best(matrix.names) if complete else None

@@ -27,7 +27,7 @@ from advisor.findings import (
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
 from profiles_db.errors import InputError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout of `Decision.to_json`."""
 
 

@@ -40,27 +40,29 @@ def dominators(values: Array, signs: Array, names: tuple[str, ...]) -> dict[str,
 
 
 def dominators_of(matrix: Matrix) -> dict[str, tuple[str, ...]]:
-    """Dominance over all weighted criteria, on values, so that no scale's end hides an edge."""
+    """Dominance over all weighted criteria, on values, so that no scale's end hides an edge.
+
+    A distrusted figure is as bad as any: it gives no edge over another.
+    """
     signs = np.array([_sign(criterion.criterion) for criterion in matrix.criteria])
-    return dominators(matrix.values, signs, matrix.names)
+    values = np.where(matrix.distrusted, -np.inf * signs, matrix.values)
+    return dominators(values, signs, matrix.names)
 
 
 def _sign(criterion: str) -> float:
     return 1.0 if CRITERIA[criterion].direction == "maximise" else -1.0
 
 
-def plane(
-    figures: Mapping[str, Mapping[str, Figure]],
-    criteria: tuple[WeightedCriterion, ...],
-    study: StudyRecord,
-) -> Plane:
-    """The front of performance against cost, over all candidates that have both figures."""
-    x = _representative("sustainability", criteria, study)
-    y = _representative("system_performance", criteria, study)
+def plane(matrix: Matrix, figures: Mapping[str, Mapping[str, Figure]], study: StudyRecord) -> Plane:
+    """The front of performance against cost, over all candidates with both figures to rely on."""
+    x = _representative("sustainability", matrix.criteria, study)
+    y = _representative("system_performance", matrix.criteria, study)
     rows = {
         name: (known[x].value, known[y].value)
         for name, known in sorted(figures.items())
-        if x in known and y in known
+        if x in known
+        and y in known
+        and not any(known[criterion].distrusted(matrix.flagged) for criterion in (x, y))
     }
     points = {name: row for name, row in rows.items() if None not in row}
     values = np.array(list(points.values()), dtype=np.float64).reshape(len(points), 2)

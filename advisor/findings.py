@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.records import Comparison, HoldsFor, Method, OnUnknown
+from advisor.records import Comparison, HoldsFor, Method, OnFlag, OnUnknown
 from profiles_db.criteria import Aspect, Direction, Unit
 
 Topic = Literal[
@@ -23,6 +23,7 @@ Topic = Literal[
     "method",
     "counting",
     "missing",
+    "flagged",
     "measure_next",
     "evidence",
     "mark",
@@ -70,6 +71,7 @@ class Requirement:
     bound: float
     holds_for: HoldsFor
     on_unknown: OnUnknown
+    flagged: OnFlag
     text: str
     why: str
     excludes: tuple[str, ...]
@@ -144,12 +146,14 @@ class Sway:
 class Missing:
     """A figure that a requirement or a weight needs and the evidence lacks.
 
-    `could_change` says whether some value of it would change the choice.
+    `flagged` says that there is a value, which flags keep from being relied on. `could_change`
+    says whether some value of it would change the choice.
     """
 
     candidate: str
     criterion: str
     reason: str
+    flagged: bool
     could_change: bool
 
 

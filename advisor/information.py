@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import NormalDist
 from typing import Final
 
@@ -12,10 +11,11 @@ import numpy as np
 
 from advisor.findings import Missing, Sway
 from advisor.matrix import Mask, Matrix, best_index
-from advisor.records import Figure, Outcome
+from advisor.records import Figure, OnFlag, Outcome
 from advisor.requirements import Bound
 from advisor.scoring import Array
 from advisor.uncertainty import spread
+from advisor.wording import flag_text
 
 POINTS: Final = 101
 """Evenly likely values over a figure's interval at which the choice is made anew."""
@@ -74,9 +74,10 @@ def _sway(
 
 def _combined(matrix: Matrix, name: str, criterion: str, values: Array) -> Array:
     tables = np.repeat(matrix.values[None], len(values), axis=0)
+    row = matrix.names.index(name)
     for column, weighted in enumerate(matrix.criteria):
-        if weighted.criterion == criterion:
-            tables[:, matrix.names.index(name), column] = values
+        if weighted.criterion == criterion and not matrix.distrusted[row, column]:
+            tables[:, row, column] = values
     return matrix.combine(matrix.score(tables))
 
 
@@ -108,24 +109,32 @@ def missing(
     outcomes: Outcomes,
     choice: str | None,
 ) -> tuple[Missing, ...]:
-    """Figures that a weight or a bound needs and the evidence lacks."""
-    used = [c.criterion for c in matrix.criteria]
-    used += [bound.criterion for bound in bounds if bound.criterion not in used]
+    """Figures that a weight or a bound needs and the evidence lacks, or has but flagged."""
+    weighted = {c.criterion: matrix.flagged for c in matrix.criteria}
+    used = [*weighted.items(), *((bound.criterion, bound.flagged) for bound in bounds)]
     return tuple(
         Missing(
             name,
             criterion,
             _reason(known.get(criterion)),
-            _could_win(matrix, name, known, outcomes[name], choice),
+            flagged=criterion in known and known[criterion].value is not None,
+            could_change=_could_win(matrix, name, known, outcomes[name], choice),
         )
         for name, known in sorted(figures.items())
-        for criterion in dict.fromkeys(used)
-        if criterion not in known or known[criterion].value is None
+        for criterion in dict.fromkeys(criterion for criterion, _ in used)
+        if any(_lacks(known, *use) for use in used if use[0] == criterion)
     )
 
 
+def _lacks(known: Mapping[str, Figure], criterion: str, flagged: OnFlag) -> bool:
+    figure = known.get(criterion)
+    return figure is None or figure.value is None or figure.distrusted(flagged)
+
+
 def _reason(figure: Figure | None) -> str:
-    return (figure.unknown or "unknown") if figure else "the evidence has no such figure"
+    if figure is None:
+        return "the evidence has no such figure"
+    return flag_text(figure) if figure.value is not None else figure.unknown or "unknown"
 
 
 def _could_win(
@@ -145,17 +154,20 @@ def _could_win(
 
 
 def score_range(matrix: Matrix, name: str, known: Mapping[str, Figure]) -> tuple[float, float]:
-    """The score of a candidate if all unknown figures were at the worst, and at the best end."""
+    """The score of a candidate if all it lacks were at the worst, and at the best end.
+
+    It lacks what is unknown and what is flagged and not relied on.
+    """
     return (_score_at(matrix, name, known, best=False), _score_at(matrix, name, known, best=True))
 
 
 def _score_at(matrix: Matrix, name: str, known: Mapping[str, Figure], *, best: bool) -> float:
-    row = []
-    for criterion in matrix.criteria:
-        figure = known.get(criterion.criterion)
-        end = criterion.best if best else criterion.worst
-        row.append(end if figure is None or figure.value is None else figure.value)
+    row = [
+        (criterion.best if best else criterion.worst)
+        if _lacks(known, criterion.criterion, matrix.flagged)
+        else known[criterion.criterion].value
+        for criterion in matrix.criteria
+    ]
     others = [index for index, other in enumerate(matrix.names) if other != name]
-    table = np.vstack([matrix.values[others], np.array(row)])
-    widened = replace(matrix, names=(*(matrix.names[i] for i in others), name), values=table)
-    return float(widened.combine()[-1])
+    scores = matrix.score(np.vstack([matrix.values[others], np.array(row, dtype=np.float64)]))
+    return float(matrix.combine(scores)[-1])

@@ -103,6 +103,7 @@ class Judgement:
             bound=bound.bound,
             holds_for=bound.holds_for,
             on_unknown=bound.on_unknown,
+            flagged=bound.flagged,
             text=bound.text,
             why=bound.why,
             excludes=tuple(sorted(blocked)),

@@ -33,7 +33,7 @@ from advisor.fields import (
     RawQuantity,
     Seconds,
 )
-from advisor.records import Comparison, HoldsFor, Method, OnUnknown
+from advisor.records import Comparison, HoldsFor, Method, OnFlag, OnUnknown
 from profiles_db.criteria import CRITERIA, Scale
 
 
@@ -118,6 +118,11 @@ class RequirementSpec(Strict):
     )
     on_unknown: OnUnknown = Field(
         "fail", description="Whether an unknown figure fails the candidate or only warns."
+    )
+    flagged: OnFlag | None = Field(
+        None,
+        description="Whether a flagged figure is unknown here or counts as it stands; by default "
+        "as the scenario's own `flagged` says.",
     )
     why: Annotated[str, Field(max_length=500)] = Field("", description="The reason, shown.")
 
@@ -210,6 +215,11 @@ class ScenarioSpec(Strict):
     requirements: tuple[RequirementSpec, ...] = Field((), max_length=100)
     scales: dict[str, ScaleSpec] = Field(default_factory=dict)
     method: Method = Field("weighted_sum", description="How the scores are combined.")
+    flagged: OnFlag = Field(
+        "distrust",
+        description="Whether a flagged figure is unknown to requirements and scores as the worst "
+        "end of its scale, or counts as it stands.",
+    )
 
     @field_validator("priorities")
     @classmethod

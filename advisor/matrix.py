@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.findings import WeightedCriterion
-from advisor.records import Figure, Method
+from advisor.records import Figure, Method, OnFlag
 from advisor.scoring import METHODS, Array
 
 Mask = NDArray[np.bool_]
@@ -29,10 +29,14 @@ class Matrix:
         The candidates in alphabetical order.
     criteria : tuple of WeightedCriterion
     values : ndarray, shape (candidates, criteria)
-        In the criteria's units.
+        In the criteria's units; where a figure is distrusted, the worst end of its scale.
     weights : ndarray, shape (criteria,)
         Summing to 1.
     method : Method
+    flagged : OnFlag
+        What flagged figures count as.
+    distrusted : ndarray of bool, shape (candidates, criteria)
+        Which figures are flagged and not relied on, so that they do not vary either.
     """
 
     names: tuple[str, ...]
@@ -40,6 +44,8 @@ class Matrix:
     values: Array
     weights: Array
     method: Method
+    flagged: OnFlag
+    distrusted: Mask
 
     @property
     def scores(self) -> Array:
@@ -91,6 +97,7 @@ def build(
     figures: Mapping[str, Mapping[str, Figure]],
     criteria: tuple[WeightedCriterion, ...],
     method: Method,
+    flagged: OnFlag,
 ) -> Matrix:
     """The matrix of all candidates whose weighted criteria are known.
 
@@ -99,12 +106,22 @@ def build(
     figures : mapping from candidate to mapping from criterion to Figure
     criteria : tuple of WeightedCriterion
     method : Method
+    flagged : OnFlag
+        Whether flagged figures stand at the worst end of their scale. Not at the worst end of
+        their interval: an attack without gradients, or a head that gives one answer only, has a
+        narrow interval around a perfect value.
     """
-    rows = {
-        name: [known[c.criterion].value if c.criterion in known else None for c in criteria]
+    scored = [
+        name
         for name, known in sorted(figures.items())
-    }
-    scored = {name: row for name, row in rows.items() if None not in row}
-    values = np.array(list(scored.values()), dtype=np.float64).reshape(len(scored), len(criteria))
+        if all(c.criterion in known and known[c.criterion].value is not None for c in criteria)
+    ]
+    table = [[figures[name][c.criterion] for c in criteria] for name in scored]
+    shape = (len(scored), len(criteria))
+    distrusted = np.array([[figure.distrusted(flagged) for figure in row] for row in table])
+    distrusted = distrusted.astype(np.bool_).reshape(shape)
+    worst = np.array([criterion.worst for criterion in criteria])
+    values = np.array([[figure.value for figure in row] for row in table], dtype=np.float64)
+    values = np.where(distrusted, worst, values.reshape(shape))
     weights = np.array([criterion.weight for criterion in criteria])
-    return Matrix(tuple(scored), criteria, values, weights, method)
+    return Matrix(tuple(scored), criteria, values, weights, method, flagged, distrusted)

@@ -18,6 +18,9 @@ Status = Literal["pass", "fail", "unknown"]
 Comparison = Literal["at_least", "at_most"]
 HoldsFor = Literal["value", "interval"]
 OnUnknown = Literal["fail", "warn"]
+OnFlag = Literal["distrust", "accept"]
+"""What a flagged figure counts as: unknown to requirements and the worst end of its scale to the
+score, or what it says."""
 Method = Literal["weighted_sum", "weighted_product", "topsis", "promethee_ii"]
 EvidenceKind = Literal["published", "measured"]
 
@@ -39,7 +42,8 @@ class Figure:
 
     `low` and `high` end the 95 % interval, of the kind `interval` names (`assumed`: nobody
     measured it, the study's `assumed` says why it is as wide as that). `unknown` is the reason
-    why there is no value. `flags` are reasons not to believe the value.
+    why there is no value. `flags` are reasons not to believe the value, `notes` what to know of it
+    that is none.
     """
 
     criterion: str
@@ -55,6 +59,18 @@ class Figure:
     chance: float | None = None
     device: str = ""
     parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def distrusted(self, flagged: OnFlag) -> bool:
+        """Whether there is a value, and a flag that binds keeps it from being relied on.
+
+        Examples
+        --------
+        >>> vacuous = Figure("attack_success_rate", 0.0, flags=("all gradients are zero",))
+        >>> vacuous.distrusted("distrust"), vacuous.distrusted("accept")
+        (True, False)
+        """
+        return self.value is not None and bool(self.flags) and flagged == "distrust"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +139,8 @@ class Candidate:
         Of the weighted criteria that are known, on the fixed scales.
     off_scale : tuple of str
         Weighted criteria whose value lies beyond an end of its scale, so that its score was cut.
+    distrusted : tuple of str
+        Weighted criteria whose figure is flagged, so that it scores as the worst end of its scale.
     contributions, aspect_contributions : mapping to float
         Weight times score, which sum to the weighted sum (whatever the method).
     rank_probabilities : tuple of float
@@ -163,6 +181,7 @@ class Candidate:
     score_high: float | None
     scores: Mapping[str, float]
     off_scale: tuple[str, ...]
+    distrusted: tuple[str, ...]
     contributions: Mapping[str, float]
     aspect_contributions: Mapping[str, float]
     outcomes: tuple[Outcome, ...]
@@ -194,12 +213,16 @@ class ScenarioText:
 
 @dataclass(frozen=True, slots=True)
 class ScenarioRecord:
-    """What was asked. `texts` holds the file first, then those it extends."""
+    """What was asked. `texts` holds the file first, then those it extends.
+
+    `flagged` is what flagged figures count as, where a requirement does not say otherwise.
+    """
 
     name: str
     title: str
     context: str
     method: Method
+    flagged: OnFlag
     texts: tuple[ScenarioText, ...]
 
 

@@ -12,12 +12,13 @@ from advisor.records import (
     Comparison,
     Figure,
     HoldsFor,
+    OnFlag,
     OnUnknown,
     Outcome,
     Relaxation,
 )
 from advisor.scenario import Scenario
-from advisor.wording import full_title
+from advisor.wording import flag_text, full_title, value_text
 from profiles_db.criteria import CRITERIA, Scale
 
 NEAR: Final = 0.25
@@ -37,6 +38,7 @@ class Bound:
     bound: float
     holds_for: HoldsFor
     on_unknown: OnUnknown
+    flagged: OnFlag
     why: str
     scale: Scale
 
@@ -63,6 +65,7 @@ def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
                 bound=stated.bound,
                 holds_for=stated.holds_for,
                 on_unknown=stated.on_unknown,
+                flagged=stated.flagged or spec.flagged,
                 why=stated.why,
                 scale=spec.scale_of(stated.criterion),
             )
@@ -71,7 +74,18 @@ def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
         name = _unique(f"budget.{criterion}", bounds)
         scale = spec.scale_of(criterion)
         bounds.append(
-            Bound(name, "budget", criterion, "at_most", bound, "value", "fail", "", scale)
+            Bound(
+                id=name,
+                kind="budget",
+                criterion=criterion,
+                comparison="at_most",
+                bound=bound,
+                holds_for="value",
+                on_unknown="fail",
+                flagged=spec.flagged,
+                why="",
+                scale=scale,
+            )
         )
     return tuple(bounds)
 
@@ -85,7 +99,7 @@ def _unique(name: str, bounds: Iterable[Bound]) -> str:
 
 
 def judge(bound: Bound, figures: Mapping[str, Figure]) -> Outcome:
-    """How a candidate's figures do on one bound; unknown is never a pass."""
+    """How a candidate's figures do on one bound; what is unknown or distrusted never passes."""
     tested, reason = _tested(bound, figures.get(bound.criterion))
     if tested is None:
         blocks = bound.on_unknown == "fail"
@@ -105,6 +119,8 @@ def _tested(bound: Bound, figure: Figure | None) -> tuple[float | None, str]:
         return None, "the evidence has no such figure"
     if figure.value is None:
         return None, figure.unknown or "unknown"
+    if figure.distrusted(bound.flagged):
+        return None, f"{value_text(figure.criterion, figure.value)} is {flag_text(figure)}"
     if bound.holds_for == "value":
         return figure.value, ""
     safe = figure.low if bound.comparison == "at_least" else figure.high

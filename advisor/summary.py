@@ -10,7 +10,7 @@ from advisor.records import Candidate
 from profiles_db.criteria import ASPECT_TITLES
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&#|~@])")
-_TOPICS = ("margin", "tie", "decisive", "relax", "missing", "mark")
+_TOPICS = ("margin", "tie", "decisive", "relax", "flagged", "missing", "mark")
 
 
 def as_text(decision: Decision) -> str:

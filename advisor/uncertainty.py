@@ -92,12 +92,16 @@ class Draws:
 
     @cached_property
     def scores(self) -> Array:
-        """Drawn scores on the fixed scales, shape (draws, candidates, criteria)."""
+        """Drawn scores on the fixed scales, shape (draws, candidates, criteria).
+
+        What is distrusted stays at the worst end of its scale in every draw.
+        """
         matrix, size = self.matrix, self.sampling.draws
-        values = np.empty((size, len(matrix.names), len(matrix.criteria)))
+        values = np.repeat(matrix.values[None], size, axis=0)
         for row, name in enumerate(matrix.names):
             for column, criterion in enumerate(matrix.criteria):
-                values[:, row, column] = self.value(name, criterion.criterion)
+                if not matrix.distrusted[row, column]:
+                    values[:, row, column] = self.value(name, criterion.criterion)
         return matrix.score(values)
 
     @cached_property

@@ -100,7 +100,10 @@ def _against(candidate: Candidate, chosen: Candidate, criterion: str) -> str:
 
 def _value(candidate: Candidate, criterion: str) -> str:
     value = candidate.figures[criterion].value
-    return "unknown" if value is None else value_text(criterion, value)
+    if value is None:
+        return "unknown"
+    flagged = " (flagged)" if criterion in candidate.distrusted else ""
+    return f"{value_text(criterion, value)}{flagged}"
 
 
 def _place(position: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from advisor.records import Figure
 from profiles_db.criteria import CRITERIA, format_value
 
 
@@ -45,6 +46,17 @@ def share(value: float, *, missed: float | None = None) -> str:
 def value_text(criterion: str, value: float) -> str:
     """A value as people write it."""
     return format_value(value, CRITERIA[criterion].unit)
+
+
+def flag_text(figure: Figure) -> str:
+    """The flags of a figure, which has some.
+
+    Examples
+    --------
+    >>> flag_text(Figure("uar", 0.6, flags=("only 3 speakers", "fold 1 has no train clip of sad")))
+    'flagged: only 3 speakers; fold 1 has no train clip of sad'
+    """
+    return f"flagged: {'; '.join(figure.flags)}"
 
 
 def difference_text(criterion: str, difference: float) -> str:

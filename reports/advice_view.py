@@ -31,6 +31,13 @@ class Segment:
     text: str
 
 
+def _lack(candidate: Candidate, criterion: str) -> str:
+    """Why a weighted criterion contributes nothing that one could rely on; empty where it does."""
+    if criterion not in candidate.contributions:
+        return "unknown"
+    return "flagged" if criterion in candidate.distrusted else ""
+
+
 class View:
     """A decision with its names, colours and tables at hand."""
 
@@ -115,7 +122,7 @@ class View:
     def segments(self, candidate: Candidate) -> list[Segment]:
         """The candidate's contributions, one beside the other; the full bar is a score of 1.
 
-        What is unknown ends the bar, as wide as it could contribute at most.
+        What is unknown or flagged ends the bar, as wide as it could contribute at most.
         """
         pieces = [
             (f"f-aspect-{number}", share, f"{ASPECT_TITLES[aspect]} {wording.score(share)}")
@@ -123,9 +130,9 @@ class View:
             if (share := candidate.aspect_contributions.get(aspect)) is not None
         ]
         pieces += [
-            ("f-unknown", weighted.weight, f"{weighted.title} unknown")
+            ("f-unknown", weighted.weight, f"{weighted.title} {lack}")
             for weighted in self.decision.criteria
-            if weighted.criterion not in candidate.contributions
+            if (lack := _lack(candidate, weighted.criterion))
         ]
         starts = accumulate((share for _, share, _ in pieces), initial=0.0)
         return [
@@ -172,7 +179,10 @@ class View:
             scale = Scale(weighted.worst, weighted.best, weighted.scale_source)
         figure = candidate.figures.get(criterion)
         title = ASPECT_TITLES[aspect]
-        return TrustAxis(ASPECTS.index(aspect), title, criterion, figure, definition.unit, scale)
+        distrusted = figure is not None and figure.distrusted(self.decision.scenario.flagged)
+        return TrustAxis(
+            ASPECTS.index(aspect), title, criterion, figure, definition.unit, scale, distrusted
+        )
 
     def _stands_for(self, aspect: Aspect) -> str:
         """The study's criterion for an aspect, unless only others of the aspect are weighed."""

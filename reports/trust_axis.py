@@ -16,6 +16,7 @@ class TrustAxis:
     """The figure that stands for an aspect, for one candidate or profile.
 
     `number` is that of the aspect's colour; `figure` is None where the study has none.
+    `distrusted` says that the figure is flagged and counts as the worst end of its scale.
     """
 
     number: int
@@ -24,16 +25,19 @@ class TrustAxis:
     figure: Figure | Measurement | None
     unit: Unit
     scale: Scale
+    distrusted: bool = False
 
     @property
     def score(self) -> float | None:
-        """Score of the value; None where it is unknown."""
+        """Score of the value; None where it is unknown, 0 where it is distrusted."""
+        if self.distrusted:
+            return 0.0
         return self._score(self.figure.value if self.figure else None)
 
     @property
     def off_scale(self) -> bool:
         """Whether the value lies beyond an end of its scale, so that its score was cut."""
-        value = self.figure.value if self.figure else None
+        value = self.figure.value if self.figure and not self.distrusted else None
         return value is not None and not self.scale.holds(value)
 
     @property
@@ -42,14 +46,19 @@ class TrustAxis:
         return self.figure.flags if self.figure else ()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the figure that is no reason to doubt it."""
+        return self.figure.notes if self.figure else ()
+
+    @property
     def spoke(self) -> Spoke:
         """The same as the radar draws it."""
-        ends = (
-            [self._score(end) for end in (self.figure.low, self.figure.high)] if self.figure else []
-        )
+        drawn = self.figure if not self.distrusted else None
+        ends = [self._score(end) for end in (drawn.low, drawn.high)] if drawn else []
         known = sorted(end for end in ends if end is not None)
         low, high = known if len(known) == 2 else (None, None)  # noqa: PLR2004
-        return Spoke(self.title, self.reading, self.score, low, high)
+        flagged = ", flagged" if self.distrusted else ""
+        return Spoke(self.title, self.reading + flagged, self.score, low, high)
 
     @property
     def reading(self) -> str:

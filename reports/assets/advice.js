@@ -89,17 +89,18 @@
     return node;
   }
 
-  // What is unknown ends the bar, hatched, as wide as it could contribute at most.
-  function pieces({ contributions }, weight) {
+  // What is unknown or flagged ends the bar, hatched, as wide as it could contribute at most.
+  function pieces({ candidate, contributions }, weight) {
     const shareOf = (aspect) => contributions
       .filter((share, i) => share !== null && criteria[i].aspect === aspect);
     const known = aspects.map((aspect, order) => [colors[order], aspect, shareOf(aspect)])
       .filter(([, , shares]) => shares.length)
       .map(([color, aspect, shares]) =>
         [color, sum(shares), `${aspect.replace("_", " ")} ${three(sum(shares))}`]);
-    const gaps = criteria.filter((_, i) => contributions[i] === null && weight[i] > 0)
-      .map((criterion) =>
-        ["f-unknown", weight[names.indexOf(criterion.criterion)], `${criterion.title} unknown`]);
+    const lack = (i) => (contributions[i] === null ? "unknown"
+      : candidate.distrusted.includes(names[i]) ? "flagged" : "");
+    const gaps = criteria.map(({ title }, i) => ["f-unknown", weight[i], `${title} ${lack(i)}`])
+      .filter(([, width], i) => width > 0 && lack(i));
     return [...known, ...gaps];
   }
 
@@ -142,7 +143,8 @@
       cell.replaceChildren(three(share));
       if (share === null) return;
       const small = document.createElement("small");
-      small.textContent = `${percent(weight[i])} × ${three(result.candidate.scores[name])}`;
+      const flagged = result.candidate.distrusted.includes(name) ? ", flagged" : "";
+      small.textContent = `${percent(weight[i])} × ${three(result.candidate.scores[name])}${flagged}`;
       cell.append(small);
     });
     row.querySelector("[data-sum]").textContent =

@@ -31,7 +31,9 @@ def matrix_of(
         weighted(name, float(w)) for name, w in zip(SCORED, share.tolist(), strict=False)
     )
     names = tuple("abcdefghij"[: len(scores)])
-    return Matrix(names, criteria, np.asarray(scores, dtype=np.float64), share, method)
+    values = np.asarray(scores, dtype=np.float64)
+    none = np.zeros(values.shape, dtype=np.bool_)
+    return Matrix(names, criteria, values, share, method, "distrust", none)
 
 
 def weighted(name: str, weight: float) -> WeightedCriterion:
@@ -76,15 +78,26 @@ def profile_of(
     finished: str = "2026-01-01T00:00:00",
     run: str = "run-1",
     protocol: Mapping[str, object] | None = None,
+    flags: Mapping[str, str] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> Profile:
-    """A measured profile: a value, (low, value, high), or the reason why it is unknown."""
+    """A measured profile: a value, (low, value, high), or the reason why it is unknown.
+
+    `flags` and `notes` have one for a criterion.
+    """
+
+    def said(by_criterion: Mapping[str, str] | None, name: str) -> tuple[str, ...]:
+        return (by_criterion[name],) if by_criterion and name in by_criterion else ()
 
     def measurement(name: str, given: Given) -> Measurement:
         if isinstance(given, str):
             return Measurement(study, backbone, weights_id, corpus, name, None, unknown=given)
         low, value, high = given if isinstance(given, tuple) else (None, given, None)
         kind: IntervalKind = "none" if low is None else "bootstrap"
-        return Measurement(study, backbone, weights_id, corpus, name, value, low, high, kind)
+        return Measurement(
+            study, backbone, weights_id, corpus, name, value, low, high, kind,
+            flags=said(flags, name), notes=said(notes, name),
+        )  # fmt: skip
 
     return Profile(
         study=study,

@@ -24,7 +24,8 @@ SAMPLING = Sampling(10_000, 0, WEIGHT_FACTOR)
 
 def _draws(figures: dict[str, Figure], sampling: Sampling = SAMPLING) -> Draws:
     known = {name: {"accuracy": figure} for name, figure in figures.items()}
-    return Draws(build(known, (weighted("accuracy", 1.0),), "weighted_sum"), known, sampling)
+    matrix = build(known, (weighted("accuracy", 1.0),), "weighted_sum", "distrust")
+    return Draws(matrix, known, sampling)
 
 
 def _figure(value: float, low: float | None = None, high: float | None = None) -> Figure:
@@ -91,7 +92,7 @@ def test_drawn_weights_stay_within_the_factor_in_95_of_100_draws() -> None:
         "a": {name: Figure(name, 0.5) for name in ("accuracy", "macro_f1")},
     }
     criteria = (weighted("accuracy", 0.75), weighted("macro_f1", 0.25))
-    draws = Draws(build(figures, criteria, "weighted_sum"), figures, SAMPLING)
+    draws = Draws(build(figures, criteria, "weighted_sum", "distrust"), figures, SAMPLING)
     np.testing.assert_allclose(draws.weights.sum(axis=1), 1.0)
     odds = np.log(draws.weights[:, 0] / draws.weights[:, 1] / 3)
     # The quotient of two priorities, each within the factor, varies by sqrt 2 times its logarithm.

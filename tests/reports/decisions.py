@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from advisor import Decision
+from advisor import Decision, advise, parse_scenario
 from advisor.findings import Sentence
 from advisor.records import Candidate, Figure, ScenarioText
 from profiles_db.criteria import CRITERIA
+from tests.advisor.tables import profile_of
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
@@ -96,3 +97,26 @@ def untrained(decision: Decision) -> Decision:
         for candidate in decision.candidates
     )
     return replace(decision, study=study, candidates=candidates).sealed()
+
+
+FLAG = "40 % of the gradients are zero"
+FLAGGED = """version: 1
+title: Flags
+evidence: measured
+priorities: {system_performance: high, safety: high, privacy: low}
+requirements:
+  - {criterion: attack_success_rate, at_most: 90 %, on_unknown: warn}
+"""
+
+
+def flagged(flagged: str = "distrust") -> Decision:
+    """A choice between `sound` and `vacuous`, whose attack success rate is not to be believed."""
+    sound = {"uar": (0.6, 0.62, 0.64), "attack_success_rate": (0.68, 0.7, 0.72)}
+    vacuous = sound | {"attack_success_rate": (0.0, 0.01, 0.02)}
+    leak = {"gender_accuracy": (0.9, 0.93, 0.95)}
+    profiles = [
+        profile_of("sound", sound | leak),
+        profile_of("vacuous", vacuous | leak, flags={"attack_success_rate": FLAG}),
+    ]
+    text = f"{FLAGGED}flagged: {flagged}\n"
+    return advise(parse_scenario((ScenarioText("flags.yaml", text),)), profiles)

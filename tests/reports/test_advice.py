@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from advisor import Decision
 from profiles_db.errors import InputError, OutputError
 from reports.advice import render_advice, write_advice
 from reports.embedded import as_script, read_decision
-from tests.reports.decisions import HOSTILE, hostile, untrained, with_unknown
+from tests.reports.decisions import FLAG, HOSTILE, flagged, hostile, untrained, with_unknown
 
 Write = Callable[[Decision], Path]
 
@@ -226,3 +227,19 @@ def test_neither_torch_nor_pyplot_is_imported() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_flag_is_shown_with_what_it_did() -> None:
+    """The flag beside the figure, a hatched piece of the bar, a score of 0, and the sentence."""
+    page = render_advice(flagged())
+    row = page.split('data-candidate="vacuous"')[1].split("</tr>")[0]
+    assert "Attack success rate flagged" in row
+    assert row.count("f-unknown") == 1
+    cell = page.split('data-criterion="attack_success_rate"')[-1].split("</td>")[0]
+    assert "0.000" in cell
+    assert "flagged" in cell
+    assert f'<small class="flag">{FLAG}</small>' in page
+    assert "It is not relied on: it scores as the worst end of its scale" in unescape(page)
+    accepted = render_advice(flagged("accept"))
+    assert "Attack success rate flagged" not in accepted
+    assert "The scenario accepts flagged figures" in accepted

@@ -14,7 +14,14 @@ from playwright.sync_api import Browser, Page
 from advisor import Decision, advise, parse_scenario
 from advisor.records import Method, ScenarioText
 from reports.advice import write_advice
-from tests.reports.decisions import HOSTILE, hostile, renamed, untrained, with_unknown
+from tests.reports.decisions import (
+    HOSTILE,
+    flagged,
+    hostile,
+    renamed,
+    untrained,
+    with_unknown,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -159,6 +166,18 @@ def test_what_is_unknown_stays_unknown_until_it_has_no_weight(
     assert row.locator(".f-unknown").count() == 1
     page.evaluate(_SET, [[5, 0, 5, 5, 5], False])
     assert float({row["name"]: row["score"] for row in _shown(page)}["apc"]) > 0
+
+
+def test_what_is_flagged_stays_without_a_score(report: Write, open_page: Open) -> None:
+    """Whatever the weights, the flagged safety earns nothing and its piece is hatched."""
+    page = open_page(report(flagged()))
+    page.evaluate(_SET, [[1, 1, 10], True])
+    row = next(row for row in _shown(page) if row["name"] == "vacuous")
+    assert float(row["contributions"]["attack_success_rate"]) == 0
+    bar = page.locator('#ranking-table tr[data-candidate="vacuous"]')
+    assert bar.locator(".f-unknown").count() == 1
+    assert "Attack success rate flagged" in str(bar.locator(".bar").get_attribute("aria-label"))
+    assert "× 0.000, flagged" in str(page.locator("#contributions-table").text_content())
 
 
 def test_no_request_leaves_the_page(edge: Decision, report: Write, browser: Browser) -> None:
