@@ -37,14 +37,20 @@ SUFFIXES: Final[dict[Unit, dict[str, Decimal]]] = {
 }
 """Units a scenario may write, by the unit of the criterion."""
 
-_SHOWN: Final[dict[Unit, tuple[str, int]]] = {
-    "fraction": (" %", 1),
-    "MAC": (" GMAC", 2),
-    "parameters": (" M", 2),
-    "bytes": (" MB", 1),
-    "seconds": (" ms", 1),
-    "ratio": ("", 3),
+_SHOWN: Final[dict[Unit, str]] = {
+    "fraction": " %",
+    "MAC": " GMAC",
+    "parameters": " M",
+    "bytes": " MB",
+    "seconds": " ms",
+    "ratio": "",
 }
+
+_DIGITS: Final = 4
+"""Digits to which a quantity is rounded."""
+_MOST_PLACES: Final = 12
+_MOST_LEADING: Final = 15
+"""No quantity in earnest is as small or large; longer texts would not be read back."""
 
 
 class QuantityError(ValueError):
@@ -98,7 +104,7 @@ def _in_unit(number: Decimal, suffix: str | None, text: str, unit: Unit) -> Deci
             remedy=f"write {text} % or {float(number) / 100:g}",
         )
     if SUFFIXES[unit] and unit != "fraction":
-        example = _SHOWN[unit][0].strip()
+        example = _SHOWN[unit].strip()
         raise QuantityError(
             f"{text} lacks its unit",
             rule="a cost is written with its unit, one of " + ", ".join(SUFFIXES[unit]),
@@ -144,21 +150,23 @@ def _cut(text: str) -> str:
 def write_quantity(value: float, unit: Unit, *, up: bool) -> str:
     """`value` as a scenario writes it, rounded up or down, never to nearest.
 
-    Rounding to the side that keeps a bound true makes the text safe to paste.
+    Rounding to the side that keeps a bound true makes the text safe to paste. Four digits are
+    written, more only before the decimal point.
 
     Examples
     --------
     >>> write_quantity(0.63742, "fraction", up=False), write_quantity(2.593e9, "MAC", up=True)
-    ('63.7 %', '2.6 GMAC')
+    ('63.74 %', '2.593 GMAC')
     """
-    suffix, digits = _SHOWN[unit]
+    suffix = _SHOWN[unit]
     factor = SUFFIXES[unit].get(suffix.strip(), Decimal(1))
     shown = Decimal(repr(value)) / factor
-    if shown and abs(shown) < Decimal(10) ** (2 - digits):
-        digits = 3 - shown.adjusted()
-    step = Decimal(1).scaleb(-digits)
-    rounded = shown.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR)
-    return f"{rounded.normalize():f}{suffix}"
+    leading = shown.adjusted() if shown else 0
+    large = leading > _MOST_LEADING
+    places = _DIGITS - 1 - leading
+    step = Decimal(1).scaleb(-(places if large else min(_MOST_PLACES, max(0, places))))
+    rounded = shown.quantize(step, rounding=ROUND_CEILING if up else ROUND_FLOOR).normalize()
+    return f"{rounded:e}{suffix}" if large else f"{rounded:f}{suffix}"
 
 
 def quantity_text(value: float, unit: Unit) -> str:
@@ -169,6 +177,6 @@ def quantity_text(value: float, unit: Unit) -> str:
     >>> quantity_text(0.66, "fraction"), quantity_text(5e9, "MAC"), quantity_text(0.0405, "seconds")
     ('66 %', '5 GMAC', '40.5 ms')
     """
-    suffix, _ = _SHOWN[unit]
+    suffix = _SHOWN[unit]
     factor = SUFFIXES[unit].get(suffix.strip(), Decimal(1))
     return f"{(Decimal(repr(value)) / factor).normalize():f}{suffix}"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from advisor.records import Figure
-from profiles_db.criteria import CRITERIA, format_value
+from profiles_db.criteria import CRITERIA, Unit, format_value
+
+_POINT_SHOWN: Final = 0.05
+"""The least difference in points that one decimal shows."""
 
 
 def listed(words: Sequence[str]) -> str:
@@ -43,6 +47,18 @@ def share(value: float, *, missed: float | None = None) -> str:
     return f"{percent:.0f} %"
 
 
+def scores_text(first: float, second: float) -> tuple[str, str]:
+    """Two scores to three digits, or to as many as tell them apart.
+
+    Examples
+    --------
+    >>> scores_text(0.5864, 0.619), scores_text(0.61925, 0.61934), scores_text(1.0, 1.0)
+    (('0.586', '0.619'), ('0.6192', '0.6193'), ('1.000', '1.000'))
+    """
+    digits = next((n for n in range(3, 17) if f"{first:.{n}f}" != f"{second:.{n}f}"), 3)
+    return f"{first:.{digits}f}", f"{second:.{digits}f}"
+
+
 def value_text(criterion: str, value: float) -> str:
     """A value as people write it."""
     return format_value(value, CRITERIA[criterion].unit)
@@ -67,9 +83,23 @@ def difference_text(criterion: str, difference: float) -> str:
     >>> difference_text("uar", -0.023), difference_text("macs", 1.535e9)
     ('2.3 points', '1.53 GMAC')
     """
-    if CRITERIA[criterion].unit == "fraction":
-        return f"{100 * abs(difference):.1f} points"
-    return value_text(criterion, abs(difference))
+    return size_text(difference, CRITERIA[criterion].unit)
+
+
+def size_text(difference: float, unit: Unit) -> str:
+    """The size of a difference in a unit; one in a rate is never rounded to none.
+
+    Examples
+    --------
+    >>> size_text(-0.023, "fraction"), size_text(0.0004, "fraction"), size_text(0.0, "fraction")
+    ('2.3 points', '0.04 points', '0.0 points')
+    """
+    if unit != "fraction":
+        return format_value(abs(difference), unit)
+    points = 100 * abs(difference)
+    return (
+        f"{points:.1f} points" if points == 0 or points >= _POINT_SHOWN else f"{points:.1g} points"
+    )
 
 
 def full_title(criterion: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from advisor.quantities import quantity_text
 from advisor.records import Comparison
+from advisor.wording import size_text
 from profiles_db.criteria import Unit, format_value
 from profiles_db.measurement import IntervalKind, Origin
 
@@ -93,10 +95,7 @@ def margin(value: float | None, unit: Unit) -> str:
     """
     if value is None:
         return UNKNOWN
-    size = (
-        f"{100 * abs(value):.1f} points" if unit == "fraction" else format_value(abs(value), unit)
-    )
-    return f"{'-' if value < 0 else '+'}{size}".replace("-", _MINUS)
+    return f"{_MINUS if value < 0 else '+'}{size_text(value, unit)}"
 
 
 def probability(share: float | None) -> str:
@@ -129,14 +128,14 @@ def percent(share: float) -> str:
 
 
 def bound(comparison: Comparison, value: float, unit: Unit) -> str:
-    """A bound in words.
+    """A bound in words, all its digits kept: rounded, it would let others in.
 
     Examples
     --------
-    >>> print(bound("at_most", 5e9, "MAC"))
-    at most 5.00 GMAC
+    >>> print(bound("at_most", 5e9, "MAC"), bound("at_most", 6.535e9, "MAC"), sep=", ")
+    at most 5 GMAC, at most 6.535 GMAC
     """
-    return f"{comparison.replace('_', ' ')} {quantity(value, unit)}"
+    return f"{comparison.replace('_', ' ')} {quantity_text(value, unit)}"
 
 
 def axis(title: str, unit: Unit, better: str) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from advisor import advise
 from advisor.evidence import gather
 from advisor.quantities import parse_quantity, quantity_text, write_quantity
 from advisor.records import Figure, Relaxation
-from advisor.requirements import bounds_of, is_near, judge
-from profiles_db.criteria import Unit
+from advisor.requirements import Bound, bounds_of, is_near, judge, relaxations
+from profiles_db.criteria import CRITERIA, Unit
 from tests.advisor.tables import profile_of, scenario_of
 
 
@@ -127,6 +130,80 @@ def test_requirements_apply_to_measured_profiles() -> None:
     assert decision.candidates[0].relaxations[0].to_text == "50 %"
 
 
+_LARGEST: dict[Unit, float] = {
+    "fraction": 1.0, "MAC": 1e13, "parameters": 1e10, "bytes": 1e11, "seconds": 1e4, "ratio": 1e4,
+}  # fmt: skip
+_OF_UNIT: dict[Unit, tuple[str, str]] = {
+    # The criteria that are to be high, and to be low; costs are all to be low.
+    "fraction": ("uar", "attack_success_rate"),
+    "MAC": ("", "macs"),
+    "parameters": ("", "parameters"),
+    "bytes": ("", "size"),
+    "seconds": ("", "latency_p95"),
+    "ratio": ("", "real_time_factor"),
+}
+
+
+@given(
+    unit=st.sampled_from(list(_LARGEST)),
+    share=st.one_of(st.floats(0.0, 1.0), st.integers(0, 10**5).map(lambda n: n / 10**5)),
+    high=st.booleans(),
+)
+def test_the_relaxation_printed_admits_and_none_tighter_of_its_digits_does(
+    unit: Unit, share: float, high: bool
+) -> None:
+    """Read back, the bound lets the candidate in; a last digit tighter, it does not."""
+    criterion = _OF_UNIT[unit][0 if high else 1]
+    assume(criterion)
+    value = share * _LARGEST[unit]
+    figure = Figure(criterion, value)
+    bound = Bound(
+        id="x",
+        kind="requirement",
+        criterion=criterion,
+        comparison="at_least" if high else "at_most",
+        bound=1.0 if high else 0.0,
+        holds_for="value",
+        on_unknown="fail",
+        flagged="distrust",
+        why="",
+        scale=CRITERIA[criterion].scale,
+    )
+    outcome = judge(bound, {criterion: figure})
+    assume(outcome.blocks)
+    (relaxation,) = relaxations([bound], [outcome])
+
+    def admits(text: str) -> bool:
+        moved = replace(bound, bound=parse_quantity(text, unit))
+        return not judge(moved, {criterion: figure}).blocks
+
+    assert relaxation.to == parse_quantity(relaxation.to_text, unit)
+    assert admits(relaxation.to_text)
+    number, space, suffix = relaxation.to_text.partition(" ")
+    digit = Decimal(1).scaleb(int(Decimal(number).as_tuple().exponent))
+    tighter = Decimal(number) + (digit if high else -digit)
+    if tighter >= 0 and not (unit == "fraction" and tighter > 100):
+        assert not admits(f"{tighter:f}{space}{suffix}")
+    assert relaxation.to == pytest.approx(value, rel=1.001e-3, abs=1e-12 * _LARGEST[unit])
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (6.535e9, "MAC", "6.535 GMAC"),
+        (6.5349e9, "MAC", "6.535 GMAC"),
+        (0.654, "fraction", "65.4 %"),
+        (0.65349, "fraction", "65.35 %"),
+        (123456.7, "seconds", "123456700 ms"),
+        (1e-9, "MAC", "0.000000000001 GMAC"),
+        (1.23456e40, "MAC", "1.235e+31 GMAC"),
+        (0.0, "bytes", "0 MB"),
+    ],
+)
+def test_four_digits_are_written(value: float, unit: Unit, text: str) -> None:
+    assert write_quantity(value, unit, up=True) == text
+
+
 @given(
     st.sampled_from(["fraction", "MAC", "parameters", "bytes", "seconds", "ratio"]),
     st.floats(1e-4, 1.0),
@@ -136,5 +213,5 @@ def test_written_quantities_keep_to_their_side(unit: Unit, value: float, up: boo
     value *= {"MAC": 1e11, "parameters": 1e9, "bytes": 1e9, "seconds": 3.0}.get(unit, 1.0)
     written = parse_quantity(write_quantity(value, unit, up=up), unit)
     assert written >= value if up else written <= value
-    assert written == pytest.approx(value, rel=0.06)
+    assert written == pytest.approx(value, rel=1e-3)
     assert parse_quantity(quantity_text(value, unit), unit) == value
