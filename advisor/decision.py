@@ -25,6 +25,7 @@ from advisor.findings import (
     WeightedCriterion,
 )
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
+from advisor.wording import share
 from profiles_db.errors import InputError
 
 FORMAT = 2
@@ -202,7 +203,7 @@ def _html_row(candidate: Candidate) -> str:
         str(candidate.position or ""),
         candidate.title + "".join(f" ({mark})" for mark in candidate.marks),
         "unknown" if candidate.score is None else f"{candidate.score:.3f}",
-        f"{100 * first[0]:.0f} %" if first else "",
+        share(first[0]) if first else "",
         "yes" if candidate.eligible else "no",
     )
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -13,7 +13,7 @@ from advisor.judgement import Judgement
 from advisor.records import Candidate, Method, Relaxation
 from advisor.uncertainty import LEVEL
 from advisor.why_not import blocked_text, why
-from advisor.wording import listed, share, title_of
+from advisor.wording import listed, scores_text, share, title_of
 
 METHOD_TITLES: dict[Method, str] = {
     "weighted_sum": "weighted sum",
@@ -69,12 +69,27 @@ def _choice(decision: Decision, judgement: Judgement) -> Sentence:
     field = f"the {len(eligible)} candidates"
     field += " that meet every requirement" if decision.requirements else ""
     method = METHOD_TITLES[decision.scenario.method]
-    return Sentence(
-        "choice",
-        chosen.name,
-        f"{chosen.title} is chosen: of {field} it scores highest by {method}, {chosen.score:.3f} "
-        f"against {second.score:.3f} for {second.title}.",
-    )
+    own, other = scores_text(_score(chosen), _score(second))
+    text = f"{chosen.title} is chosen: of {field} it scores highest by {method}, {own}"
+    if level := _level_with_choice(decision):
+        whom = listed([judgement.titles[name] for name in level])
+        text += f", level with {whom}, and comes first in the alphabet."
+    else:
+        text += f" against {other} for {second.title}."
+    return Sentence("choice", chosen.name, text)
+
+
+def _score(candidate: Candidate) -> float:
+    """The score of one of the ranking, who all have one."""
+    assert candidate.score is not None  # noqa: S101
+    return candidate.score
+
+
+def _level_with_choice(decision: Decision) -> list[str]:
+    """Eligible candidates whose score is that of the choice."""
+    scores = {c.name: c.score for c in decision.candidates if c.eligible}
+    best = scores.get(decision.choice or "")
+    return [name for name, score in scores.items() if name != decision.choice and score == best]
 
 
 def _confidence(decision: Decision) -> Iterator[Sentence]:
@@ -94,19 +109,23 @@ def _ties(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
         return
     chosen, others = judgement.titles[decision.choice], decision.tie_groups[0][1:]
     if others:
-        shares = [share(decision.beats[o], missed=LEVEL) for o in others]
-        parts = [
-            f"{judgement.titles[o]} ({own} of the draws)"
-            for o, own in zip(others, shares, strict=True)
-        ]
-        text = (
-            f"The evidence cannot tell {chosen} apart from {listed(parts)}, which it scores above."
-        )
+        level = set(_level_with_choice(decision))
+        parts = [_rival(decision, judgement, name, level) for name in others]
+        above = ", which it scores above" if level.isdisjoint(others) else ""
+        text = f"The evidence cannot tell {chosen} apart from {listed(parts)}{above}."
     else:
         rivals = [judgement.titles[name] for name in judgement.eligible[1:]]
         whom = rivals[0] if len(rivals) == 1 else "each of the others"
         text = f"{chosen} scores above {whom} in at least {share(LEVEL)} of the draws."
     yield Sentence("tie", decision.choice, text)
+
+
+def _rival(decision: Decision, judgement: Judgement, name: str, level: set[str]) -> str:
+    """A candidate of the choice's tie group, and how often the choice scores above it."""
+    own = share(decision.beats[name], missed=LEVEL)
+    place = "" if level.isdisjoint(decision.tie_groups[0]) else "below it in "
+    place = f"level with it, {place}" if name in level else place
+    return f"{judgement.titles[name]} ({place}{own} of the draws)"
 
 
 def _decisive(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
@@ -134,7 +153,8 @@ def _priorities_text(decision: Decision, first: str) -> str:
     against = ""
     if decision.choice is not None:
         chosen = decision.candidate(decision.choice)
-        against = f" ({candidate.score:.3f} against {chosen.score:.3f} for {chosen.title})"
+        own, other = scores_text(_score(candidate), _score(chosen))
+        against = f" ({own} against {other} for {chosen.title})"
     return (
         f"The priorities alone would choose {candidate.title}{against}; it is out because "
         f"{listed(reasons)}."

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from advisor.decision import Decision
 from advisor.records import Candidate
+from advisor.wording import share
 from profiles_db.criteria import ASPECT_TITLES
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&#|~@])")
@@ -47,7 +48,7 @@ def _score(candidate: Candidate) -> str:
 
 def _standing(candidate: Candidate) -> str:
     if candidate.rank_probabilities:
-        return f"first place in {100 * candidate.rank_probabilities[0]:.0f} % of draws"
+        return f"first place in {share(candidate.rank_probabilities[0])} of draws"
     failed = [outcome.requirement for outcome in candidate.outcomes if outcome.blocks]
     return "out: " + ", ".join(failed) if failed else "cannot be scored"
 
@@ -77,7 +78,7 @@ def _row(candidate: Candidate, aspects: Sequence[str]) -> str:
         str(candidate.position or "out"),
         name,
         "unknown" if candidate.score is None else f"{candidate.score:.3f}",
-        f"{100 * first[0]:.0f} %" if first else "",
+        share(first[0]) if first else "",
     ]
     shares = dict(candidate.aspect_contributions)
     cells += [f"{shares[aspect]:.3f}" if aspect in shares else "unknown" for aspect in aspects]

@@ -77,7 +77,9 @@ def _why_behind(candidate: Candidate, chosen: Candidate) -> str:
     start = f"{candidate.title} comes {_place(candidate.position)}"
     if parts:
         start += f": {'; '.join(parts)}"
-    if abs(behind) >= _LEVEL:
+    if candidate.score == chosen.score:
+        start += f"; its score is that of {chosen.title}, which the alphabet puts first"
+    elif abs(behind) >= _LEVEL:
         side = "below" if behind > 0 else "above"
         start += f"; its weighted sum is {abs(behind):.3f} {side} that of {chosen.title}"
     if chosen.name in candidate.dominated_by:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -82,6 +83,40 @@ def test_two_who_cannot_be_told_apart_are_said_to_be_so() -> None:
     )
 
 
+def _alike(*uar: Given) -> Decision:
+    """Candidates a, b, ... that are told apart by UAR alone."""
+    profiles = [profile_of(name, {"uar": value}) for name, value in zip("abc", uar, strict=False)]
+    return advise(scenario_of("evidence: measured\npriorities: {uar: 1}\n"), profiles)
+
+
+def test_a_tie_is_called_one() -> None:
+    """Beyond the end of the scale both score 1, in every draw: nobody scores above anybody."""
+    decision = _alike(0.7, 0.71)
+    assert decision.summary == (
+        "a is chosen: of the 2 candidates it scores highest by weighted sum, 1.000, level with b, "
+        "and comes first in the alphabet."
+    )
+    assert decision.sentences("tie") == (
+        "The evidence cannot tell a apart from b (level with it, below it in 0 % of the draws).",
+    )
+    why = decision.candidate("b").why
+    assert why == "b comes second; its score is that of a, which the alphabet puts first."
+
+
+def test_a_tie_beside_one_that_is_behind() -> None:
+    decision = _alike(0.7, (0.665, 0.6798, 0.69), 0.71)
+    (tie,) = decision.sentences("tie")
+    percent = share(decision.beats["b"])
+    assert tie == (
+        "The evidence cannot tell a apart from c (level with it, below it in 0 % of the draws) "
+        f"and b (below it in {percent} of the draws)."
+    )
+
+
+def test_scores_are_printed_to_where_they_differ() -> None:
+    assert "0.6668 against 0.6667 for a." in _alike(0.640004, 0.640016).summary
+
+
 def test_the_flip_named_is_the_flip_found() -> None:
     decision = advise("critical")
     assert decision.flip is not None
@@ -134,6 +169,28 @@ def test_no_certainty_is_claimed_that_is_not_there() -> None:
     assert share(0.9999) == "over 99 %"
     assert share(0.00001) == "under 1 %"
     assert (share(0.0), share(1.0), share(0.5)) == ("0 %", "100 %", "50 %")
+
+
+def test_no_first_place_is_rounded_away() -> None:
+    """Chosen in all draws but two of 10,000: neither 100 % nor 0 %."""
+    decision = advise("edge")
+    few = (0.0002, 0.9998)
+    rows = tuple(
+        dataclasses.replace(c, rank_probabilities=p)
+        for c, p in zip(decision.candidates, (few[::-1], few), strict=False)
+    )
+    decision = dataclasses.replace(decision, candidates=rows)
+    for text in (as_text(decision), as_markdown(decision), decision._repr_html_()):
+        assert "under 1 %" in text
+        assert "over 99 %" in text
+        assert not re.search(r"\b(0|100) % of draws|[|>] ?(0|100) %", text)
+
+
+def test_a_bound_missed_by_little_is_not_missed_by_nothing() -> None:
+    text = "evidence: measured\npriorities: {uar: 1}\n"
+    text += "requirements: [{criterion: uar, at_least: 66 %}]\n"
+    decision = advise(scenario_of(text), [profile_of("a", {"uar": 0.6597})])
+    assert "by 0.03 points" in decision.candidate("a").why
 
 
 def test_pieces_of_sentences() -> None:
