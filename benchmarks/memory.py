@@ -37,7 +37,7 @@ LIMIT_GIB: Final = 4.0
 def corpus(folder: Path, clips: int) -> Path:
     """A manifest of `clips` synthetic clips, each of another noise; returns its path."""
     manifest = folder / "many.csv"
-    classes = demo.INFO.classes
+    classes = demo.Demo.classes
     with manifest.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "speaker", "label", "gender"])

@@ -73,8 +73,9 @@ def profile_all(
     choice.prepare(backbones, where)
     for spec in specs:
         spec.load()
-    root = cache / "demo" if dataset == "demo" and data_root is None else data_root
-    study = open_study(dataset, root, protocol, progress, allow_outside=allow_outside)
+    study = open_study(
+        dataset, data_root, protocol, progress, allow_outside=allow_outside, cache=cache
+    )
     profiles = []
     for spec in specs:
         outcome = profile(

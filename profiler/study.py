@@ -7,7 +7,7 @@ from pathlib import Path
 
 from profiler.audio import file_digest
 from profiler.corpora.base import Corpus, Fold
-from profiler.corpora.registry import info_of, read
+from profiler.corpora.registry import read, reader_of
 from profiler.features import Clip
 from profiler.folds import require_filled_parts, require_speaker_disjoint
 from profiler.progress import Progress
@@ -41,11 +41,13 @@ def open_study(
     progress: Progress,
     *,
     allow_outside: bool = False,
+    cache: Path | None = None,
 ) -> Study:
     """Read the corpus, digest its files, and name the study.
 
     The name depends on the protocol and on every clip's bytes, speaker, gender and label and the
-    folds, never on where the files lie.
+    folds, never on where the files lie. `cache` is where a corpus that the program makes keeps its
+    clips if no `root` is given.
 
     Raises
     ------
@@ -54,8 +56,10 @@ def open_study(
         one, it has fewer folds than asked for, or a speaker stands in two parts of a fold (but for
         MELD, whose own split is so).
     """
-    corpus = read(corpus_name, root, classes=protocol.classes, allow_outside=allow_outside)
-    if not info_of(corpus_name).shares_speakers:
+    corpus = read(
+        corpus_name, root, classes=protocol.classes, allow_outside=allow_outside, cache=cache
+    )
+    if not reader_of(corpus_name).shares_speakers:
         require_speaker_disjoint(corpus)
     folds = corpus.folds[: protocol.folds]
     if protocol.folds is not None and protocol.folds > len(corpus.folds):

@@ -1,5 +1,5 @@
 """Corpora: each read from its own published layout, all seen alike by the profiler.
 
-`profiler.corpora.registry` lists them and reads them; `profiler.corpora.base` says what a corpus
-is; `profiler.corpora.audit` checks one.
+`profiler.corpora.reader` says what a corpus declares and how it is read, `profiler.corpora.base`
+what it is once read; `profiler.corpora.registry` lists all; `profiler.corpora.audit` checks one.
 """

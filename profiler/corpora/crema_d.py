@@ -9,28 +9,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from profiler.corpora.base import Corpus, Gender, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, first_existing, select, unique_by_id
+from profiler.corpora.base import Gender, Utterance
+from profiler.corpora.reader import (
+    BASIC_CLASSES,
+    Contents,
+    CorpusReader,
+    first_existing,
+    unique_by_id,
+)
 from profiler.corpora.tables import read_table
 from profiler.folds import kfold_by_speaker
 from profiles_db.errors import CorpusError
 
-INFO: Final = CorpusInfo(
-    name="crema_d",
-    title="CREMA-D",
-    licence="ODbL 1.0 (database), DbCL 1.0 (contents)",
-    request="https://github.com/CheyneyComputerScience/CREMA-D",
-    layout=(
-        "VideoDemographics.csv\nprocessedResults/summaryTable.csv\n"
-        "AudioWAV/1001_DFA_ANG_XX.wav\n..."
-    ),
-    classes=BASIC_CLASSES,
-    all_classes=(*BASIC_CLASSES, "fearful", "disgust"),
-    folding="5 folds over the actors 1001 to 1091, dev the last fifth of the rest",
-)
 EMOTIONS: Final = {
     "N": "neutral",
     "H": "happy",
@@ -44,26 +38,37 @@ _NAME: Final = re.compile(r"(\d{4})_[A-Z]{3}_[A-Z]{3}_[A-Z]{2}")
 _GENDERS: Final[Mapping[str, Gender]] = {"Female": "female", "Male": "male"}
 
 
-def read(root: Path, classes: str = "default") -> Corpus:
-    """Read CREMA-D's metadata under `root`; the audio need not be there.
+class CremaD(CorpusReader):
+    """CREMA-D's metadata; the audio need not be there."""
 
-    Raises
-    ------
-    CorpusError
-        Where a metadata file is missing or not as published.
-    """
-    chosen = INFO.choose(classes)
-    table = root / "processedResults" / "summaryTable.csv"
-    demographics = root / "VideoDemographics.csv"
-    for path in (table, demographics):
-        if not path.is_file():
-            raise INFO.not_found(root, f"no {path.relative_to(root).as_posix()}")
-    genders = dict(_read_genders(demographics))
-    left_out: dict[str, str] = {}
-    every = unique_by_id(_read_clips(root, table, genders, left_out), table)
-    utterances, notes = select(every, chosen)
-    folds = kfold_by_speaker(utterances, speakers=sorted(genders))
-    return Corpus(INFO.name, chosen, utterances, folds, left_out=left_out, notes=notes)
+    name = "crema_d"
+    title = "CREMA-D"
+    languages = ("en",)
+    licence = "ODbL 1.0 (database), DbCL 1.0 (contents)"
+    citation = (
+        "Cao et al. (2014), CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, "
+        "IEEE Transactions on Affective Computing 5(4), 377-390"
+    )
+    doi = "10.1109/TAFFC.2014.2336244"
+    request = "https://github.com/CheyneyComputerScience/CREMA-D"
+    layout = (
+        "VideoDemographics.csv\nprocessedResults/summaryTable.csv\n"
+        "AudioWAV/1001_DFA_ANG_XX.wav\n..."
+    )
+    all_classes = (*BASIC_CLASSES, "fearful", "disgust")
+    folding = "5 folds over the actors 1001 to 1091, dev the last fifth of the rest"
+
+    def contents(self, root: Path) -> Contents:
+        table = root / "processedResults" / "summaryTable.csv"
+        demographics = root / "VideoDemographics.csv"
+        for path in (table, demographics):
+            if not path.is_file():
+                raise self.not_found(root, f"no {path.relative_to(root).as_posix()}")
+        genders = dict(_read_genders(demographics))
+        left_out: dict[str, str] = {}
+        every = unique_by_id(_read_clips(root, table, genders, left_out), table)
+        fold = partial(kfold_by_speaker, speakers=sorted(genders))
+        return Contents(every, fold, left_out)
 
 
 def _read_genders(path: Path) -> Iterator[tuple[str, Gender]]:

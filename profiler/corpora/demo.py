@@ -12,23 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from profiler.cache_home import cache_home
-from profiler.corpora.base import Corpus, Gender, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, select
+from profiler.corpora.base import Gender, Utterance
+from profiler.corpora.reader import BASIC_CLASSES, Contents, CorpusReader
 from profiler.folds import kfold_by_speaker
 from profiles_db.errors import CorpusError, OutputError
 from profiles_db.files import make_folder, replacing
 
-INFO: Final = CorpusInfo(
-    name="demo",
-    title="Demo (synthetic speech)",
-    licence="MIT, as the program that makes it",
-    request="made by the program",
-    layout="speaker_01/neutral_1.wav\n...",
-    classes=BASIC_CLASSES,
-    all_classes=BASIC_CLASSES,
-    folding="5 folds over the speakers, dev the last fifth of the rest",
-    synthetic=True,
-)
 VERSION: Final = 1
 """Goes up whenever the clips change."""
 SEED: Final = 2023
@@ -36,46 +25,38 @@ SPEAKERS: Final = 16
 TAKES: Final = 10
 
 
-def read(root: Path | None = None, classes: str = "default") -> Corpus:
-    """The demo corpus, its clips made where they are not there yet.
+class Demo(CorpusReader):
+    """The demo corpus, its clips made where they are not there yet."""
 
-    Parameters
-    ----------
-    root : Path, optional
-        Folder to keep the clips in; `default_root` by default.
-    classes : str, optional
-        ``default``, ``all``, or a comma-separated choice.
+    name = "demo"
+    title = "Demo (synthetic speech)"
+    languages = ("zxx",)
+    licence = "MIT, as the program that makes it"
+    citation = ""
+    request = "made by the program"
+    layout = "speaker_01/neutral_1.wav\n..."
+    all_classes = BASIC_CLASSES
+    folding = "5 folds over the speakers, dev the last fifth of the rest"
+    synthetic = True
+    needs_root = False
 
-    Raises
-    ------
-    CorpusError
-        Where the folder cannot be written.
-    """
-    chosen = INFO.choose(classes)
-    folder = root if root is not None else default_root()
-    every = tuple(_utterances(folder))
-    try:
-        _make_missing(every)
-    except OutputError as error:
-        raise CorpusError(
-            f"the demo clips {error.what}",
-            where=str(folder),
-            remedy="give another folder as --data-root",
-        ) from error
-    utterances, notes = select(every, chosen)
-    return Corpus(
-        name=INFO.name,
-        classes=chosen,
-        utterances=utterances,
-        folds=kfold_by_speaker(utterances),
-        synthetic=True,
-        notes=("Synthetic speech: no person spoke it.", *notes),
-    )
+    def own_root(self) -> Path:
+        """A folder in the user's cache, by version and seed, or in the cache that was given."""
+        if self.cache is not None:
+            return self.cache / "demo"
+        return cache_home() / f"demo-{VERSION}-{SEED}"
 
-
-def default_root() -> Path:
-    """A folder in the user's cache for these clips, by version and seed."""
-    return cache_home() / f"demo-{VERSION}-{SEED}"
+    def contents(self, root: Path) -> Contents:
+        every = tuple(_utterances(root))
+        try:
+            _make_missing(every)
+        except OutputError as error:
+            raise CorpusError(
+                f"the demo clips {error.what}",
+                where=str(root),
+                remedy="give another folder as --data-root",
+            ) from error
+        return Contents(every, kfold_by_speaker, notes=("Synthetic speech: no person spoke it.",))
 
 
 def gender_of(speaker: int) -> Gender:

@@ -11,25 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from profiler.corpora.base import Corpus, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, select, unique_by_id
+from profiler.corpora.base import Utterance
+from profiler.corpora.reader import BASIC_CLASSES, Contents, CorpusReader, unique_by_id
 from profiler.corpora.tables import read_lines
 from profiler.folds import kfold_by_session
 from profiles_db.errors import CorpusError
 
-INFO: Final = CorpusInfo(
-    name="iemocap",
-    title="IEMOCAP",
-    licence="IEMOCAP release form (research, on request)",
-    request="https://sail.usc.edu/iemocap/",
-    layout=(
-        "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt\n"
-        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav\n..."
-    ),
-    classes=BASIC_CLASSES,
-    all_classes=(*BASIC_CLASSES, "frustrated", "surprised", "fearful", "disgust"),
-    folding="5 folds, one session each as test, the last of the others as dev",
-)
 SESSIONS: Final = 5
 EMOTIONS: Final = {
     "neu": "neutral",
@@ -47,28 +34,38 @@ _NAME: Final = re.compile(r"(?P<dialog>Ses(?P<session>\d\d)[FM]_\w+)_(?P<gender>
 _CELLS: Final = 4
 
 
-def read(root: Path, classes: str = "default") -> Corpus:
-    """Read IEMOCAP's evaluation files under `root`; the audio need not be there.
+class Iemocap(CorpusReader):
+    """IEMOCAP's evaluation files; the audio need not be there."""
 
-    Raises
-    ------
-    CorpusError
-        Where there is no session with evaluations, or a line of them is not as published.
-    """
-    chosen = INFO.choose(classes)
-    folder = root / "IEMOCAP_full_release"
-    folder = folder if folder.is_dir() else root
-    left_out: dict[str, str] = {}
-    every = unique_by_id(_read_sessions(folder, left_out), folder)
-    if not every:
-        raise INFO.not_found(root, "no Session*/dialog/EmoEvaluation/*.txt with labels")
-    utterances, notes = select(every, chosen)
-    sessions = len({utterance.session for utterance in every})
-    if sessions != SESSIONS:
-        notes = (*notes, f"Incomplete: {sessions} of {SESSIONS} sessions.")
-    folds = kfold_by_session(utterances)
-    notes = ("Excited counts as happy.", *notes)
-    return Corpus(INFO.name, chosen, utterances, folds, left_out=left_out, notes=notes)
+    name = "iemocap"
+    title = "IEMOCAP"
+    languages = ("en",)
+    licence = "IEMOCAP release form (research, on request)"
+    citation = (
+        "Busso et al. (2008), IEMOCAP: Interactive emotional dyadic motion capture "
+        "database, Language Resources and Evaluation 42(4), 335-359"
+    )
+    doi = "10.1007/s10579-008-9076-6"
+    request = "https://sail.usc.edu/iemocap/"
+    layout = (
+        "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt\n"
+        "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav\n..."
+    )
+    all_classes = (*BASIC_CLASSES, "frustrated", "surprised", "fearful", "disgust")
+    folding = "5 folds, one session each as test, the last of the others as dev"
+
+    def contents(self, root: Path) -> Contents:
+        folder = root / "IEMOCAP_full_release"
+        folder = folder if folder.is_dir() else root
+        left_out: dict[str, str] = {}
+        every = unique_by_id(_read_sessions(folder, left_out), folder)
+        if not every:
+            raise self.not_found(root, "no Session*/dialog/EmoEvaluation/*.txt with labels")
+        notes: tuple[str, ...] = ("Excited counts as happy.",)
+        sessions = len({utterance.session for utterance in every})
+        if sessions != SESSIONS:
+            notes += (f"Incomplete: {sessions} of {SESSIONS} sessions.",)
+        return Contents(every, kfold_by_session, left_out, notes)
 
 
 def _read_sessions(folder: Path, left_out: dict[str, str]) -> Iterator[Utterance]:

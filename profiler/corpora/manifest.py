@@ -20,22 +20,12 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, TextIO
 
-from profiler.corpora.base import Corpus, Fold, Gender, Part, Utterance
-from profiler.corpora.info import FEWEST_CLASSES, CorpusInfo, select
+from profiler.corpora.base import Gender, Part, Utterance
+from profiler.corpora.reader import FEWEST_CLASSES, Contents, CorpusReader, FoldRule
 from profiler.corpora.tables import open_table
 from profiler.folds import balanced_kfold, balanced_kfold_by_session, fold_by_split
 from profiles_db.errors import CorpusError
 
-INFO: Final = CorpusInfo(
-    name="manifest",
-    title="Manifest",
-    licence="as the data's owner says",
-    request="your own recordings",
-    layout="data/manifest.csv (path,speaker,label[,gender][,session][,split])\ndata/clips/a.wav",
-    classes=(),
-    all_classes=(),
-    folding="its split if given, else one fold per session, else 5 balanced ones over the speakers",
-)
 REQUIRED: Final = ("path", "speaker", "label")
 OPTIONAL: Final = ("gender", "session", "split")
 GENDERS: Final[Mapping[str, Gender | None]] = {
@@ -78,37 +68,39 @@ class _Faults:
         raise CorpusError("; ".join(shown + more), where=f"{self.path}:{line}")
 
 
-def read(root: Path, classes: str = "default", *, allow_outside: bool = False) -> Corpus:
-    """Read a manifest.
+class Manifest(CorpusReader):
+    """A CSV, or a folder that holds ``manifest.csv``.
 
-    Parameters
-    ----------
-    root : Path
-        The CSV, or a folder that holds ``manifest.csv``.
-    classes : str, optional
-        ``default`` and ``all`` take every label of the file; or a comma-separated choice.
-    allow_outside : bool, optional
-        Accept absolute paths and paths that leave the manifest's folder.
-
-    Raises
-    ------
-    CorpusError
-        Naming file and line of everything that is wrong: a missing column or cell, a path named
-        twice, a label, gender or split that cannot be, one speaker of two genders.
+    Every fault is named with its line: a missing column or cell, a path named twice, a label,
+    gender or split that cannot be, one speaker of two genders. With `allow_outside` absolute paths
+    and paths that leave the manifest's folder are accepted.
     """
-    path = root / "manifest.csv" if root.is_dir() else root
-    if not path.exists():
-        raise INFO.not_found(root, "no such CSV file")
-    faults = _Faults(path)
-    every, notes = _read_rows(path, faults, allow_outside)
-    labels = _spelled_once(every, "label", faults)
-    _spelled_once(every, "speaker", faults)
-    faults.report()
-    _require_classes(labels, path)
-    chosen = INFO.choose(classes, labels)
-    utterances, others = select(every, chosen)
-    folds, rule = _fold(utterances)
-    return Corpus(INFO.name, chosen, utterances, folds, notes=(*notes, *others, rule))
+
+    name = "manifest"
+    title = "Manifest"
+    languages = ()
+    licence = "as the data's owner says"
+    citation = ""
+    request = "your own recordings"
+    layout = "data/manifest.csv (path,speaker,label[,gender][,session][,split])\ndata/clips/a.wav"
+    classes = ()
+    all_classes = ()
+    folding = (
+        "its split if given, else one fold per session, else 5 balanced ones over the speakers"
+    )
+
+    def contents(self, root: Path) -> Contents:
+        path = root / "manifest.csv" if root.is_dir() else root
+        if not path.exists():
+            raise self.not_found(root, "no such CSV file")
+        faults = _Faults(path)
+        every, notes = _read_rows(path, faults, self.allow_outside)
+        labels = _spelled_once(every, "label", faults)
+        _spelled_once(every, "speaker", faults)
+        faults.report()
+        _require_classes(labels, path)
+        fold, rule = _fold_rule(every[0])
+        return Contents(tuple(every), fold, notes=(*notes, rule))
 
 
 def _read_rows(
@@ -270,9 +262,10 @@ def _require_classes(labels: Sequence[str], path: Path) -> None:
         )
 
 
-def _fold(utterances: Sequence[Utterance]) -> tuple[tuple[Fold, ...], str]:
-    if utterances[0].split is not None:
-        return fold_by_split(utterances), "One fold: the manifest's own split."
-    if utterances[0].session is not None:
-        return balanced_kfold_by_session(utterances), "Folds by session."
-    return balanced_kfold(utterances), "Folds by speaker, balanced."
+def _fold_rule(utterance: Utterance) -> tuple[FoldRule, str]:
+    """How to fold a manifest, which any clip shows: all have a split or none, as with sessions."""
+    if utterance.split is not None:
+        return fold_by_split, "One fold: the manifest's own split."
+    if utterance.session is not None:
+        return balanced_kfold_by_session, "Folds by session."
+    return balanced_kfold, "Folds by speaker, balanced."

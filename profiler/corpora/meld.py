@@ -10,27 +10,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from profiler.corpora.base import Corpus, Part, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, first_existing, select, unique_by_id
+from profiler.corpora.base import Part, Utterance
+from profiler.corpora.reader import (
+    BASIC_CLASSES,
+    Contents,
+    CorpusReader,
+    first_existing,
+    unique_by_id,
+)
 from profiler.corpora.tables import read_table
 from profiler.folds import fold_by_split
 from profiles_db.errors import CorpusError
 
-INFO: Final = CorpusInfo(
-    name="meld",
-    title="MELD",
-    licence="GPL-3.0 (annotations); clips of a television series, research use",
-    request="https://affective-meld.github.io/ (MELD.Raw.tar.gz, audio extracted to WAV)",
-    layout=(
-        "train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv\n"
-        "train_splits/waves/dia0_utt0.wav (or train_splits/dia0_utt0.wav)\n"
-        "dev_splits_complete/waves/...\noutput_repeated_splits_test/waves/..."
-    ),
-    classes=BASIC_CLASSES,
-    all_classes=(*BASIC_CLASSES, "surprised", "fearful", "disgust"),
-    folding="one fold: the corpus' own train, dev and test, which share speakers",
-    shares_speakers=True,
-)
 EMOTIONS: Final = {
     "neutral": "neutral",
     "joy": "happy",
@@ -52,26 +43,39 @@ _NOTES: Final = (
 )
 
 
-def read(root: Path, classes: str = "default") -> Corpus:
-    """Read MELD's three annotation files under `root`; the audio need not be there.
+class Meld(CorpusReader):
+    """MELD's three annotation files; the audio need not be there."""
 
-    Raises
-    ------
-    CorpusError
-        Where an annotation file is missing or not as published.
-    """
-    chosen = INFO.choose(classes)
-    folder = first_existing(root, "MELD.Raw") or root
-    every = unique_by_id(_read_parts(root, folder), folder)
-    utterances, notes = select(every, chosen)
-    return Corpus(INFO.name, chosen, utterances, fold_by_split(utterances), notes=_NOTES + notes)
+    name = "meld"
+    title = "MELD"
+    languages = ("en",)
+    licence = "GPL-3.0 (annotations); clips of a television series, research use"
+    citation = (
+        "Poria et al. (2019), MELD: A Multimodal Multi-Party Dataset for Emotion "
+        "Recognition in Conversations, Proceedings of ACL, 527-536"
+    )
+    doi = "10.18653/v1/P19-1050"
+    request = "https://affective-meld.github.io/ (MELD.Raw.tar.gz, audio extracted to WAV)"
+    layout = (
+        "train_sent_emo.csv, dev_sent_emo.csv, test_sent_emo.csv\n"
+        "train_splits/waves/dia0_utt0.wav (or train_splits/dia0_utt0.wav)\n"
+        "dev_splits_complete/waves/...\noutput_repeated_splits_test/waves/..."
+    )
+    all_classes = (*BASIC_CLASSES, "surprised", "fearful", "disgust")
+    folding = "one fold: the corpus' own train, dev and test, which share speakers"
+    shares_speakers = True
+
+    def contents(self, root: Path) -> Contents:
+        folder = first_existing(root, "MELD.Raw") or root
+        every = unique_by_id(_read_parts(root, folder), folder)
+        return Contents(every, fold_by_split, notes=_NOTES)
 
 
 def _read_parts(root: Path, folder: Path) -> Iterator[Utterance]:
     for part, name in _FOLDERS.items():
         table = folder / f"{part}_sent_emo.csv"
         if not table.is_file():
-            raise INFO.not_found(root, f"no {table.name}")
+            raise Meld.not_found(root, f"no {table.name}")
         yield from _read_part(table, part, first_existing(folder, f"{name}/waves") or folder / name)
 
 

@@ -11,22 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from profiler.corpora.base import Corpus, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, first_existing, select, unique_by_id
+from profiler.corpora.base import Utterance
+from profiler.corpora.reader import (
+    BASIC_CLASSES,
+    Contents,
+    CorpusReader,
+    first_existing,
+    unique_by_id,
+)
 from profiler.corpora.tables import read_lines
 from profiler.folds import kfold_by_session
 from profiles_db.errors import CorpusError
 
-INFO: Final = CorpusInfo(
-    name="msp_improv",
-    title="MSP-Improv",
-    licence="MSP-IMPROV academic licence (research, on request)",
-    request="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html",
-    layout="Evalution.txt\nsession1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav (or under Audio/)\n...",
-    classes=BASIC_CLASSES,
-    all_classes=BASIC_CLASSES,
-    folding="6 folds, one session each as test, the last of the others as dev",
-)
 EMOTIONS: Final = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry"}
 _REASONS: Final = {"O": "labelled `other`", "X": "the annotators do not agree"}
 _LINE: Final = re.compile(
@@ -35,25 +31,32 @@ _LINE: Final = re.compile(
 )
 
 
-def read(root: Path, classes: str = "default") -> Corpus:
-    """Read MSP-Improv's evaluation file under `root`; the audio need not be there.
+class MspImprov(CorpusReader):
+    """MSP-Improv's evaluation file; the audio need not be there."""
 
-    Raises
-    ------
-    CorpusError
-        Where there is no evaluation file, or a line of it is not as published.
-    """
-    chosen = INFO.choose(classes)
-    table = first_existing(root, "Evalution.txt", "Evaluation.txt")  # published misspelled
-    if table is None:
-        raise INFO.not_found(root, "no Evalution.txt")
-    left_out: dict[str, str] = {}
-    every = unique_by_id(_read_clips(root, table, left_out), table)
-    if not every:
-        raise CorpusError("no labelled clip", where=str(table))
-    utterances, notes = select(every, chosen)
-    folds = kfold_by_session(utterances)
-    return Corpus(INFO.name, chosen, utterances, folds, left_out=left_out, notes=notes)
+    name = "msp_improv"
+    title = "MSP-Improv"
+    languages = ("en",)
+    licence = "MSP-IMPROV academic licence (research, on request)"
+    citation = (
+        "Busso et al. (2017), MSP-IMPROV: An Acted Corpus of Dyadic Interactions to Study "
+        "Emotion Perception, IEEE Transactions on Affective Computing 8(1), 67-80"
+    )
+    doi = "10.1109/TAFFC.2016.2515617"
+    request = "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Improv.html"
+    layout = "Evalution.txt\nsession1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav (or under Audio/)\n..."
+    all_classes = BASIC_CLASSES
+    folding = "6 folds, one session each as test, the last of the others as dev"
+
+    def contents(self, root: Path) -> Contents:
+        table = first_existing(root, "Evalution.txt", "Evaluation.txt")  # published misspelled
+        if table is None:
+            raise self.not_found(root, "no Evalution.txt")
+        left_out: dict[str, str] = {}
+        every = unique_by_id(_read_clips(root, table, left_out), table)
+        if not every:
+            raise CorpusError("no labelled clip", where=str(table))
+        return Contents(every, kfold_by_session, left_out)
 
 
 def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[Utterance]:

@@ -11,25 +11,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from profiler.corpora.base import Corpus, Gender, Part, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, first_existing, select, unique_by_id
+from profiler.corpora.base import Gender, Part, Utterance
+from profiler.corpora.reader import (
+    BASIC_CLASSES,
+    Contents,
+    CorpusReader,
+    first_existing,
+    unique_by_id,
+)
 from profiler.corpora.tables import Row, read_table
 from profiler.folds import fold_by_split
 from profiles_db.errors import CorpusError
 
-INFO: Final = CorpusInfo(
-    name="msp_podcast",
-    title="MSP-Podcast",
-    licence="MSP-Podcast academic licence (research, on request)",
-    request="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html",
-    layout=(
-        "Labels/labels_consensus.csv (or labels_concensus.csv)\n"
-        "Audios/MSP-PODCAST_0001_0008.wav (or Audio/)\n..."
-    ),
-    classes=BASIC_CLASSES,
-    all_classes=(*BASIC_CLASSES, "surprised", "fearful", "disgust", "contempt"),
-    folding="one fold: the corpus' own Train, Validation and Test1",
-)
 EMOTIONS: Final = {
     "N": "neutral",
     "H": "happy",
@@ -51,25 +44,39 @@ _GENDERS: Final[Mapping[str, Gender]] = {"Female": "female", "Male": "male"}
 _COLUMNS: Final = ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set")
 
 
-def read(root: Path, classes: str = "default") -> Corpus:
-    """Read MSP-Podcast's consensus labels under `root`; the audio need not be there.
+class MspPodcast(CorpusReader):
+    """MSP-Podcast's consensus labels; the audio need not be there."""
 
-    Raises
-    ------
-    CorpusError
-        Where the label file is missing or not as published.
-    """
-    chosen = INFO.choose(classes)
-    table = first_existing(
-        root, "Labels/labels_consensus.csv", "Labels/labels_concensus.csv", "labels_consensus.csv"
+    name = "msp_podcast"
+    title = "MSP-Podcast"
+    languages = ("en",)
+    licence = "MSP-Podcast academic licence (research, on request)"
+    citation = (
+        "Lotfian and Busso (2019), Building Naturalistic Emotionally Balanced Speech Corpus "
+        "by Retrieving Emotional Speech from Existing Podcast Recordings, IEEE Transactions "
+        "on Affective Computing 10(4), 471-483"
     )
-    if table is None:
-        raise INFO.not_found(root, "no Labels/labels_consensus.csv")
-    left_out: dict[str, str] = {}
-    every = unique_by_id(_read_clips(root, table, left_out), table)
-    utterances, notes = select(every, chosen)
-    folds = fold_by_split(utterances)
-    return Corpus(INFO.name, chosen, utterances, folds, left_out=left_out, notes=notes)
+    doi = "10.1109/TAFFC.2017.2736999"
+    request = "https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html"
+    layout = (
+        "Labels/labels_consensus.csv (or labels_concensus.csv)\n"
+        "Audios/MSP-PODCAST_0001_0008.wav (or Audio/)\n..."
+    )
+    all_classes = (*BASIC_CLASSES, "surprised", "fearful", "disgust", "contempt")
+    folding = "one fold: the corpus' own Train, Validation and Test1"
+
+    def contents(self, root: Path) -> Contents:
+        table = first_existing(
+            root,
+            "Labels/labels_consensus.csv",
+            "Labels/labels_concensus.csv",
+            "labels_consensus.csv",
+        )
+        if table is None:
+            raise self.not_found(root, "no Labels/labels_consensus.csv")
+        left_out: dict[str, str] = {}
+        every = unique_by_id(_read_clips(root, table, left_out), table)
+        return Contents(every, fold_by_split, left_out)
 
 
 def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[Utterance]:

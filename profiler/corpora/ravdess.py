@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from profiler.corpora.base import Corpus, Gender, Utterance
-from profiler.corpora.info import BASIC_CLASSES, CorpusInfo, select, unique_by_id
+from profiler.corpora.base import Gender, Utterance
+from profiler.corpora.reader import BASIC_CLASSES, Contents, CorpusReader, unique_by_id
 from profiler.folds import kfold_by_speaker
 
-INFO: Final = CorpusInfo(
-    name="ravdess",
-    title="RAVDESS",
-    licence="CC BY-NC-SA 4.0",
-    request="https://zenodo.org/records/1188976 (Audio_Speech_Actors_01-24.zip)",
-    layout="Actor_01/03-01-01-01-01-01-01.wav\n...\nActor_24/03-01-08-02-02-02-24.wav",
-    classes=BASIC_CLASSES,
-    all_classes=(*BASIC_CLASSES, "fearful", "disgust", "surprised"),
-    folding="5 folds over the sorted actors, dev the last fifth of the rest",
-)
 CLIPS: Final = 1_440
 ACTORS: Final = 24
 EMOTIONS: Final = {
@@ -43,30 +34,37 @@ _NAME: Final = re.compile(
 _AUDIO: Final = {".wav", ".flac"}
 
 
-def read(root: Path, classes: str = "default") -> Corpus:
-    """Read RAVDESS' speech clips (WAV or FLAC) under `root`.
+class Ravdess(CorpusReader):
+    """RAVDESS' speech clips (WAV or FLAC) in folders of actors."""
 
-    Raises
-    ------
-    CorpusError
-        Where there is no ``Actor_*`` folder, or two files carry the same clip.
-    """
-    chosen = INFO.choose(classes)
-    folder = root / "Audio_Speech_Actors_01-24"
-    folder = folder if folder.is_dir() else root
-    left_out: dict[str, str] = {}
-    every = unique_by_id(_scan(folder, left_out), folder)
-    if not every:
-        raise INFO.not_found(root, "no Actor_* folder with speech clips")
-    utterances, notes = select(every, chosen)
-    return Corpus(
-        name=INFO.name,
-        classes=chosen,
-        utterances=utterances,
-        folds=kfold_by_speaker(utterances, speakers=sorted({clip.speaker for clip in every})),
-        left_out=left_out,
-        notes=("Calm counts as neutral.", *notes, *_incomplete(every)),
+    name = "ravdess"
+    title = "RAVDESS"
+    languages = ("en",)
+    licence = "CC BY-NC-SA 4.0"
+    citation = (
+        "Livingstone and Russo (2018), The Ryerson Audio-Visual Database of Emotional "
+        "Speech and Song (RAVDESS), PLoS ONE 13(5), e0196391"
     )
+    doi = "10.1371/journal.pone.0196391"
+    request = "https://zenodo.org/records/1188976 (Audio_Speech_Actors_01-24.zip)"
+    layout = "Actor_01/03-01-01-01-01-01-01.wav\n...\nActor_24/03-01-08-02-02-02-24.wav"
+    all_classes = (*BASIC_CLASSES, "fearful", "disgust", "surprised")
+    folding = "5 folds over the sorted actors, dev the last fifth of the rest"
+
+    def contents(self, root: Path) -> Contents:
+        folder = root / "Audio_Speech_Actors_01-24"
+        folder = folder if folder.is_dir() else root
+        left_out: dict[str, str] = {}
+        every = unique_by_id(_scan(folder, left_out), folder)
+        if not every:
+            raise self.not_found(root, "no Actor_* folder with speech clips")
+        actors = sorted({clip.speaker for clip in every})
+        return Contents(
+            every,
+            fold=partial(kfold_by_speaker, speakers=actors),
+            left_out=left_out,
+            notes=("Calm counts as neutral.", *_incomplete(every)),
+        )
 
 
 def gender_of(actor: int) -> Gender:

@@ -12,7 +12,7 @@ from profiler.corpora import demo
 
 SPEAKERS = range(1, 11)
 TAKES = (1, 2)
-CLIPS = len(SPEAKERS) * len(demo.INFO.classes) * len(TAKES)
+CLIPS = len(SPEAKERS) * len(demo.Demo.classes) * len(TAKES)
 
 
 def small_corpus(folder: Path) -> Path:
@@ -22,7 +22,7 @@ def small_corpus(folder: Path) -> Path:
         writer = csv.writer(file)
         writer.writerow(["path", "speaker", "label", "gender"])
         for speaker in SPEAKERS:
-            for style in demo.INFO.classes:
+            for style in demo.Demo.classes:
                 for take in TAKES:
                     name = f"speaker_{speaker:02d}/{style}_{take}"
                     samples = np.frombuffer(demo.samples_of(name), dtype="<i2")

@@ -29,7 +29,7 @@ def _utterances(folder: Path) -> list[Utterance]:
     """Synthetic speech cut to three lengths."""
     found = []
     for index, length in enumerate(LENGTHS):
-        name = f"speaker_{index + 1:02d}/{demo.INFO.classes[0]}_1"
+        name = f"speaker_{index + 1:02d}/{demo.Demo.classes[0]}_1"
         samples = np.frombuffer(demo.samples_of(name), dtype="<i2")[:length]
         path = folder / f"{index}.wav"
         soundfile.write(path, samples, 16_000)

@@ -41,12 +41,16 @@ def test_the_list_names_every_corpus_and_marks_the_synthetic_one() -> None:
     for name in NAMES:
         assert name in result.stdout
     assert "demo (synthetic)" in result.stdout
+    assert "- Cite MELD as Poria et al. (2019)" in result.stdout
 
 
 def test_the_list_as_json() -> None:
     records = json.loads(run("--json").stdout)
     assert [record["name"] for record in records] == NAMES
     assert [record["name"] for record in records if record["synthetic"]] == ["demo"]
+    assert [record["name"] for record in records if not record["needs_root"]] == ["demo"]
+    assert {record["name"] for record in records if not record["doi"]} == {"demo", "manifest"}
+    assert [record["languages"] for record in records] == [["zxx"], *[["en"]] * 6, []]
     assert all(record["licence"] and record["request"] and record["layout"] for record in records)
 
 

@@ -11,7 +11,7 @@ from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
     from profiler.corpora.audit import Audit
-    from profiler.corpora.info import CorpusInfo
+    from profiler.corpora.reader import CorpusReader
 
 FAILED = 1
 """Exit code where a check failed."""
@@ -24,31 +24,37 @@ def list_datasets(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the corpora that can be profiled on, with licence and source.
+    """List the corpora that can be profiled on: language, classes, licence, source, citation.
 
     Example: trustser datasets --json
     """
     if context.invoked_subcommand is not None:
         return
-    from profiler.corpora.registry import CORPORA  # noqa: PLC0415 - loaded only when asked for
+    from profiler.corpora.registry import installed  # noqa: PLC0415 - loaded only when asked for
 
+    readers = list(installed())
     if json:
-        print_json([_as_record(info) for info in CORPORA.values()])
+        print_json([_as_record(reader) for reader in readers])
         return
     print_table(
         "Corpora",
-        ("name", "classes", "folds", "licence", "from"),
+        ("name", "languages", "classes", "folds", "licence", "from"),
         [
             (
-                f"{info.name} (synthetic)" if info.synthetic else info.name,
-                ", ".join(info.classes) or "as labelled",
-                info.folding,
-                info.licence,
-                info.request,
+                f"{reader.name} (synthetic)" if reader.synthetic else reader.name,
+                ", ".join(reader.languages) or "as recorded",
+                ", ".join(reader.classes) or "as labelled",
+                reader.folding,
+                reader.licence,
+                reader.request,
             )
-            for info in CORPORA.values()
+            for reader in readers
         ],
     )
+    for reader in readers:
+        if reader.citation:
+            doi = f", doi:{reader.doi}" if reader.doi else ""
+            typer.echo(f"- Cite {reader.title} as {reader.citation}{doi}")
 
 
 @datasets_app.command()
@@ -145,16 +151,20 @@ def _print_balance(audit: Audit) -> None:
         typer.echo(balance.sentence(part))
 
 
-def _as_record(info: CorpusInfo) -> dict[str, Any]:
+def _as_record(reader: type[CorpusReader]) -> dict[str, Any]:
     return {
-        "name": info.name,
-        "title": info.title,
-        "classes": list(info.classes),
-        "all_classes": list(info.all_classes),
-        "folds": info.folding,
-        "synthetic": info.synthetic,
-        "shares_speakers": info.shares_speakers,
-        "licence": info.licence,
-        "request": info.request,
-        "layout": info.layout.splitlines(),
+        "name": reader.name,
+        "title": reader.title,
+        "languages": list(reader.languages),
+        "classes": list(reader.classes),
+        "all_classes": list(reader.all_classes),
+        "folds": reader.folding,
+        "synthetic": reader.synthetic,
+        "shares_speakers": reader.shares_speakers,
+        "licence": reader.licence,
+        "citation": reader.citation,
+        "doi": reader.doi,
+        "request": reader.request,
+        "needs_root": reader.needs_root,
+        "layout": reader.layout.splitlines(),
     }

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from profiler.audio import load_clip
 from profiler.corpora import demo
 from profiler.corpora.base import Corpus
+from profiler.corpora.demo import Demo
 from profiler.corpora.demo_voice import speak, voice_of
 from profiler.corpora.dice import Dice
 from profiler.folds import leaks
@@ -27,7 +28,7 @@ from profiles_db.errors import CorpusError
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    return demo.read(tmp_path_factory.mktemp("demo"))
+    return Demo().read(tmp_path_factory.mktemp("demo"))
 
 
 def test_what_it_holds(corpus: Corpus) -> None:
@@ -72,7 +73,7 @@ def test_another_seed_gives_other_clips() -> None:
 def test_a_second_reading_makes_nothing_again(corpus: Corpus) -> None:
     root = corpus.utterances[0].path.parent.parent
     before = {utterance.path: utterance.path.stat().st_mtime_ns for utterance in corpus.utterances}
-    demo.read(root)
+    Demo().read(root)
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
@@ -80,7 +81,7 @@ def test_a_lost_clip_is_made_again_and_no_scraps_stay(corpus: Corpus) -> None:
     path = corpus.utterances[17].path
     content = path.read_bytes()
     path.unlink()
-    demo.read(path.parent.parent)
+    Demo().read(path.parent.parent)
     assert path.read_bytes() == content
     assert {file.suffix for file in path.parent.iterdir()} == {".wav"}
 
@@ -88,17 +89,18 @@ def test_a_lost_clip_is_made_again_and_no_scraps_stay(corpus: Corpus) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CorpusError, match="the demo clips cannot be written"):
-        demo.read(tmp_path / "file")
+        Demo().read(tmp_path / "file")
 
 
 def test_the_cache_folder_follows_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRUSTSER_CACHE", str(tmp_path))
-    assert demo.default_root().parent == tmp_path
+    assert Demo().own_root().parent == tmp_path
     monkeypatch.delenv("TRUSTSER_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert demo.default_root().parent == tmp_path / "trustser"
+    assert Demo().own_root().parent == tmp_path / "trustser"
+    assert Demo(cache=tmp_path).own_root() == tmp_path / "demo"
 
 
 def test_dice_are_those_of_pcg64() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler.corpora import manifest
 from profiler.corpora.audit import check
 from profiler.corpora.base import Corpus
+from profiler.corpora.manifest import MOST_FAULTS, Manifest
 from profiler.folds import leaks
 from profiles_db.errors import CorpusError, TrustserError
 from tests.profiler.corpora.trees import write_lines
@@ -29,7 +29,7 @@ def fault(folder: Path, *lines: str) -> str:
     """The message on a manifest that must be refused: one line, naming the file."""
     path = write(folder, *lines)
     with pytest.raises(CorpusError) as caught:
-        manifest.read(path)
+        Manifest().read(path)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -41,7 +41,7 @@ def ids(corpus: Corpus) -> list[str]:
 
 
 def test_the_least_manifest(tmp_path: Path) -> None:
-    corpus = manifest.read(write(tmp_path, HEADER, *ROWS))
+    corpus = Manifest().read(write(tmp_path, HEADER, *ROWS))
     assert corpus.classes == ("happy", "sad")
     first = corpus.utterances[0]
     assert (first.id, first.path) == ("a/happy.wav", tmp_path / "a" / "happy.wav")
@@ -52,7 +52,7 @@ def test_the_least_manifest(tmp_path: Path) -> None:
 
 def test_a_folder_stands_for_its_manifest(tmp_path: Path) -> None:
     write(tmp_path, HEADER, *ROWS, name="manifest.csv")
-    assert len(manifest.read(tmp_path).utterances) == 12
+    assert len(Manifest().read(tmp_path).utterances) == 12
 
 
 def test_paths_are_relative_to_the_manifest_wherever_one_stands(
@@ -60,15 +60,15 @@ def test_paths_are_relative_to_the_manifest_wherever_one_stands(
 ) -> None:
     write(tmp_path / "data", HEADER, *ROWS)
     monkeypatch.chdir(tmp_path)
-    corpus = manifest.read(Path("data/data.csv"))
+    corpus = Manifest().read(Path("data/data.csv"))
     assert corpus.utterances[0].path.resolve() == tmp_path / "data" / "a" / "happy.wav"
-    assert ids(corpus) == ids(manifest.read(tmp_path / "data" / "data.csv"))
+    assert ids(corpus) == ids(Manifest().read(tmp_path / "data" / "data.csv"))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_line_ends_and_byte_order_marks(tmp_path: Path, end: str, mark: str) -> None:
-    corpus = manifest.read(write(tmp_path, mark + HEADER, *ROWS, "", end=end))
+    corpus = Manifest().read(write(tmp_path, mark + HEADER, *ROWS, "", end=end))
     assert len(corpus.utterances) == 12
 
 
@@ -86,14 +86,14 @@ def test_quotes_spaces_newlines_and_other_scripts(tmp_path: Path) -> None:
         '"{}",  {} , {} '.format(name.replace('"', '""'), "абв"[i % 3], ("happy", "sad")[i % 2])
         for i, name in enumerate(names)
     ]
-    corpus = manifest.read(write(tmp_path, HEADER, *rows))
+    corpus = Manifest().read(write(tmp_path, HEADER, *rows))
     assert ids(corpus) == sorted(names)
     assert {utterance.speaker for utterance in corpus.utterances} == set("абв")
 
 
 def test_columns_in_any_order_and_case_and_others_ignored(tmp_path: Path) -> None:
     rows = [f"{row.split(',')[2]},x,{row.split(',')[1]},{row.split(',')[0]}" for row in ROWS]
-    corpus = manifest.read(write(tmp_path, "Label,take,SPEAKER, path", *rows))
+    corpus = Manifest().read(write(tmp_path, "Label,take,SPEAKER, path", *rows))
     assert corpus.notes[0] == "Columns not used: take."
     assert corpus.utterances[0].id == "a/happy.wav"
 
@@ -103,7 +103,7 @@ def test_genders_as_people_write_them(tmp_path: Path) -> None:
     rows = [
         f"{s}/{w}{e}.wav,{s},{e},{w}" for s, w in zip("abcdef", words, strict=True) for e in "xy"
     ]
-    corpus = manifest.read(write(tmp_path, HEADER + ",gender", *rows))
+    corpus = Manifest().read(write(tmp_path, HEADER + ",gender", *rows))
     assert [u.gender for u in corpus.utterances[::2]] == [
         "female",
         "female",
@@ -116,7 +116,7 @@ def test_genders_as_people_write_them(tmp_path: Path) -> None:
 
 def test_folds_by_speaker_spread_the_genders(tmp_path: Path) -> None:
     rows = [f"{s}{e}.wav,{s},{e},{'f' if s < 'f' else 'm'}" for s in "abcdefghij" for e in "xy"]
-    corpus = manifest.read(write(tmp_path, HEADER + ",gender", *rows))
+    corpus = Manifest().read(write(tmp_path, HEADER + ",gender", *rows))
     genders = {utterance.id: utterance.gender for utterance in corpus.utterances}
     for fold in corpus.folds:
         assert {genders[id_] for id_ in fold.test} == {"female", "male"}
@@ -127,18 +127,18 @@ def test_the_order_of_the_rows_changes_nothing(tmp_path: Path, column: str) -> N
     values = {"session": dict(zip("abcdef", "112233", strict=True))}
     values["split"] = dict.fromkeys("abcdef", "train") | {"f": "test"}
     rows = [f"{row},{values[column[1:]][row[0]]}" if column else row for row in ROWS]
-    one = manifest.read(write(tmp_path, HEADER + column, *rows))
-    other = manifest.read(write(tmp_path, HEADER + column, *rows[::-1]))
+    one = Manifest().read(write(tmp_path, HEADER + column, *rows))
+    other = Manifest().read(write(tmp_path, HEADER + column, *rows[::-1]))
     assert one == other
 
 
 def test_a_split_comes_before_sessions_and_sessions_before_speakers(tmp_path: Path) -> None:
     parts = ["train", "Train", "validation", "val", "test", "testing"]
     rows = [f"{s}{e}.wav,{s},{e},{p},1" for s, p in zip("abcdef", parts, strict=True) for e in "xy"]
-    split = manifest.read(write(tmp_path, HEADER + ",split,session", *rows))
+    split = Manifest().read(write(tmp_path, HEADER + ",split,session", *rows))
     assert [len(part) for f in split.folds for part in (f.train, f.dev, f.test)] == [4, 4, 4]
     rows = [f"{s}{e}.wav,{s},{e},{'abcdef'.index(s) // 2}" for s in "abcdef" for e in "xy"]
-    session = manifest.read(write(tmp_path, HEADER + ",session", *rows))
+    session = Manifest().read(write(tmp_path, HEADER + ",session", *rows))
     assert [fold.test[0] for fold in session.folds] == ["ax.wav", "cx.wav", "ex.wav"]
 
 
@@ -175,7 +175,7 @@ def test_after_ten_faults_the_rest_are_counted(tmp_path: Path) -> None:
 
 def test_a_file_that_is_all_faults_is_given_up_early(tmp_path: Path) -> None:
     message = fault(tmp_path, HEADER, *["x"] * 30_000)
-    assert f"and {manifest.MOST_FAULTS - 10} more" in message
+    assert f"and {MOST_FAULTS - 10} more" in message
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_paths_out_of_the_folder_are_refused(tmp_path: Path, path: str) -> None:
 def test_paths_out_of_the_folder_where_allowed(tmp_path: Path) -> None:
     outside = [f"{tmp_path}/x.wav,a,happy", "../../y.wav,b,sad"]
     path = write(tmp_path / "d", HEADER, *outside, *ROWS)
-    corpus = manifest.read(path, allow_outside=True)
+    corpus = Manifest(allow_outside=True).read(path)
     assert ids(corpus)[:2] == ["../../y.wav", "../x.wav"]
     assert corpus.utterances[1].path.resolve() == tmp_path / "x.wav"
 
@@ -229,14 +229,14 @@ def test_bytes_that_are_no_utf_8_are_named_with_their_line(tmp_path: Path) -> No
     path = write(tmp_path, HEADER, *ROWS)
     path.write_bytes(path.read_bytes() + "é.wav,a,happy\n".encode("latin-1"))
     with pytest.raises(CorpusError, match=r"data.csv:14: not UTF-8"):
-        manifest.read(path)
+        Manifest().read(path)
 
 
 def test_utf_16_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text("\n".join([HEADER, *ROWS]), encoding="utf-16")
     with pytest.raises(CorpusError, match="no column path"):
-        manifest.read(path)
+        Manifest().read(path)
 
 
 def test_an_open_quote_does_not_swallow_the_file(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_too_few_or_too_many_classes(tmp_path: Path, rows: list[str], part: str)
 def test_one_speaker_cannot_be_folded(tmp_path: Path) -> None:
     path = write(tmp_path, HEADER, "a.wav,a,happy", "b.wav,a,sad")
     with pytest.raises(CorpusError, match="1 speaker: no speaker-disjoint folds"):
-        manifest.read(path)
+        Manifest().read(path)
 
 
 def test_a_large_manifest_is_read_and_audited_from_metadata(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_large_manifest_is_read_and_audited_from_metadata(tmp_path: Path) -> N
         f"{n % 500}/{n}.wav,s{n % 500:03d},{('happy', 'sad')[n // 500 % 2]},{'fm'[n % 2]}"
         for n in range(100_000)
     )
-    audit = check(manifest.read(write(tmp_path, HEADER + ",gender", *rows)), audio=False)
+    audit = check(Manifest().read(write(tmp_path, HEADER + ",gender", *rows)), audio=False)
     assert audit.classes == {"happy": 50_000, "sad": 50_000}
     assert len(audit.speakers) == 500
     assert [fold.parts["test"].speakers for fold in audit.folds] == [100] * 5
@@ -299,7 +299,7 @@ def test_any_file_is_read_or_refused_in_one_line(
     path.write_bytes(text.encode("utf-8", "surrogatepass") + tail)
     message, found = "", ["never read"]
     try:
-        found = ids(manifest.read(path))
+        found = ids(Manifest().read(path))
     except TrustserError as error:
         message = str(error)
     assert "\n" not in message

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from profiler.corpora import crema_d, iemocap, meld, msp_improv, msp_podcast, ravdess
 from profiler.corpora.base import Corpus, Fold
 from profiler.corpora.registry import CORPORA, read
 from profiler.folds import leaks
@@ -52,25 +51,25 @@ def test_ravdess_leaves_out_songs_and_names_them(tmp_path: Path) -> None:
     (root / "Actor_01" / "03-01-09-01-01-01-01.wav").touch()
     (root / "Actor_01" / "mine.FLAC").touch()
     (root / "Actor_01" / "notes.txt").touch()
-    corpus = ravdess.read(root)
+    corpus = read("ravdess", root)
     assert corpus.left_out == {
         "Actor_01/03-02-03-01-01-01-01.wav": "song, not speech",
         "Actor_01/03-01-09-01-01-01-01.wav": "a code RAVDESS does not define",
         "Actor_01/mine.FLAC": "not a RAVDESS file name",
     }
-    assert "24 clips, 3 of 24 actors" in corpus.notes[-1].replace("of 1440 ", "")
+    assert "24 clips, 3 of 24 actors" in corpus.notes[1].replace("of 1440 ", "")
 
 
 def test_ravdess_in_the_folder_of_its_archive(tmp_path: Path) -> None:
     trees.ravdess(tmp_path / "Audio_Speech_Actors_01-24", range(1, 4))
-    assert len(ravdess.read(tmp_path).utterances) == 15
+    assert len(read("ravdess", tmp_path).utterances) == 15
 
 
 def test_ravdess_refuses_one_clip_in_two_files(tmp_path: Path) -> None:
     root = trees.ravdess(tmp_path, range(1, 4))
     (root / "Actor_01" / "03-01-03-01-01-01-01.flac").touch()
     with pytest.raises(CorpusError, match="two files for 03-01-03-01-01-01-01"):
-        ravdess.read(root)
+        read("ravdess", root)
 
 
 @pytest.mark.real_audio
@@ -119,18 +118,18 @@ def test_crema_d_refuses_altered_metadata(
     table = tmp_path / "processedResults" / "summaryTable.csv"
     trees.write_lines(table, ["FileName,MultiModalVote", f"{clip},N"])
     with pytest.raises(CorpusError, match=message):
-        crema_d.read(tmp_path)
+        read("crema_d", tmp_path)
 
 
 def test_crema_d_names_a_missing_column(tmp_path: Path) -> None:
     trees.write_lines(tmp_path / "VideoDemographics.csv", ["ActorID,Gender", "1001,Male"])
     trees.write_lines(tmp_path / "processedResults" / "summaryTable.csv", ["FileName", "x"])
     with pytest.raises(CorpusError, match=r"VideoDemographics.csv:1: no column Sex"):
-        crema_d.read(tmp_path)
+        read("crema_d", tmp_path)
 
 
 def test_iemocap(tmp_path: Path) -> None:
-    corpus = iemocap.read(trees.iemocap(tmp_path))
+    corpus = read("iemocap", trees.iemocap(tmp_path))
     assert counts(corpus) == {"neutral": 5, "happy": 10, "sad": 5, "angry": 5}
     assert [{id_[:5] for id_ in fold.test} for fold in corpus.folds] == [
         {f"Ses0{session}"} for session in range(1, 6)
@@ -142,7 +141,7 @@ def test_iemocap(tmp_path: Path) -> None:
 
 
 def test_iemocap_takes_speaker_and_gender_from_the_utterance(tmp_path: Path) -> None:
-    corpus = iemocap.read(trees.iemocap(tmp_path / "IEMOCAP_full_release").parent, "all")
+    corpus = read("iemocap", trees.iemocap(tmp_path / "IEMOCAP_full_release").parent, classes="all")
     clip = next(u for u in corpus.utterances if u.id == "Ses03F_impro01_M001")
     assert (clip.speaker, clip.gender, clip.session) == ("Ses03M", "male", "Session3")
     assert clip.path == (
@@ -157,12 +156,12 @@ def test_iemocap_names_the_line_that_is_wrong(tmp_path: Path) -> None:
     table = root / "Session2/dialog/EmoEvaluation/Ses02F_impro01.txt"
     trees.write_lines(table, ["", "[1.0 - 2.0]\tSes09F_impro01_F000\tneu\t[2, 2, 2]"])
     with pytest.raises(CorpusError, match=r"Ses02F_impro01.txt:2: not a labelled utterance"):
-        iemocap.read(root)
+        read("iemocap", root)
 
 
 @pytest.mark.parametrize("name", ["Evalution.txt", "Evaluation.txt"])
 def test_msp_improv(tmp_path: Path, name: str) -> None:
-    corpus = msp_improv.read(trees.msp_improv(tmp_path, name=name))
+    corpus = read("msp_improv", trees.msp_improv(tmp_path, name=name))
     assert counts(corpus) == dict.fromkeys(("neutral", "happy", "sad", "angry"), 12)
     assert len(corpus.folds) == 6
     assert {id_.split("-")[3][1:] for id_ in corpus.folds[5].dev} == {"05"}
@@ -175,13 +174,13 @@ def test_msp_improv(tmp_path: Path, name: str) -> None:
 
 def test_msp_improv_under_its_audio_folder(tmp_path: Path) -> None:
     (tmp_path / "Audio").mkdir()
-    corpus = msp_improv.read(trees.msp_improv(tmp_path))
+    corpus = read("msp_improv", trees.msp_improv(tmp_path))
     assert corpus.utterances[0].path.is_relative_to(tmp_path / "Audio" / "session1")
 
 
 @pytest.mark.parametrize("labels", ["labels_consensus.csv", "labels_concensus.csv"])
 def test_msp_podcast(tmp_path: Path, labels: str) -> None:
-    corpus = msp_podcast.read(trees.msp_podcast(tmp_path, labels=labels), "all")
+    corpus = read("msp_podcast", trees.msp_podcast(tmp_path, labels=labels), classes="all")
     assert sizes(corpus.folds) == [(8, 8, 8)]
     assert counts(corpus) == dict.fromkeys(corpus.classes, 3)
     reasons = Counter(corpus.left_out.values())
@@ -196,7 +195,7 @@ def test_msp_podcast(tmp_path: Path, labels: str) -> None:
 
 
 def test_meld_shares_speakers_and_says_so(tmp_path: Path) -> None:
-    corpus = meld.read(trees.meld(tmp_path))
+    corpus = read("meld", trees.meld(tmp_path))
     assert counts(corpus) == dict.fromkeys(("neutral", "happy", "sad", "angry"), 3)
     assert [(leak.speaker, leak.parts) for leak in leaks(corpus)] == [
         ("Joey", ("train", "dev", "test"))
@@ -209,10 +208,22 @@ def test_meld_shares_speakers_and_says_so(tmp_path: Path) -> None:
 def test_meld_audio_is_found_with_or_without_its_waves_folder(tmp_path: Path) -> None:
     trees.meld(tmp_path / "MELD.Raw")
     (tmp_path / "MELD.Raw" / "dev_splits_complete" / "waves").mkdir(parents=True)
-    paths = {u.id: u.path for u in meld.read(tmp_path).utterances}
+    paths = {u.id: u.path for u in read("meld", tmp_path).utterances}
     folder = tmp_path / "MELD.Raw"
     assert paths["dev/dia0_utt1"] == folder / "dev_splits_complete/waves/dia0_utt1.wav"
     assert paths["test/dia0_utt1"] == folder / "output_repeated_splits_test/dia0_utt1.wav"
+
+
+def test_every_corpus_declares_itself() -> None:
+    for name, reader in CORPORA.items():
+        assert reader.name == name
+        assert reader.title
+        assert reader.licence
+        assert all(len(language) in (2, 3) for language in reader.languages)
+        assert set(reader.classes) <= set(reader.all_classes)
+        if name not in ("demo", "manifest"):
+            assert reader.citation
+            assert reader.doi.startswith("10.")
 
 
 @pytest.mark.parametrize("name", [name for name, info in CORPORA.items() if not info.synthetic])
