@@ -28,6 +28,10 @@ ASPECT_TITLES: Final[dict[Aspect, str]] = {
 
 _PAPER = "axis of the radar charts published with arXiv:2305.11229"
 _FULL = "the whole range of the measure"
+_FOUR_FIFTHS = (
+    "from none to 20 points: at a rate of 1, what the four-fifths rule (29 CFR 1607.4 D) allows"
+)
+_TWICE = "from none to 50 points: at a recall of 1, twice as many clips answered right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,31 +155,57 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Share of all test clips still classified right under the attack.",
     ),
     _criterion(
+        "excess_equalized_odds_difference", "fairness", "Equalized odds difference beyond chance",
+        "fraction", 0.2, 0.0, _FOUR_FIFTHS,
+        "Equalized odds difference less what a fair model would score on the same clips (mean over "
+        "the genders dealt anew to the speakers), at least 0.",
+    ),
+    _criterion(
         "equalized_odds_difference", "fairness", "Equalized odds difference", "fraction",
-        0.24, 0.12, _PAPER,
+        0.5, 0.0, _TWICE,
         "Largest difference between the genders in true- or false-positive rate, each class "
         "against the rest, worst class.",
     ),
     _criterion(
         "equalized_odds_difference_mean", "fairness", "Equalized odds difference, mean class",
-        "fraction", 0.24, 0.12, "as for the worst class",
+        "fraction", 0.2, 0.0, _FOUR_FIFTHS,
         "The same difference, averaged over the classes.",
     ),
     _criterion(
         "equal_opportunity_difference", "fairness", "Equal opportunity difference", "fraction",
-        0.24, 0.12, _PAPER,
-        "Largest difference between the genders in recall, worst class: what the paper prints as "
+        0.5, 0.0, _TWICE,
+        "Largest difference between the genders in recall, worst class.",
+    ),
+    _criterion(
+        "conditional_total_variation", "fairness",
+        "Total variation between the genders given the emotion", "fraction", 0.24, 0.12, _PAPER,
+        "Total-variation distance between the genders' answers to clips of the same emotion, mean "
+        "over the emotions, on each test fold, then over the folds: what the paper prints as "
         "equality of odds.",
     ),
     _criterion(
         "statistical_parity_difference", "fairness", "Statistical parity difference", "fraction",
-        0.24, 0.0, "as wide as the paper's fairness axis, from none",
+        0.2, 0.0, _FOUR_FIFTHS,
         "Largest difference between the genders in how often a class is predicted, worst class.",
     ),
     _criterion(
-        "uar_gender_gap", "fairness", "UAR gap between the genders", "fraction", 0.24, 0.0,
-        "as wide as the paper's fairness axis, from none",
+        "parity_total_variation", "fairness",
+        "Total variation between the genders' predictions", "fraction",
+        0.2, 0.0, _FOUR_FIFTHS,
+        "Total-variation distance between how often each class is predicted for either gender, on "
+        "each test fold, then over the folds: statistical parity as the paper's code computes it.",
+    ),
+    _criterion(
+        "uar_gender_gap", "fairness", "UAR gap between the genders", "fraction", 0.2, 0.0,
+        _FOUR_FIFTHS,
         "Absolute difference between the genders' UAR.",
+    ),
+    _criterion(
+        "detectable_recall_gap", "fairness", "Smallest recall gap that would be found", "fraction",
+        0.5, 0.0, _TWICE,
+        "Smallest difference between the genders in the recall of one class that would be found in "
+        "80 % of cases with these speakers and clips (5 % permutation test): the power behind the "
+        "other figures, not a property of the backbone.",
     ),
     _criterion(
         "speaker_worst_decile", "fairness", "Accuracy for the worst-served tenth of speakers",
@@ -228,7 +258,7 @@ ASPECT_CRITERION: Final[dict[Aspect, str]] = {
     "system_performance": "uar",
     "privacy": "gender_accuracy",
     "safety": "attack_success_rate",
-    "fairness": "equalized_odds_difference",
+    "fairness": "excess_equalized_odds_difference",
     "sustainability": "macs",
 }
 """The criterion that stands for its aspect, unless the study says otherwise."""

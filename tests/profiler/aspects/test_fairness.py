@@ -1,8 +1,11 @@
-"""Fairness against fairlearn, each class against the rest."""
+"""Fairness against fairlearn, each class against the rest, and against holisticai."""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Callable
+from typing import Final, Literal
 
 import numpy as np
 import pytest
@@ -13,10 +16,30 @@ from fairlearn.metrics import (
 )
 from sklearn import metrics
 
-from profiler.aspects.fairness import DIFFERENCES, fairness
+from profiler.aspects.fairness import (
+    BETWEEN_GENDERS,
+    PER_FOLD,
+    Comparison,
+    beyond,
+    compare,
+    conditional_total_variation,
+    equal_opportunity,
+    equalized_odds,
+    fairness,
+)
+from profiler.aspects.fairness_power import (
+    STATED_GAP,
+    WANTED,
+    Power,
+    found_in,
+    rules_out_fair,
+    with_recall_gap,
+)
 from profiler.aspects.tables import Table
+from profiler.statistics import Floats, permuted_genders
 from profiles_db.records import Prediction
 from tests.profiler.aspects.rows import CLASSES, emotion_rows, figure, measure, prediction
+from tests.reference.make_fairness_reference import FILE
 
 ROWS = emotion_rows(speakers=14, clips=24)
 FOUND = fairness(Table(ROWS, CLASSES), measure, resamples=300)
@@ -98,7 +121,7 @@ def test_too_little_of_a_group_or_class_is_unknown_with_the_reason(
     keep: Callable[[Prediction], bool], reason: str
 ) -> None:
     found = fairness(Table([row for row in ROWS if keep(row)], CLASSES), measure, resamples=100)
-    for name in DIFFERENCES:
+    for name in BETWEEN_GENDERS:
         measurement = figure(found, name)
         assert measurement.value is None
         assert measurement.unknown is not None
@@ -110,7 +133,7 @@ def test_a_corpus_without_gender_is_unknown_never_zero() -> None:
         prediction("emotion", r.utterance, r.speaker, None, r.label, r.probabilities) for r in ROWS
     ]
     found = fairness(Table(rows, CLASSES), measure, resamples=100)
-    assert all(figure(found, name).unknown for name in DIFFERENCES)
+    assert all(figure(found, name).unknown for name in BETWEEN_GENDERS)
     assert figure(found, "speaker_worst_decile").value is not None
 
 
@@ -140,28 +163,144 @@ def test_uar_by_gender_and_its_gap() -> None:
     assert gap == pytest.approx(abs(values["female"] - values["male"]))
 
 
-def _simulated(gap: float, rng: np.random.Generator) -> list[Prediction]:
-    """24 speakers, 4 classes of 9 clips; the first class' recall differs by `gap` on average."""
+REFERENCE = json.loads(FILE.read_text(encoding="utf-8"))
+REFERENCE_NAMES = {
+    "conditional_total_variation": "multiclass_equality_of_opp",
+    "parity_total_variation": "multiclass_statistical_parity",
+}
+
+
+def _reference_rows() -> list[Prediction]:
+    """The stored answers."""
     rows = []
-    for speaker in range(24):
-        gender = "male" if speaker % 2 else "female"
-        for true in range(4):
-            shift = gap / 2 * (1 if gender == "female" else -1) if true == 0 else 0.0
-            recall = float(np.clip(0.55 + shift + 0.08 * rng.standard_normal(), 0.02, 0.98))
-            for clip in range(9):
-                right = rng.random() < recall
-                answer = true if right else int(rng.choice([c for c in range(4) if c != true]))
-                rows.append(
-                    prediction(
-                        "emotion",
-                        f"{speaker}-{true}-{clip}",
-                        str(speaker),
-                        gender,
-                        CLASSES[true],
-                        tuple(np.eye(4)[answer]),
-                    )
-                )
+    for number, answer in enumerate(REFERENCE["answers"]):
+        fold, speaker, gender, true, predicted = answer.split(",")
+        certain = tuple(np.eye(4)[CLASSES.index(predicted)])
+        rows.append(
+            prediction("emotion", str(number), speaker, gender, true, certain, fold=int(fold))
+        )
     return rows
+
+
+@pytest.mark.parametrize("name", REFERENCE_NAMES)
+def test_total_variation_equals_holisticai_on_stored_answers(name: str) -> None:
+    values, theirs = REFERENCE["values"], REFERENCE_NAMES[name]
+    table = Table(_reference_rows(), CLASSES)
+    found = fairness(table, measure, resamples=100)
+    by_fold = [fold[theirs] for fold in values["folds"]]
+    assert figure(found, name).value == pytest.approx(np.mean(by_fold), abs=1e-12)
+    together = figure(found, name, "all folds together").value
+    assert together == pytest.approx(values["all folds together"][theirs], abs=1e-12)
+    for fold, value in enumerate(by_fold, start=1):
+        women, men = _counts_by_gender(table.of_fold(fold))
+        assert float(PER_FOLD[name](women, men)) == pytest.approx(value, abs=1e-12)
+
+
+def test_what_the_paper_prints_is_no_recall_gap() -> None:
+    women, men = _counts_by_gender(Table(_reference_rows(), CLASSES))
+    assert float(conditional_total_variation(women, men)) == pytest.approx(0.1458, abs=1e-4)
+    assert float(equal_opportunity(women, men)) == pytest.approx(0.2292, abs=1e-4)
+
+
+def _counts_by_gender(table: Table) -> tuple[Floats, Floats]:
+    women = np.array([stratum == "female" for stratum in table.strata])
+    counts = table.pooled[0]
+    return counts[women].sum(axis=0), counts[~women].sum(axis=0)
+
+
+def test_the_floor_of_a_mean_over_folds_is_that_of_genders_dealt_within_each_fold() -> None:
+    """All dealings of a small corpus, enumerated by hand, against the dealings drawn."""
+    rows = [
+        dataclasses.replace(row, fold=1 + int(row.speaker) // 4)
+        for row in emotion_rows(speakers=8, clips=24, skill=0.3)
+    ]
+    table = Table(rows, CLASSES)
+    found = figure(fairness(table, measure, resamples=4000), "conditional_total_variation")
+    every = []
+    pairs = [(a, b) for a in range(4) for b in range(a)]
+    for cell in range(2):
+        counts = table.confusions[cell]
+        fold = []
+        for pair in pairs:
+            women = np.isin(np.arange(8), [4 * cell + member for member in pair])
+            groups = counts[women].sum(axis=0), counts[~women].sum(axis=0)
+            shares = [group / group.sum(axis=1, keepdims=True) for group in groups]
+            fold.append(np.abs(shares[0] - shares[1]).sum() / 2 / 4)
+        every.append(np.mean(fold))
+    assert found.chance == pytest.approx(np.mean(every), abs=0.003)
+
+
+def test_a_fold_without_a_class_of_one_gender_is_named_and_the_rest_is_kept() -> None:
+    table = Table(
+        [r for r in _reference_rows() if (r.fold, r.gender, r.label) != (3, "male", "sad")], CLASSES
+    )
+    found = fairness(table, measure, resamples=100)
+    unknown = figure(found, "conditional_total_variation")
+    assert unknown.unknown == "fold 3 lacks a class for one gender"
+    assert figure(found, "conditional_total_variation", "all folds together").value is not None
+    assert figure(found, "parity_total_variation").value is not None
+
+
+def test_what_exceeds_chance_is_the_difference_less_its_floor_and_never_below_zero() -> None:
+    for rows in (ROWS, _reference_rows()):
+        found = fairness(Table(rows, CLASSES), measure, resamples=300)
+        odds = figure(found, "equalized_odds_difference")
+        excess = figure(found, "excess_equalized_odds_difference")
+        assert odds.value is not None
+        assert odds.chance is not None
+        assert excess.value == pytest.approx(max(0.0, odds.value - odds.chance))
+        assert excess.high == odds.high
+        assert excess.value is not None
+        assert excess.low is not None
+        assert 0 <= excess.low <= excess.value
+        fair = any("fair model" in note for note in odds.notes)
+        assert fair == any("shows little" in note for note in excess.notes)
+        assert excess.flags == ()
+        if fair:
+            assert excess.low == 0
+        assert 0 < (excess.chance or 0) < 0.05
+
+
+def test_little_power_is_said_and_much_is_not() -> None:
+    """A fair model heard on 12 speakers of 16 clips, and on 120 of 80."""
+    few = fairness(Table(emotion_rows(speakers=12, clips=16), CLASSES), measure, resamples=100)
+    (said,) = figure(few, "excess_equalized_odds_difference").notes
+    detectable = figure(few, "detectable_recall_gap").value
+    assert detectable is not None
+    assert f"one of {100 * detectable:.0f} points in 80 %" in said
+    rows = emotion_rows(speakers=120, clips=80)
+    many = fairness(Table(rows, CLASSES), measure, resamples=100)
+    assert figure(many, "excess_equalized_odds_difference").notes == ()
+    smallest = figure(many, "detectable_recall_gap").value
+    assert smallest is not None
+    assert smallest < STATED_GAP < 0.25 < detectable
+
+
+SPEAKERS: Final = 24
+GENDERS: Final = ["male" if speaker % 2 else "female" for speaker in range(SPEAKERS)]
+Where = Literal["one class", "every class"]
+
+
+def _simulated(gap: float, where: Where, rng: np.random.Generator) -> Floats:
+    """Counts of 24 speakers, 4 classes of 9 clips; recall differs by `gap` on average.
+
+    Shape (1, speakers, classes, classes).
+    """
+    counts = np.zeros((1, SPEAKERS, 4, 4))
+    for speaker, gender in enumerate(GENDERS):
+        for true in range(4):
+            differs = true == 0 or where == "every class"
+            shift = gap / 2 * (1 if gender == "female" else -1) * differs
+            recall = float(np.clip(0.55 + shift + 0.08 * rng.standard_normal(), 0.02, 0.98))
+            shares = np.full(4, (1 - recall) / 3)
+            shares[true] = recall
+            counts[0, speaker, true] = rng.multinomial(9, shares)
+    return counts
+
+
+def _odds(counts: Floats, *, dealings: int, seed: int = 0) -> Comparison:
+    dealt = permuted_genders(GENDERS, permutations=dealings, seed=seed)
+    return compare(counts, GENDERS, equalized_odds, dealt)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.1, 0.3])
@@ -169,11 +308,96 @@ def test_the_interval_holds_the_true_difference_about_as_often_as_it_says(gap: f
     rng = np.random.default_rng(7)
     held = 0
     for _ in range(50):
-        table = Table(_simulated(gap, rng), CLASSES)
-        found = figure(fairness(table, measure, resamples=100), "equalized_odds_difference")
-        assert found.low is not None
-        assert found.value is not None
-        assert found.high is not None
-        assert found.low <= found.value <= found.high
-        held += found.low <= gap <= found.high
+        found = _odds(_simulated(gap, "one class", rng), dealings=100)
+        estimate = found.estimate
+        assert estimate.low is not None
+        assert estimate.value is not None
+        assert estimate.high is not None
+        assert estimate.low <= estimate.value <= estimate.high
+        held += (estimate.low if found.found else 0.0) <= gap <= estimate.high
     assert held >= 42  # 0.95 of 50 is 47.5; fewer than 42 would be a chance of 1 in 500
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("where", ["one class", "every class"])
+def test_the_interval_beyond_chance_holds_the_true_difference(gap: float, where: Where) -> None:
+    """Also for a gap in every class, of which the largest found lies above the truth."""
+    rng = np.random.default_rng(7)
+    held = 0
+    for _ in range(60):
+        found = _odds(_simulated(gap, where, rng), dealings=100)
+        assert found.floor is not None
+        estimate = beyond(found.floor, found)
+        assert estimate.low is not None
+        assert estimate.high is not None
+        held += estimate.low <= gap <= estimate.high
+    assert held >= 52  # 0.95 of 60 is 57; fewer than 52 would be a chance of 1 in 100
+
+
+def test_a_fair_model_is_found_unfair_in_one_case_of_twenty_at_most() -> None:
+    rng = np.random.default_rng(11)
+    found = [
+        _odds(_simulated(0.0, "one class", rng), dealings=100, seed=n).found for n in range(200)
+    ]
+    assert sum(found) <= 19  # 10 expected; 20 or more would be a chance of 1 in 300
+
+
+@pytest.mark.parametrize("gap", [0.1, 0.2, 0.3])
+def test_the_power_stated_is_the_share_of_new_corpora_in_which_the_gap_is_found(
+    gap: float,
+) -> None:
+    """Stated from corpora without the gap; found in 150 others, made with it."""
+    rng = np.random.default_rng(5)
+    stated = [
+        found_in(_simulated(0.0, "one class", rng), GENDERS, equalized_odds, gap=gap, draws=100)
+        for _ in range(12)
+    ]
+    found = [
+        _odds(_simulated(gap, "one class", rng), dealings=100, seed=n).found for n in range(150)
+    ]
+    share = float(np.mean(found))
+    error = np.hypot(np.sqrt(share * (1 - share) / 150), np.std(stated) / np.sqrt(12))
+    assert abs(np.mean(stated) - share) < 3 * error + 0.02
+
+
+def test_a_world_with_a_gap_keeps_every_clip_and_has_that_gap_on_average() -> None:
+    rng = np.random.default_rng(1)
+    counts = _simulated(0.0, "one class", rng).astype(np.int64)
+    first = np.array([gender == "female" for gender in GENDERS])
+    labels = np.tile(np.arange(4), 250)
+    for gap in (0.1, 0.4, 1.0):
+        dealt = permuted_genders(GENDERS, permutations=500)
+        dealt = np.concatenate([dealt, ~dealt])  # so that the dealings themselves favour nobody
+        worlds = with_recall_gap(counts, dealt, labels, gap, rng)
+        assert worlds.min() >= 0
+        assert (worlds.sum(axis=-1) == counts.sum(axis=-1)).all()
+        for label in range(4):
+            of_label = [n for n in range(len(labels)) if labels[n] == label]
+            recalls = worlds[of_label][:, 0, :, label, label] / 9
+            groups = dealt[of_label]
+            higher = recalls[groups].mean() - recalls[~groups].mean()
+            assert higher == pytest.approx(gap, abs=0.01)
+            others = [c for c in range(4) if c != label]
+            assert (worlds[of_label][:, :, :, others] == counts[:, :, others]).all()
+    none = with_recall_gap(counts, first[None], np.array([2]), 0.0, rng)
+    assert (none == counts).all()
+
+
+def test_an_exact_permutation_test() -> None:
+    """Of 20 dealings the one at hand scores highest: 1 / 20 is just enough; a tie is not."""
+    fair = np.arange(19.0)
+    assert rules_out_fair(np.array(19.0), fair)
+    assert not rules_out_fair(np.array(18.0 - 1e-15), fair)
+    assert not rules_out_fair(np.array(5.0), np.array([]))
+    assert not rules_out_fair(np.array(19.0), np.append(fair[1:], np.nan))
+
+
+def test_the_detectable_gap_lies_where_power_reaches_what_is_wanted() -> None:
+    assert Power({0.05: 0.3, 0.1: 0.6, 0.15: 0.9}).detectable == pytest.approx(
+        0.1 + 0.05 * (WANTED - 0.6) / 0.3
+    )
+    assert Power({0.05: 0.9, 0.1: 1.0}).detectable == pytest.approx(0.05 * WANTED / 0.9)
+    assert not Power({0.05: 0.9, 0.1: 1.0}).low
+    unfound = Power({0.05: 0.0, 0.1: 0.1, 1.0: 0.7})
+    assert unfound.detectable is None
+    assert unfound.low
