@@ -141,8 +141,21 @@ def _check_known(criteria: tuple[WeightedCriterion, ...], evidence: Evidence) ->
                 f"no candidate has {criterion.criterion}{_reason(figures)}",
                 where=f"priorities.{criterion.key}",
                 rule="a criterion that counts is known for some candidate",
-                remedy="give it no priority, or measure it",
+                remedy=_remedy(criterion, evidence),
             )
+
+
+def _remedy(criterion: WeightedCriterion, evidence: Evidence) -> str:
+    """What to do about a criterion that nobody has; for an aspect, which others somebody has."""
+    simplest = "give it no priority, or measure it"
+    if criterion.key != criterion.aspect:
+        return simplest
+    figures = [figure for a in evidence.alternatives for figure in a.figures.values()]
+    known = {figure.criterion for figure in figures if figure.value is not None}
+    others = [n for n, c in CRITERIA.items() if n in known and c.aspect == criterion.aspect]
+    if not others:
+        return simplest
+    return f"give it no priority, measure it, or weigh {' or '.join(others)} instead"
 
 
 def _reason(figures: Sequence[Figure | None]) -> str:

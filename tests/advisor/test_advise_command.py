@@ -10,6 +10,7 @@ import pytest
 
 from advisor import shipped_names
 from advisor.schema import scenario_schema
+from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
 from tests.advisor.tables import Given, profile_of
@@ -19,9 +20,16 @@ FIGURES: dict[str, Given] = {
     "uar": (0.4, 0.45, 0.5),
     "gender_accuracy": (0.8, 0.85, 0.9),
     "attack_success_rate": 0.3,
-    "equalized_odds_difference": (0.1, 0.15, 0.3),
+    "excess_equalized_odds_difference": (0.0, 0.05, 0.3),
     "macs": 2.4e9,
 }
+EARLIER: dict[str, Given] = {
+    "uar": (0.4, 0.45, 0.5),
+    "equalized_odds_difference": (0.1, 0.15, 0.3),
+    "equal_opportunity_difference": (0.1, 0.14, 0.3),
+    "macs": 2.4e9,
+}
+"""What was measured before fairness was weighed beyond chance."""
 IMPOSSIBLE = "extends: edge\ntitle: Nothing fits\nbudget: {macs: 1 GMAC}\n"
 
 
@@ -150,16 +158,62 @@ def test_init_writes_a_scenario_that_advise_takes(capsys: pytest.CaptureFixture[
     assert _files() == ["mine.yaml"]
 
 
-def test_measured_evidence_from_a_database(capsys: pytest.CaptureFixture[str]) -> None:
-    """Two profiles go in, one of them untrained: refused, then allowed, marked and chosen from."""
+def _store(*profiles: Profile) -> None:
+    """A database p.duckdb that holds these profiles."""
     store = Store(Path("p.duckdb"))
-    for profile in (
-        profile_of("fbank", FIGURES, weights_kind="none", weights_id="none", run="r1"),
-        profile_of("apc", FIGURES, weights_kind="random", weights_id="random:8", run="r2"),
-    ):
+    for profile in profiles:
         kept = {f.name: getattr(profile, f.name) for f in fields(Run) if hasattr(profile, f.name)}
         store.begin(Run(**kept, started="2026-01-01T00:00:00+00:00"))
         store.finish(profile.run, profile.measurements, "2026-01-01T00:00:01+00:00", {})
+
+
+def test_an_earlier_database_keeps_its_figures_under_their_names(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No figure of it takes the name of one that it lacks; what it has can still be weighed."""
+    _store(
+        profile_of("tera", EARLIER, run="r1"),
+        profile_of("apc", EARLIER | {"uar": 0.5}, run="r2"),
+    )
+    scenario = "version: 1\ntitle: T\nevidence: measured\npriorities: {uar: high, %s: high}\n"
+    Path("m.yaml").write_text(scenario % "fairness", encoding="utf-8")
+    assert run(["advise", "m.yaml", "--db", "p.duckdb"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no candidate has excess_equalized_odds_difference" in line
+    assert "or weigh equalized_odds_difference or equal_opportunity_difference instead" in line
+    assert run(["profiles", "show", "apc", "--db", "p.duckdb", "--json"]) == 0
+    (profile,) = json.loads(capsys.readouterr().out)
+    shown = {m["criterion"]: m["value"] for m in profile["measurements"]}
+    assert shown["equal_opportunity_difference"] == 0.14
+    assert not {"conditional_total_variation", "excess_equalized_odds_difference"} & set(shown)
+    assert run(["report", "--db", "p.duckdb", "-o", "r.html"]) == 0
+    assert "qualized odds difference" in Path("r.html").read_text(encoding="utf-8")
+    assert "beyond chance" not in Path("r.html").read_text(encoding="utf-8")
+    Path("m.yaml").write_text(scenario % "equalized_odds_difference", encoding="utf-8")
+    capsys.readouterr()
+    assert run(["advise", "m.yaml", "--db", "p.duckdb", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["choice"] == "apc"
+
+
+def test_beside_a_new_profile_an_earlier_one_is_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _store(profile_of("tera", EARLIER, run="r1"), profile_of("apc", FIGURES, run="r2"))
+    scenario = "version: 1\ntitle: T\nevidence: measured\npriorities: {uar: high, fairness: high}\n"
+    Path("m.yaml").write_text(scenario, encoding="utf-8")
+    assert run(["advise", "m.yaml", "--db", "p.duckdb", "--json"]) == 0
+    decision = json.loads(capsys.readouterr().out)
+    assert decision["ranking"][0] == decision["choice"] == "apc"
+    (gap,) = decision["missing"]
+    assert (gap["candidate"], gap["criterion"]) == ("tera", "excess_equalized_odds_difference")
+
+
+def test_measured_evidence_from_a_database(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two profiles go in, one of them untrained: refused, then allowed, marked and chosen from."""
+    _store(
+        profile_of("fbank", FIGURES, weights_kind="none", weights_id="none", run="r1"),
+        profile_of("apc", FIGURES, weights_kind="random", weights_id="random:8", run="r2"),
+    )
     Path("m.yaml").write_text("extends: edge\nevidence: {source: measured}\n", encoding="utf-8")
     assert run(["advise", "m.yaml", "--db", "p.duckdb", "--json"]) == 0
     decision = json.loads(capsys.readouterr().out)

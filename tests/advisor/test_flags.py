@@ -201,13 +201,13 @@ def test_json_carries_it_and_verify_finds_it_altered() -> None:
 def test_notes_change_nothing_but_the_words() -> None:
     """A fair model that scores what a fair model would is not punished for being fair."""
     text = "evidence: measured\npriorities: {fairness: 1, system_performance: 1}\n"
-    values = ACCURATE | {"equalized_odds_difference": (0.0, 0.14, 0.2)}
+    values = ACCURATE | {"excess_equalized_odds_difference": (0.0, 0.14, 0.2)}
     note = "within what a fair model would score at this n (permutation test, 5 %)"
     plain = advise(scenario_of(text), [profile_of("a", values), profile_of("b", ACCURATE | values)])
     noted = advise(
         scenario_of(text),
         [
-            profile_of("a", values, notes={"equalized_odds_difference": note}),
+            profile_of("a", values, notes={"excess_equalized_odds_difference": note}),
             profile_of("b", ACCURATE | values),
         ],
     )

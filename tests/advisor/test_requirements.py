@@ -99,7 +99,7 @@ def test_unknown_fails_and_points_to_what_is_known() -> None:
     assert decision.choice is None
     (outcome,) = decision.candidates[0].outcomes
     assert outcome.status == "unknown"
-    assert "equal_opportunity_difference" in outcome.reason
+    assert "conditional_total_variation" in outcome.reason
 
 
 def test_unknown_may_warn_instead() -> None:
