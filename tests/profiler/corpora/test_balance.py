@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from profiler.corpora.balance import Integers, assign, imbalance
 from profiler.corpora.base import Corpus, Fold, Gender, Utterance
+from profiler.corpora.registry import read
 from profiler.folds import balanced_kfold, balanced_kfold_by_session, leaks
 from profiles_db.errors import CorpusError
 
@@ -223,6 +224,20 @@ def test_genders_that_follow_the_names_are_in_every_part() -> None:
         assert count(clips, fold.test, "gender") == {"female": 30, "male": 60}
         assert count(clips, fold.dev, "gender") == {"female": 30, "male": 45}
         assert count(clips, fold.train, "gender") == {"female": 90, "male": 195}
+
+
+@pytest.mark.real_audio
+def test_crema_d_becomes_even(real_data: Path) -> None:
+    """Its published folds have 930 to 1,025 test clips, 38 to 57 % of them by women."""
+    clips = list(read("crema_d", real_data / "crema_d_metadata").utterances)
+    women = count(clips, tuple(clip.id for clip in clips), "gender")["female"] / len(clips)
+    for fold in balanced_kfold(clips):
+        assert 950 <= len(fold.test) <= 970
+        assert 760 <= len(fold.dev) <= 780
+        for _, ids in fold.parts():
+            assert count(clips, ids, "gender")["female"] / len(ids) == pytest.approx(
+                women, abs=0.01
+            )
 
 
 def test_a_class_of_few_speakers_is_in_every_part() -> None:
