@@ -79,6 +79,10 @@ def test_unequal_shares() -> None:
     assert Counter(parts) == {0: 8, 1: 2}
 
 
+def test_a_part_keeps_its_only_speaker_though_it_were_nearer_its_share_without() -> None:
+    assert assign(np.array([[5], [5]]), [0], [4, 1]) == [0, 1]
+
+
 @settings(deadline=None)
 @given(SPEAKERS_AND_CLIPS, st.sampled_from([[1] * 5, [1] * 3, [4, 1]]))
 def test_no_part_is_empty_and_no_single_step_is_better(drawn: Integers, shares: list[int]) -> None:
