@@ -56,6 +56,9 @@ class DatabaseFile:
             connection.execute("COMMIT")
         except duckdb.Error as error:
             raise StoreError(_first_line(error), where=str(self.path)) from error
+        except StoreError as error:
+            error.where = error.where or str(self.path)
+            raise
         finally:
             connection.close()
 
@@ -134,7 +137,14 @@ def _schema_version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
                 "is a DuckDB file of something else", where=str(path), remedy="name another file"
             ) from None
         return 0
-    return int(row[0]) if row else 0
+    version = row[0] if row else 0
+    if not isinstance(version, int) or version < 0:
+        raise StoreError(
+            f"its schema is {version}, which no version of this program wrote",
+            where=str(path),
+            remedy="restore a backup, or name another file",
+        )
+    return version
 
 
 def _first_line(error: Exception) -> str:

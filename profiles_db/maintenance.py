@@ -14,7 +14,7 @@ from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.errors import InputError, OutputError, StoreBusyError, StoreError
 from profiles_db.files import replacing
 from profiles_db.migrations import MIGRATIONS
-from profiles_db.snapshot import Snapshot
+from profiles_db.soundness import damages
 
 OnWait = Callable[[str], None]
 MOST_EXAMPLES: Final = 3
@@ -90,7 +90,8 @@ def check(
 ) -> Health:
     """Read the whole database and say what is wrong with it.
 
-    It must open, hold today's tables, be readable to the last row, and agree with itself: every
+    It must open, hold today's tables, be readable to the last row, hold in each column what
+    `profiles_db.soundness` says, and agree with itself: every
     fold of a finished run has its rows, no row stands alone or twice, and the numbers of clips
     that measurements name are those of the rows they were computed from.
 
@@ -105,7 +106,7 @@ def check(
         problems = (*_odd_tables(file), *_unreadable(file))
         if problems:
             return Health(problems)
-        problems = (*_inconsistent(file), *_unloadable(file))
+        problems = (*_damaged(file), *_inconsistent(file))
         return Health(problems, tuple(_unfinished(file)), tuple(_counts(file)))
     except StoreBusyError:
         raise
@@ -186,13 +187,10 @@ def _some(names: list[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _unloadable(file: DatabaseFile) -> Iterator[str]:
-    """Whether the profiles come out, their documents and measurements well-formed."""
-    try:
-        with file.transaction() as connection:
-            Snapshot(connection).profiles()
-    except ValueError as error:
-        yield f"a profile cannot be read: {error}"
+def _damaged(file: DatabaseFile) -> Iterator[str]:
+    """Columns that hold what no run writes."""
+    with file.transaction() as connection:
+        yield from map(str, damages(connection))
 
 
 def _unfinished(file: DatabaseFile) -> Iterator[str]:

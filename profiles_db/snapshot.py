@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import duckdb
 from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
+from profiles_db.soundness import document, require_sound
 
 # Constructors are called with whole rows, so columns are those fields that come first or last.
 _DETAILS: Final = ("protocol", "provenance", "measurements")
@@ -48,7 +48,7 @@ def reading(
     Raises
     ------
     StoreError
-        If the file is missing, no database, of another schema, or held too long.
+        If the file is missing, no database, of another schema, damaged, or held too long.
 
     Examples
     --------
@@ -77,6 +77,7 @@ class Snapshot:
 
     def outlines(self, *, study: str | None = None) -> list[Profile]:
         """What `profiles` gives, without protocol, provenance and measurements: who, not what."""
+        require_sound(self._connection, "runs")
         condition = "" if study is None else " AND study = ?"
         found = self._connection.execute(
             f"SELECT {', '.join(_OUTLINE_COLUMNS)} FROM runs"  # noqa: S608
@@ -90,25 +91,32 @@ class Snapshot:
         if not outlines:
             return []
         runs = [outline.run for outline in outlines]
+        require_sound(self._connection, "measurements", runs)
         documents = self._documents(runs)
         rows = self._measurement_rows(runs)
         return [
             dataclasses.replace(
                 outline,
-                protocol=json.loads(documents[outline.run][0]),
-                provenance=json.loads(documents[outline.run][1]),
+                protocol=documents[outline.run][0],
+                provenance=documents[outline.run][1],
                 measurements=_measurements(outline, rows[outline.run]),
             )
             for outline in outlines
         ]
 
-    def _documents(self, runs: list[str]) -> dict[str, tuple[str, str]]:
-        """Protocol and provenance of each run, as JSON."""
+    def _documents(self, runs: list[str]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+        """Protocol and provenance of each run."""
         found = self._connection.execute(
             f"SELECT run, protocol, provenance FROM runs {_OF_RUNS}",  # noqa: S608
             [runs],
         ).fetchall()
-        return {run: (protocol, provenance) for run, protocol, provenance in found}
+        return {
+            run: (
+                document(protocol, run, "runs", "protocol"),
+                document(provenance, run, "runs", "provenance"),
+            )
+            for run, protocol, provenance in found
+        }
 
     def _measurement_rows(self, runs: list[str]) -> dict[str, list[Sequence[Any]]]:
         names = ", ".join(f'"{name}"' for name in MEASUREMENT_COLUMNS)

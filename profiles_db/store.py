@@ -1,8 +1,8 @@
 """The profile database: runs, folds and measurements go in, profiles come out.
 
 SQL that stores and loads rows is here, that for profiles in `profiles_db.snapshot`; opening,
-locking and the schema are in `profiles_db.database_file`, what must hold between the rows in
-`profiles_db.consistency`.
+locking and the schema are in `profiles_db.database_file`, what every row must hold in
+`profiles_db.soundness`, what must hold between the rows in `profiles_db.consistency`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from profiles_db.records import (
     Trial,
 )
 from profiles_db.snapshot import MEASUREMENT_COLUMNS, Snapshot, frozen
+from profiles_db.soundness import document, require_sound
 
 _ROWS: Final[dict[type[Any], str]] = {
     Prediction: "predictions",
@@ -156,6 +157,7 @@ class Store:
         rows: list[Row] = []
         columns = ", ".join(names)
         with self._file.transaction() as connection:
+            require_sound(connection, _ROWS[kind], [run])
             found = connection.execute(
                 f"SELECT {columns} FROM {_ROWS[kind]} WHERE run = ? ORDER BY seed, fold, rowid",  # noqa: S608
                 [run],
@@ -175,7 +177,10 @@ class Store:
             found = connection.execute(
                 "SELECT seed, fold, seconds FROM fold_results WHERE run = ? ORDER BY ALL", [run]
             ).fetchall()
-        return {(seed, fold): json.loads(text) for seed, fold, text in found}
+            return {
+                (seed, fold): document(text, run, "fold_results", "seconds")
+                for seed, fold, text in found
+            }
 
     def profiles(self, *, study: str | None = None) -> list[Profile]:
         """As `Snapshot.profiles`."""
@@ -199,6 +204,7 @@ class Store:
 
 
 def _folds_done(connection: duckdb.DuckDBPyConnection, run: str) -> set[tuple[int, int]]:
+    require_sound(connection, "fold_results", [run])
     found = connection.execute("SELECT seed, fold FROM fold_results WHERE run = ?", [run])
     return {(seed, fold) for seed, fold in found.fetchall()}
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
 import typer
 
 from profiles_db.errors import TrustserError
 from profiles_db.printing import shown
 from trustser.app import app
+from trustser.stopping import Terminated, hear_sigterm
 from trustser.streams import flush_streams, prepare_streams, reader_is_gone
 
 FAILED = 2
@@ -23,14 +21,10 @@ _BROKEN_PIPE = 1
 """With which Typer and Rich leave where the reader of a pipe is gone, and never else."""
 
 
-class Terminated(KeyboardInterrupt):
-    """The system asked the program to end (SIGTERM): as Ctrl-C, but for the exit code."""
-
-
 def main() -> None:
     """Run the command line; `profiles_db.errors` documents the exit codes."""
     prepare_streams()
-    signal.signal(signal.SIGTERM, _terminate)
+    hear_sigterm()
     code = run(sys.argv[1:])
     flush_streams()
     if code in (INTERRUPTED, TERMINATED):
@@ -39,27 +33,32 @@ def main() -> None:
     sys.exit(code)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated
-
-
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     try:
-        code = app(args=arguments, prog_name="trustser", standalone_mode=False)
-        sys.stdout.flush()
+        return _run(arguments)
     except TrustserError as error:
         return _complain(str(error), error.exit_code)
     except typer.TyperException as error:
         return _complain(f"{error.format_message()} See trustser --help.", error.exit_code)
     except OSError as error:  # the system refused: a full disk, a folder that went away
         return _refused(error)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        return _stopped(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted.", INTERRUPTED)
+    except Terminated:
+        return _complain("terminated.", TERMINATED)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = app(args=arguments, prog_name="trustser", standalone_mode=False)
+        sys.stdout.flush()
     except SystemExit as error:
         if error.code != _BROKEN_PIPE:
             raise
         return OUTPUT_CLOSED
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 
@@ -68,13 +67,6 @@ def _refused(error: OSError) -> int:
         return OUTPUT_CLOSED
     place = f"{error.filename}: " if error.filename else ""
     return _complain(f"{place}{error.strerror or error}.", FAILED)
-
-
-def _stopped(error: BaseException) -> int:
-    """Typer makes its own error of Ctrl-C, and keeps what it was as the cause."""
-    if isinstance(error, Terminated) or isinstance(error.__cause__, Terminated):
-        return _complain("terminated.", TERMINATED)
-    return _complain("interrupted.", INTERRUPTED)
 
 
 def _complain(message: str, code: int) -> int:

@@ -200,7 +200,7 @@ def test_a_stop_is_obeyed_at_once_says_how_to_go_on_and_leaves_no_process(
     _, said = driver.communicate(timeout=60)
     code, last = STOPPED[asked]
     assert driver.returncode == code
-    assert said.splitlines()[-1] == f"trustser: {last}"
+    assert f"trustser: {last}" in said.splitlines()
     assert "the same command goes on there" in said
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(children, timeout=60)

@@ -63,7 +63,7 @@ DAMAGE = {
     "DELETE FROM runs": "of a run that is not there",
     "DELETE FROM fold_results": "of a fold that was never completed",
     "UPDATE runs SET folds = 3": "a finished run that lacks folds",
-    "UPDATE runs SET provenance = '{'": "a profile cannot be read",
+    "UPDATE runs SET provenance = '{'": "run r1: column provenance of table runs",
     "DELETE FROM measurements": "a finished run without measurements",
     "DELETE FROM predictions": "a fold without predictions",
     "DELETE FROM epochs": "a fold without epochs",

@@ -10,6 +10,7 @@ import typer
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
 from trustser.sizes import parse_size
+from trustser.stopping import Terminated
 from trustser.terminal import TerminalProgress, print_json
 
 Only = Literal["sustainability"]
@@ -121,7 +122,7 @@ def profile(
                 ray_address=ray_address,
                 cache_limit=limit,
             )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")
         raise
     if json:
