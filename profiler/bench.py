@@ -94,10 +94,13 @@ class Bench:
         return [states.to(self.device, torch.float16) for states in found]
 
     def pool(self, position: int, states: States) -> None:
-        """Keep the mean of a clip's hidden states, over frames and layers."""
-        self.pooled[self._names[position]] = (
-            states.to(self.device, torch.float32).mean(dim=(0, 1)).cpu()
-        )
+        """Keep the mean of a clip's hidden states, over frames and layers.
+
+        They are laid out in the order of their dimensions first: states made anew may be laid out
+        otherwise than those read from a file, and would be summed in another order.
+        """
+        laid_out = states.to(self.device, torch.float32).contiguous()
+        self.pooled[self._names[position]] = laid_out.mean(dim=(0, 1)).cpu()
 
     def pooled_vectors(self, part: Sequence[Utterance]) -> Tensor:
         """What `pool` kept of the clips of `part`, shape (clips, hidden_size)."""

@@ -24,7 +24,7 @@ from profiler.backbones.base import Backbone
 from profiler.batching import chunks
 from profiler.cache import describe
 from profiler.cache_entry import ENDING, ENTRY_OVERHEAD, read_entry, undamaged, write_entry
-from profiler.machine import HEAP
+from profiler.machine import HEAP, batch_of, device_of
 from profiler.precision import hidden_states
 from profiler.protocol import SAMPLE_RATE, Precision, digest_of
 from profiler.states import Entry, States
@@ -235,14 +235,12 @@ class FeatureCache:
 
     @property
     def _device(self) -> torch.device:
-        tensors = itertools.chain(self._backbone().parameters(), self._backbone().buffers())
-        found: Tensor | None = next(tensors, None)
-        return torch.device("cpu") if found is None else found.device
+        return device_of(self._backbone())
 
     @torch.no_grad()
     def _states(self, batch: Sequence[tuple[Clip, np.ndarray]]) -> Iterator[tuple[Clip, Tensor]]:
         """Hidden states of clips of equal length, in half precision, on the CPU."""
-        waves = torch.from_numpy(np.stack([wave for _, wave in batch])).to(self._device)
+        waves = batch_of([wave for _, wave in batch], self._device)
         hidden = hidden_states(self._backbone(), waves, self._precision).to(torch.float16).cpu()
         HEAP.tidy()
         return zip([clip for clip, _ in batch], hidden, strict=True)

@@ -17,7 +17,7 @@ from profiler.batching import chunks
 from profiler.bench import Bench
 from profiler.corpora.base import Utterance
 from profiler.heads import Head
-from profiler.machine import HEAP
+from profiler.machine import HEAP, batch_of
 from profiler.protocol import Protocol
 from profiles_db.records import AttackName, AttackOutcome, GradientState
 
@@ -106,7 +106,7 @@ def _target(bench: Bench, group: list[Utterance], waves: list[np.ndarray]) -> _T
     classes = [bench.classes.index(utterance.label) for utterance in group]
     return _Target(
         group,
-        torch.from_numpy(np.stack(waves)).to(bench.device),
+        batch_of(waves, bench.device),
         torch.tensor(classes, device=bench.device),
     )
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.metadata
+import itertools
 import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from profiles_db.errors import InputError
 
@@ -47,6 +52,28 @@ def pick_device(name: str) -> torch.device:
             "no CUDA device here", where="--device cuda", remedy="use --device cpu or auto"
         )
     return torch.device(name)
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where `module` stands: where its parameters do, else its buffers; the CPU if it has neither.
+
+    Examples
+    --------
+    >>> device_of(nn.Linear(2, 3, device="meta"))
+    device(type='meta')
+    """
+    tensors: Iterator[Tensor] = itertools.chain(module.parameters(), module.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
+
+
+def batch_of(waves: Sequence[NDArray[np.float32]], device: torch.device) -> Tensor:
+    """Equally long waveforms as one tensor on `device`, shape (waves, samples).
+
+    They are copied into memory of torch's own, which begins at a multiple of 64 bytes. NumPy's
+    begins at any multiple of 16, another one each time, and by where its operands begin a
+    product of matrices may round its sums otherwise.
+    """
+    return torch.stack([torch.from_numpy(wave) for wave in waves]).to(device)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ all that comes after the hidden states.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -46,11 +47,16 @@ def hidden_states(backbone: Backbone, waveform: Tensor, precision: Precision) ->
 
 
 def settle(device: torch.device) -> None:
-    """Let a GPU compute as a CPU does, for this whole process: in full float32, always the same.
+    """Let this whole process compute in full float32, always the same.
 
-    cuDNN would round the factors of convolutions and recurrences to TF32's ten bits, and choose
-    algorithms whose sums come out differently from run to run.
+    On a CPU products of matrices are to come out the same wherever their operands begin in memory.
+    Intel's library, which torch is built with, reads `MKL_CBWR` at its first product; what a user
+    has set stays, and a torch without that library has no such setting.
+
+    On a GPU cuDNN would round the factors of convolutions and recurrences to TF32's ten bits, and
+    choose algorithms whose sums come out differently from run to run.
     """
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,7 +19,7 @@ from profiler.engines.choose import Choice
 from profiler.execute import execute
 from profiler.feature_stage import make_room
 from profiler.machine import peak_memory_bytes, versions
-from profiler.measuring import measure_costs, measure_run
+from profiler.measuring import FAILED, Measured, measure_costs, measure_run
 from profiler.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Progress
 from profiler.protocol import digest_of
@@ -50,7 +52,8 @@ def profile(
     """Profile a backbone on `study`, going on where an earlier attempt stopped.
 
     Every step is kept as soon as it is done, every fold is stored as soon as it is complete. A
-    run that is already finished does no work.
+    run that is already finished does no work, unless a part of it could not be measured: then it
+    is measured again from the stored rows.
 
     Parameters
     ----------
@@ -68,7 +71,7 @@ def profile(
     """
     backbone = spec.load()
     run = describe_run(study, backbone, torch.device(spec.device))
-    if store.finished(run.run):
+    if _measured(store, run):
         return Outcome(_stored(store, run), already_there=True)
     store.begin(run)
     plan = Plan(
@@ -87,8 +90,10 @@ def profile(
     make_room(plan, shop.features)
     with holding(make_folder(plan.steps), progress.say), shop.features.in_use(progress.say):
         # Another process may have made the same run while this one waited.
-        already_there = store.finished(run.run)
-        if not already_there:
+        already_there = _measured(store, run)
+        if store.finished(run.run) and not already_there:
+            _measure(study, run, shop, store, _stored(store, run).provenance, progress)
+        elif not already_there:
             _make(study, run, shop, store, choice, progress)
     return Outcome(_stored(store, run), already_there)
 
@@ -100,16 +105,47 @@ def _make(
     started = time.perf_counter()
     with choice.engine(shop, progress) as engine:
         done = execute(shop, store, engine, progress)
-    measurements = measure_run(study, run, store, done.unusable)
-    measurements += measure_costs(run, shop.backbone, progress)
-    provenance = dict(run.provenance) | {
-        "seconds": done.seconds | {"whole run": time.perf_counter() - started},
-        "peak_memory_bytes": peak_memory_bytes(),
+    made = dict(run.provenance) | {
         "left_out": study.left_out | done.unusable,
         "clips": len(study.clips) - len(done.unusable),
         "engine": choice.name,
     }
-    store.finish(run.run, measurements, _now(), provenance)
+    whole = {"whole run": time.perf_counter() - started}
+    _measure(study, run, shop, store, made | {"seconds": done.seconds | whole}, progress)
+
+
+def _measure(
+    study: Study,
+    run: Run,
+    shop: Workshop,
+    store: Store,
+    made: Mapping[str, Any],
+    progress: Progress,
+) -> None:
+    """The run's measurements from its stored rows, and their entry in the store.
+
+    `made` is the provenance of the rows. What could not be measured is noted beside it.
+    """
+    started = time.perf_counter()
+    found = measure_run(study, run, store, made["left_out"])
+    found += measure_costs(run, shop.backbone, progress)
+    whole = made["seconds"]["whole run"] + time.perf_counter() - started
+    made = dict(made) | {
+        "seconds": made["seconds"] | {"whole run": whole},
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+    store.finish(run.run, found.measurements, _now(), _noted(made, found))
+
+
+def _noted(provenance: Mapping[str, Any], found: Measured) -> dict[str, Any]:
+    """The provenance with the parts that failed, where any did."""
+    rest = {name: value for name, value in provenance.items() if name != FAILED}
+    return rest | ({FAILED: dict(found.failed)} if found.failed else {})
+
+
+def _measured(store: Store, run: Run) -> bool:
+    """Whether the run is finished and lacks no part."""
+    return store.finished(run.run) and FAILED not in _stored(store, run).provenance
 
 
 def describe_run(study: Study, backbone: Backbone, device: torch.device) -> Run:
@@ -152,7 +188,7 @@ def profile_costs(
     store.forget(run.run)
     store.begin(run)
     found = measure_costs(run, backbone, progress)
-    store.finish(run.run, found, _now(), dict(run.provenance))
+    store.finish(run.run, found.measurements, _now(), _noted(run.provenance, found))
     return Outcome(_stored(store, run), already_there=False)
 
 

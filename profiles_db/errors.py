@@ -6,7 +6,7 @@ Each carries what a reader needs to act: *what* is wrong, *where*, *which rule* 
 Exit codes of the command line
     0    done (for `advise`: a choice stands)
     1    a check failed (`datasets check`, `verify`, `db check`, `cache verify`), and the output
-         says which
+         says which; or a part of a profile could not be measured, and all else is kept
     2    invalid input, missing data, missing extra
     3    `advise`: no candidate meets the requirements (the report is written all the same)
     130  interrupted; what was finished is kept
@@ -117,6 +117,12 @@ class CheckpointError(TrustserError):
 
 class EngineError(TrustserError):
     """Workers cannot be had, or die on a job again and again."""
+
+
+class MeasuringError(TrustserError):
+    """A part of a profile could not be measured; the others were, and are kept."""
+
+    exit_code = 1
 
 
 class OutputError(TrustserError):

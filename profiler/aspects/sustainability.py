@@ -16,6 +16,8 @@ LEAST_SHARE: Final = 0.8
 """Processor time over wall time, in cores, below which a timing is flagged."""
 NO_CORPUS: Final = ""
 """The `corpus` of these measurements: costs do not depend on one."""
+ON_DEVICE: Final = ("latency_p50", "latency_p95", "real_time_factor", "memory")
+"""The criteria that are measured on a device; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)

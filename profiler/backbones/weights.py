@@ -58,7 +58,11 @@ def fitted(
     spare = {name: torch.zeros(state[name].shape) for name in optional if name in state}
     given = {**spare, **tensors}
     _refuse_misfits(state, given, origin)
-    held = {name: tensor.to(torch.float32).contiguous() for name, tensor in given.items()}
+    # Copied out of the file, where they may begin anywhere: see `profiler.machine.batch_of`.
+    held = {
+        name: tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in given.items()
+    }
     _refuse_not_finite(held, origin)
     module.load_state_dict(held, assign=True)
     return module, Weights("pretrained", content_id(held), origin, size(held))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from profiler.backbones.base import Backbone
 from profiler.backbones.encoder import Encoder
 from profiler.costs.operators import GATES, HANDLERS, FlopCountAnalysis
+from profiler.machine import device_of
 
 CLIP_SECONDS: Final = 6.0
 SAMPLE_RATE: Final = 16_000
@@ -113,10 +114,9 @@ def _layers_unfused() -> Iterator[None]:
 
 
 def _features(backbone: Backbone, seconds: float) -> Tensor:
-    device = next((tensor.device for tensor in backbone.buffers()), torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     samples = round(seconds * SAMPLE_RATE)
-    waveform = 0.1 * torch.randn(1, samples, generator=generator).to(device)
+    waveform = 0.1 * torch.randn(1, samples, generator=generator).to(device_of(backbone))
     with torch.no_grad():
         return backbone.front_end(waveform) if isinstance(backbone, Encoder) else waveform
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from torch import Tensor
 
 from profiler.backbones.base import Backbone
 from profiler.costs.counting import CLIP_SECONDS, SAMPLE_RATE
 from profiler.costs.memory import PeakMemory, Request, peak_memory
 from profiler.costs.quantiles import Quantile, quantile
+from profiler.machine import device_of
 
 WARM_UP: Final = 3
 FEWEST: Final = 20
@@ -71,7 +71,7 @@ def measure_device(
     """
     latency = measure_latency(backbone, clip_seconds, budget_seconds)
     return DeviceCosts(
-        device=describe(_device_of(backbone)),
+        device=describe(device_of(backbone)),
         latency=latency,
         real_time_factor=latency.p50.divided_by(clip_seconds),
         memory=_memory_of(backbone, clip_seconds),
@@ -82,7 +82,7 @@ def _memory_of(backbone: Backbone, clip_seconds: float) -> PeakMemory:
     if backbone.loaded_as is None:
         return PeakMemory(None, "the backbone was not loaded by a name to load it by again")
     name, weights = backbone.loaded_as
-    device, samples = str(_device_of(backbone)), round(clip_seconds * SAMPLE_RATE)
+    device, samples = str(device_of(backbone)), round(clip_seconds * SAMPLE_RATE)
     return peak_memory(Request(name, weights, device, samples, torch.get_num_threads()))
 
 
@@ -90,7 +90,7 @@ def measure_latency(
     backbone: Backbone, clip_seconds: float = CLIP_SECONDS, budget_seconds: float = 10.0
 ) -> Latency:
     """Median and 95th percentile time of one clip at batch 1, from waveform to hidden states."""
-    device = _device_of(backbone)
+    device = device_of(backbone)
     samples = round(clip_seconds * SAMPLE_RATE)
     clip = 0.1 * torch.randn(1, samples, generator=torch.Generator().manual_seed(0))
     clip = clip.to(device)
@@ -139,10 +139,3 @@ def _processor() -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
-
-
-def _device_of(backbone: Backbone) -> torch.device:
-    tensors: Iterator[Tensor] = (
-        t for kind in (backbone.parameters, backbone.buffers) for t in kind()
-    )
-    return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -2,7 +2,9 @@
 
 `stand_in_gpu()` makes every `device="cuda"` mean that device. The arithmetic is the CPU's, so what
 shows is whether everything that must be on the GPU is, and what batches make of it; not what the
-GPU's own kernels do. Nothing of CUDA is asked for, so that it works where there is none.
+GPU's own kernels do. Nothing of CUDA is asked for, so that it works where there is none: what
+measuring costs asks of it beside tensors is answered here. Inference mode is no_grad, since torch
+refuses tensors of other make in it.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
+from unittest import mock
 
 import torch
 from torch import Tensor
@@ -18,6 +21,9 @@ from torch.utils import _pytree as trees
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
 GPU: Final = torch.device("cuda", 0)
+NAME: Final = "a stand-in"
+ALLOCATED: Final = 123_456
+"""Bytes that it says were allocated at most."""
 _SIGN: Final = torch.device("meta")
 """What torch is told instead of CUDA, which it would look for."""
 _aten = torch.ops.aten
@@ -82,7 +88,18 @@ class GpuTensor(Tensor):
 @contextmanager
 def stand_in_gpu() -> Iterator[None]:
     """A context in which `cuda` is the device of this module."""
-    with _Named(), _Everywhere():  # type: ignore[no-untyped-call]
+    with (
+        mock.patch.object(torch, "inference_mode", torch.no_grad),
+        mock.patch.multiple(
+            torch.cuda,
+            synchronize=lambda _: None,
+            get_device_name=lambda _: NAME,
+            reset_peak_memory_stats=lambda _: None,
+            max_memory_allocated=lambda _: ALLOCATED,
+        ),
+        _Named(),  # type: ignore[no-untyped-call]
+        _Everywhere(),  # type: ignore[no-untyped-call]
+    ):
         yield
 
 

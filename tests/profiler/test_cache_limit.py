@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from profiler import feature_stage, run
+from profiler import execute, feature_stage, run
 from profiler.cache import sections
 from profiler.cache_entry import write_entry
 from profiler.features import Clip, FeatureCache
+from profiler.measuring import Measured
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.store import Store
+from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
 from tests.profiler.small_corpus import CLIPS, small_corpus
-from tests.profiler.test_engines import _rows
 from trustser import __main__ as main
 
 EPOCHS = 3
@@ -31,11 +33,12 @@ SHORT = Protocol(
 
 @pytest.fixture(autouse=True, scope="module")
 def short_runs() -> Iterator[None]:
-    """One thread, as a worker has, and no time spent on latency and memory."""
+    """One thread, as a worker has, whatever is made anew; and no time spent on costs."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "measure_costs", lambda *_: [])
+        patch.setattr(run, "measure_costs", lambda *_: Measured())
+        patch.setattr(execute, "available_cores", lambda: 1)
         # What fits is decided by jobs, each of which could be of the longest clips.
         patch.setitem(feature_stage.CHUNK, "cpu", 2)
         yield
@@ -49,14 +52,14 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _profile(
     manifest: Path, folder: Path, limit: int | None, workers: int = 0, backbone: str = "fbank"
-) -> list[object]:
+) -> Rows:
     store = Store(folder / "a.duckdb")
     (profile,) = profile_all(
         [backbone], "manifest", manifest, SHORT, store, weights="random", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=workers, progress=Silent(),
         cache_limit=limit,
     )  # fmt: skip
-    return _rows(store, profile.run)
+    return rows_of(store, profile.run)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +78,22 @@ def test_the_rows_are_those_of_an_unlimited_cache(
 ) -> None:
     rows, size = unlimited
     limit = round(share * size)
-    assert _profile(manifest, tmp_path, limit, workers) == rows
+    assert_same_rows(_profile(manifest, tmp_path, limit, workers), rows)
     kept = sum(section.size for section in sections(tmp_path / "cache"))
     assert kept <= limit
     assert (kept == size) == (share > 1)
     assert (kept > 0) == (share > 0)
+
+
+def test_with_more_threads_the_rows_are_those_to_rounding(
+    manifest: Path,
+    tmp_path: Path,
+    unlimited: tuple[Any, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is made anew has all threads of the machine, and sums may be parted among them."""
+    monkeypatch.setattr(execute, "available_cores", lambda: 2)
+    assert_same_rows(_profile(manifest, tmp_path, 0), unlimited[0], within=ROUNDING)
 
 
 def test_every_clip_is_made_anew_once_per_pass_for_all_heads(
@@ -120,7 +134,8 @@ def test_features_kept_before_stay_and_are_used(
     rows, size = unlimited
     _profile(manifest, tmp_path, None)
     (tmp_path / "a.duckdb").unlink()
-    assert _profile(manifest, tmp_path, size // 2) == rows
+    shutil.rmtree(tmp_path / "cache" / "steps")
+    assert_same_rows(_profile(manifest, tmp_path, size // 2), rows)
     (section,) = sections(tmp_path / "cache")
     assert 0.4 * size < section.size <= size // 2
 

@@ -26,38 +26,26 @@ from profiler.session import profile_all
 from profiler.steps import read_step, write_step
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
-from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
 from profiles_db.store import Store
+from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
 
 QUICK = Protocol(
     epochs=2, probe_epochs=2, folds=2, resamples=100, pgd_steps=2, pgd_clips=4, snr_curve_db=()
 )
 
 
-def _profile(
-    folder: Path, workers: int, progress: Silent | None = None
-) -> tuple[Profile, list[object]]:
+def _profile(folder: Path, workers: int, progress: Silent | None = None) -> tuple[Profile, Rows]:
     """The built-in corpus through FBANK; the profile and all its rows."""
     store = Store(folder / "a.duckdb")
     (profile,) = profile_all(
         ["fbank"], "demo", None, QUICK, store, weights="pretrained", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=workers, progress=progress or Silent(),
     )  # fmt: skip
-    return profile, _rows(store, profile.run)
-
-
-def _rows(store: Store, run: str) -> list[object]:
-    return [
-        store.rows(run, Prediction),
-        store.rows(run, AttackOutcome),
-        store.rows(run, Epoch),
-        store.rows(run, Trial),
-        store.rows(run, LayerWeight),
-    ]
+    return profile, rows_of(store, profile.run)
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, list[object]]:
+def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, Rows]:
     """The rows of one thread in one process, as every worker has one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -68,11 +56,11 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, list[ob
 
 
 def test_workers_give_the_rows_that_one_process_gives(
-    expected: tuple[Profile, list[object]], tmp_path: Path
+    expected: tuple[Profile, Rows], tmp_path: Path
 ) -> None:
     profile, rows = _profile(tmp_path, workers=2)
     assert profile.run == expected[0].run
-    assert rows == expected[1]
+    assert_same_rows(rows, expected[1])
 
 
 class Holding(Silent):
@@ -130,13 +118,13 @@ class Killer(Silent):
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
-    expected: tuple[Profile, list[object]], tmp_path: Path
+    expected: tuple[Profile, Rows], tmp_path: Path
 ) -> None:
     killer = Killer()
     profile, rows = _profile(tmp_path, workers=2, progress=killer)
     assert len(killer.killed) == 1
     assert profile.run == expected[0].run
-    assert rows == expected[1]
+    assert_same_rows(rows, expected[1])
 
 
 SCRIPT = """
@@ -152,7 +140,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def test_a_killed_run_goes_on_to_the_same_rows(
-    expected: tuple[Profile, list[object]], tmp_path: Path
+    expected: tuple[Profile, Rows], tmp_path: Path
 ) -> None:
     """SIGKILL at three moments, each deeper into the run; then one run is left alone."""
     for seconds in (6.0, 9.0, 12.0):
@@ -167,7 +155,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(
             assert not alive, "workers outlive their driver"
     profile, rows = _profile(tmp_path, workers=2)
     assert profile.run == expected[0].run
-    assert rows == expected[1]
+    assert_same_rows(rows, expected[1])
     assert not [
         part for part in (tmp_path / "cache" / "features").rglob("*.npy") if not part.stat().st_size
     ]

@@ -24,7 +24,8 @@ from profiles_db.maintenance import check
 from profiles_db.profile import Profile
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
-from tests.profiler.test_engines import QUICK, _rows, expected
+from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
+from tests.profiler.test_engines import QUICK, expected
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
 
@@ -86,25 +87,25 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def _profile(folder: Path, address: str | None, progress: Silent) -> tuple[Profile, list[object]]:
+def _profile(folder: Path, address: str | None, progress: Silent) -> tuple[Profile, Rows]:
     store = Store(folder / "a.duckdb")
     (profile,) = profile_all(
         ["fbank"], "demo", None, QUICK, store, weights="pretrained", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=None, progress=progress, engine="ray",
         ray_address=address,
     )  # fmt: skip
-    return profile, _rows(store, profile.run)
+    return profile, rows_of(store, profile.run)
 
 
 def test_two_nodes_and_a_killed_worker_give_the_rows_of_one_process(
-    address: str, expected: tuple[Profile, list[object]], tmp_path: Path
+    address: str, expected: tuple[Profile, Rows], tmp_path: Path
 ) -> None:
     killer = Killer()
     profile, rows = _profile(tmp_path, address, killer)
     assert killer.killed
     assert len(killer.nodes) == 2
     assert profile.run == expected[0].run
-    assert rows == expected[1]
+    assert_same_rows(rows, expected[1])
     assert profile.provenance["engine"] == "ray"
     assert check(tmp_path / "a.duckdb").sound
 

@@ -18,8 +18,9 @@ from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.criteria import ASPECT_CRITERION
 from profiles_db.profile import Profile
-from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.records import AttackOutcome, Epoch, Prediction
 from profiles_db.store import Store
+from tests.profiler.same_rows import assert_same_rows, rows_of
 
 QUICK = Protocol(
     epochs=3, probe_epochs=2, batch_size=16, folds=3, resamples=100, pgd_steps=2, pgd_clips=3,
@@ -158,7 +159,7 @@ def test_another_database_is_filled_from_the_results_of_jobs(
     steps.symlink_to(folder / "cache" / "steps")  # the features were pruned
     again, store = _profile(manifest, tmp_path, Recorder())
     assert again.run == first.run
-    assert _rows(store, again.run) == _rows(whole, first.run)
+    assert_same_rows(rows_of(store, again.run), rows_of(whole, first.run))
 
 
 @pytest.mark.real_audio
@@ -175,16 +176,6 @@ def test_another_protocol_or_a_moved_corpus(
     assert other.study != first.study
 
 
-def _rows(store: Store, run: str) -> list[object]:
-    return [
-        store.rows(run, Prediction),
-        store.rows(run, AttackOutcome),
-        store.rows(run, Epoch),
-        store.rows(run, Trial),
-        store.rows(run, LayerWeight),
-    ]
-
-
 @pytest.mark.real_audio
 @pytest.mark.parametrize("stop_at", ["features", "heads", "costs"])
 def test_an_interrupted_run_goes_on_to_the_same_rows(
@@ -195,7 +186,7 @@ def test_an_interrupted_run_goes_on_to_the_same_rows(
         _profile(manifest, tmp_path, Recorder(stop_at))
     profile, store = _profile(manifest, tmp_path, Recorder())
     assert profile.run == whole.run
-    assert _rows(store, profile.run) == _rows(whole_store, whole.run)
+    assert_same_rows(rows_of(store, profile.run), rows_of(whole_store, whole.run))
     timed = {"latency_p50", "latency_p95", "real_time_factor", "memory"}
     assert [m for m in profile.measurements if m.criterion not in timed] == [
         m for m in whole.measurements if m.criterion not in timed

@@ -1,0 +1,144 @@
+"""A part that cannot be measured: the others are kept, and the same command measures it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final, NoReturn
+
+import pytest
+
+from profiler import jobs, measuring
+from profiler.costs import device
+from profiler.costs.memory import PeakMemory
+from profiler.measuring import criteria_of
+from profiles_db.criteria import CRITERIA
+from profiles_db.maintenance import check
+from profiles_db.profile import Profile
+from profiles_db.store import Store
+from tests.profiler.small_corpus import small_corpus
+from trustser import __main__ as main
+
+SHORT: Final = ("folds=2", "resamples=100", "pgd_steps=0", "snr_curve_db=[]", "probe_epochs=1")
+TIMED: Final = ("latency_p50", "latency_p95", "real_time_factor", "memory")
+PARTS: Final[dict[str, tuple[str, list[str]]]] = {
+    "system performance": ("system_performance", criteria_of("system_performance")),
+    "privacy": ("privacy", criteria_of("privacy")),
+    "safety": ("safety", criteria_of("safety")),
+    "fairness": ("fairness", criteria_of("fairness")),
+    "layer weights": ("_layer_weights", []),
+    "costs of the architecture": ("costs_of", ["macs", "paper_macs", "parameters", "size"]),
+    "costs on the device": ("measure_device", [*TIMED]),
+}
+"""Each part: what of `profiler.measuring` it calls, and the criteria it measures."""
+
+
+def _broken(*_: object, **__: object) -> NoReturn:
+    raise RuntimeError("no kernel for \x1b[31mthat\nand more")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "MOST", 2)
+    monkeypatch.setattr(device, "peak_memory", lambda _: PeakMemory(1))
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of all tests: the jobs are done once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def command(manifest: Path, cache: Path, tmp_path: Path) -> list[str]:
+    """A short profile with one epoch, as JSON."""
+    settings = [word for setting in SHORT for word in ("--set", setting)]
+    return [
+        "profile", "--backbone", "fbank", "--dataset", "manifest", "--data-root", str(manifest),
+        "--db", str(tmp_path / "a.duckdb"), "--cache", str(cache), "--workers", "0",
+        "--epochs", "1", "--json", *settings,
+    ]  # fmt: skip
+
+
+def _stored(command: list[str]) -> Profile:
+    path = Path(command[command.index("--db") + 1])
+    assert check(path).sound
+    (profile,) = Store(path).profiles()
+    return profile
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_fails_takes_nothing_from_the_others(
+    part: str,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name, criteria = PARTS[part]
+    with monkeypatch.context() as patch:
+        patch.setattr(measuring, name, _broken)
+        assert main.run(command) == 1
+    said = capsys.readouterr()
+    (line,) = [line for line in said.err.splitlines() if line.startswith("trustser: ")]
+    reason = "RuntimeError: no kernel for ?[31mthat"
+    assert f"fbank: {part}: {reason}" in line
+    assert "the same command again" in line
+    (printed,) = json.loads(said.out)
+    assert printed["provenance"]["not_measured"][part].startswith(reason)
+    lacking = _stored(command)
+
+    monkeypatch.setattr(jobs, "train_heads", _broken)
+    monkeypatch.setattr(jobs, "attack", _broken)
+    assert main.run(command) == 0
+    whole = _stored(command)
+    assert "not_measured" not in whole.provenance
+    for criterion in CRITERIA:
+        first, second = lacking.pooled(criterion), whole.pooled(criterion)
+        assert first is not None
+        assert second is not None
+        if criterion in criteria:
+            assert first.value is None
+            assert first.unknown is not None
+            assert first.unknown.startswith(f"could not be measured: {reason}")
+            assert second.unknown != first.unknown
+        elif criterion not in TIMED:
+            assert first == second
+        else:
+            assert None not in (first.value, second.value)
+    assert {m.criterion for m in whole.measurements} > set(CRITERIA)
+
+    monkeypatch.setattr(measuring, name, _broken)
+    assert main.run(command) == 0  # finished: nothing is measured again
+    assert "already profiled" in capsys.readouterr().err
+    assert _stored(command) == whole
+
+
+def test_sustainability_alone_keeps_what_can_be_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measuring, "costs_of", _broken)
+    command = ["profile", "--backbone", "fbank", "--only", "sustainability", "--json"]
+    command += ["--db", str(tmp_path / "a.duckdb")]
+    assert main.run(command) == 1
+    assert "fbank: costs of the architecture: RuntimeError" in capsys.readouterr().err
+    profile = _stored(command)
+    macs, latency = profile.pooled("macs"), profile.pooled("latency_p50")
+    assert macs is not None
+    assert macs.value is None
+    assert latency is not None
+    assert latency.value is not None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_no_failure(error: type[BaseException]) -> None:
+    def stop() -> NoReturn:
+        raise error
+
+    part = measuring.Part("any", stop, (), lambda **_: pytest.fail("measured"))
+    with pytest.raises(error):
+        measuring.measure_parts([part])
