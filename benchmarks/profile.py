@@ -16,7 +16,8 @@ process with all its threads; a chooses its own workers, whose imports run besid
 own, as they do in the command. Left out of a: latency and memory of the device, which are measured
 for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
 profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
-leaves FGSM and noise at that one ratio. e holds the same attacks as a: the more
+leaves FGSM and noise at that one ratio. It trains once, and so does every profile here; a profile
+as by default trains three times. e holds the same attacks as a: the more
 clips are classified right, and so attacked, the lower is e / a. `--device cuda` measures everything
 on a GPU.
 """
@@ -35,7 +36,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -157,9 +158,8 @@ def _train(bench: Bench, study: Study, folder: Path) -> list[tuple[FoldResult, H
     folder.mkdir()
     return train_heads(
         bench,
-        study.folds,
-        repetition=0,
-        state_file=lambda fold, task: folder / f"{fold}-{task}.state",
+        [(0, fold) for fold in study.folds],
+        state_file=lambda _, fold, task: folder / f"{fold}-{task}.state",
     )
 
 
@@ -206,7 +206,8 @@ def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> S
 
 def _round(chosen: argparse.Namespace) -> tuple[str, dict[str, float]]:
     """On what was measured, and what."""
-    protocol = Protocol(snr_curve_db=(), pgd_steps=0) if chosen.reference_attack else Protocol()
+    attack: dict[str, Any] = {"snr_curve_db": (), "pgd_steps": 0}
+    protocol = Protocol(seeds=1, **(attack if chosen.reference_attack else {}))
     device = pick_device(chosen.device)
     Choice().prepare([chosen.backbone], device)
     importlib.import_module("torch._dynamo")  # which workers have, and d would load while timed

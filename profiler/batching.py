@@ -1,7 +1,7 @@
 """Which clips a head sees in which step, when many heads read the same clips once per epoch.
 
-All heads of a repetition go through the clips in one random order per epoch; each head's own order
-is that one, restricted to its training part. So a head's batches do not depend on which other
+All heads of all repetitions go through the clips in one random order per epoch; each head's own
+order is that one, restricted to its training part. So a head's batches do not depend on which other
 heads are trained beside it, and heads that share clips want them at almost the same time.
 """
 
@@ -32,9 +32,9 @@ class Round:
     done: tuple[int, ...]
 
 
-def epoch_order(clips: int, *, seed: int, repetition: int, epoch: int) -> list[int]:
-    """The common order of positions 0 to `clips` - 1 in one epoch (from 0) of one repetition."""
-    order: list[int] = np.random.default_rng([seed, repetition, epoch]).permutation(clips).tolist()
+def epoch_order(clips: int, *, seed: int, epoch: int) -> list[int]:
+    """The common order of positions 0 to `clips` - 1 in one epoch (from 0)."""
+    order: list[int] = np.random.default_rng([seed, epoch]).permutation(clips).tolist()
     return order
 
 

@@ -32,7 +32,8 @@ from profiles_db.store import Store
 ATTACK_CHUNK: Final = {"cpu": 4, "cuda": 64}
 """Clips per job; on a GPU enough to find some of equal length."""
 MOST_TOGETHER: Final = 16
-"""Folds whose heads are trained in one pass, at most: their parameters take memory."""
+"""Folds, each as often as it is trained, whose heads are trained in one pass, at most: their
+parameters take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +120,20 @@ class _Folds:
                 self._finished(self._engine.wait(), stage)
 
     def _training(self, usable: Sequence[Clip]) -> Iterator[HeadsJob]:
-        """The folds in groups that are trained in one pass: as few as keep every worker busy.
+        """The folds of all repetitions, in groups that are trained in one pass: as few as keep
+        every worker busy.
 
-        Where some features are not kept, but made anew whenever they are read, one group for each
-        repetition: it makes them once for all its heads, and has the machine to itself.
+        Where some features are not kept, but made anew whenever they are read, one group: it makes
+        them once for all heads, and has the machine to itself.
         """
         if not self._untrained:
             return
         streams = not all(self._features.has(clip) for clip in usable)
         threads = available_cores() if streams else None
-        repetitions = sorted({files.repetition for files in self._untrained})
-        each = 1 if streams else -(-self._engine.slots // len(repetitions))
-        for repetition in repetitions:
-            own = [files.fold for files in self._untrained if files.repetition == repetition]
-            groups = max(each, -(-len(own) // MOST_TOGETHER))
-            for first in range(min(groups, len(own))):
-                yield HeadsJob(repetition, tuple(own[first::groups]), threads)
+        folds = [(files.repetition, files.fold) for files in self._untrained]
+        groups = max(1 if streams else self._engine.slots, -(-len(folds) // MOST_TOGETHER))
+        for first in range(min(groups, len(folds))):
+            yield HeadsJob(tuple(folds[first::groups]), threads)
 
     def _submit(self, job: Job) -> None:
         self._running += 1

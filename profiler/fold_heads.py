@@ -1,4 +1,4 @@
-"""The heads of some folds of one repetition: all trained together, then tested fold by fold."""
+"""The heads of some folds and repetitions: all trained together, then tested fold by fold."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from profiler.training import embed, train
 from profiler.training_state import StateFiles
 from profiles_db.records import FoldResult, Task
 
-StateFile = Callable[[int, Task], Path]
-"""Fold and task to the file in which that head's training is kept between epochs."""
+StateFile = Callable[[int, int, Task], Path]
+"""Repetition, fold and task to the file in which that head is kept between epochs."""
 
 
 @dataclass(frozen=True)
 class _Group:
     """A fold's heads in training; no gender probe unless every part has both genders."""
 
+    repetition: int
     fold: Fold
     parts: Parts
     emotion: Learner
@@ -43,25 +44,24 @@ class _Group:
 
 def train_heads(
     bench: Bench,
-    folds: Sequence[Fold],
+    wanted: Sequence[tuple[int, Fold]],
     *,
-    repetition: int,
     state_file: StateFile,
     on_epoch: Callable[[int], None] = lambda _: None,
 ) -> list[tuple[FoldResult, Head]]:
-    """Train and test every head of `folds` in one repetition (from 0), going on from kept states.
+    """Train and test every head of each repetition (from 0) and fold, going on from kept states.
 
     `on_epoch` is told after each epoch how many are done.
 
     Returns
     -------
     list of (FoldResult, Head)
-        For each fold all but the attacks, and the emotion head, for the attack.
+        For each of `wanted` all but the attacks, and the emotion head, for the attack.
     """
     start = time.perf_counter()
-    groups = [_group(bench, fold, repetition) for fold in folds]
+    groups = [_group(bench, fold, repetition) for repetition, fold in wanted]
     files = {
-        learner: state_file(group.fold.number, task)
+        learner: state_file(group.repetition, group.fold.number, task)
         for group in groups
         for task, learner in group.learners().items()
     }
@@ -78,18 +78,18 @@ def train_heads(
         len(bench.clips),
         batch_size=bench.protocol.batch_size,
         seed=bench.protocol.base_seed,
-        repetition=repetition,
         after_epoch=after_epoch,
     )
     trained = {learner: learner.result() for learner in files}
     seen = _seen(bench, groups, trained)
-    seconds = (time.perf_counter() - start) / len(folds)
-    return [_tested(bench, group, trained, seen, repetition, seconds) for group in groups]
+    seconds = (time.perf_counter() - start) / len(groups)
+    return [_tested(bench, group, trained, seen, seconds) for group in groups]
 
 
 def _group(bench: Bench, fold: Fold, repetition: int) -> _Group:
     parts = bench.parts(fold)
     return _Group(
+        repetition,
         fold,
         parts,
         _emotion_learner(bench, fold, parts, repetition),
@@ -158,14 +158,13 @@ def _tested(
     group: _Group,
     trained: dict[Learner, Trained],
     seen: dict[Learner, Tensor],
-    repetition: int,
     training_seconds: float,
 ) -> tuple[FoldResult, Head]:
     start = time.perf_counter()
     pairs = {
         task: Seen(trained[learner], seen[learner]) for task, learner in group.learners().items()
     }
-    rows = FoldRows(bench, group.fold, group.parts, repetition)
+    rows = FoldRows(bench, group.fold, group.parts, group.repetition)
     result = rows.result(pairs["emotion"], pairs.get("gender"))
     seconds = {"heads": training_seconds, "probes and voices": time.perf_counter() - start}
     head = trained[group.emotion].head

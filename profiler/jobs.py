@@ -1,6 +1,6 @@
 """The jobs a run is cut into. Each leaves its result as a file, so it is done once.
 
-features (some clips) -> heads (some folds of a repetition) -> attack (some of a fold's right clips)
+features (some clips) -> heads (some folds and repetitions) -> attack (some of a fold's right clips)
 """
 
 from __future__ import annotations
@@ -59,10 +59,12 @@ class FeaturesJob:
 
 @dataclass(frozen=True, slots=True)
 class HeadsJob:
-    """Train and test all heads of some folds of one repetition, in one pass over the features."""
+    """Train and test all heads of some folds, in one pass over the features.
 
-    repetition: int
-    folds: tuple[int, ...]
+    `folds` holds pairs of a repetition (from 0) and a fold (from 1).
+    """
+
+    folds: tuple[tuple[int, int], ...]
     threads: int | None = None
 
     def file(self, plan: Plan) -> Path:
@@ -71,7 +73,7 @@ class HeadsJob:
 
     def files(self, plan: Plan) -> list[FoldFiles]:
         """Where each fold's results lie."""
-        return [FoldFiles(plan.steps, self.repetition, fold) for fold in self.folds]
+        return [FoldFiles(plan.steps, repetition, fold) for repetition, fold in self.folds]
 
     def note(self, plan: Plan) -> Path:
         """Where it notes how many epochs are done."""
@@ -79,25 +81,24 @@ class HeadsJob:
 
     def run(self, shop: Workshop) -> None:
         """Do the job."""
-        files = {fold.fold: fold for fold in self.files(shop.plan)}
+        files = {(one.repetition, one.fold): one for one in self.files(shop.plan)}
         with _threads(self.threads):
             trained = train_heads(
                 shop.bench,
-                [shop.plan.fold(number) for number in self.folds],
-                repetition=self.repetition,
-                state_file=lambda fold, task: files[fold].training(task),
+                [(repetition, shop.plan.fold(number)) for repetition, number in self.folds],
+                state_file=lambda repetition, fold, task: files[repetition, fold].training(task),
                 on_epoch=lambda epochs: note_epochs(self.note(shop.plan), epochs),
             )
         self.note(shop.plan).unlink(missing_ok=True)
         make_folder(shop.plan.steps)
         for result, head in trained:
-            _write_fold(files[result.fold], result, head)
+            _write_fold(files[result.seed, result.fold], result, head)
         for fold in files.values():
             fold.forget_training()
 
     @property
     def size(self) -> int:
-        """Folds."""
+        """Folds, each as often as it is trained."""
         return len(self.folds)
 
 

@@ -143,7 +143,6 @@ def measure_run(study: Study, run: Run, store: Store, unusable: Collection[str] 
             genders,
             measure,
             snr_db=protocol.snr_db,
-            resamples=resamples,
         ),
         "fairness": lambda: fairness(table, measure, resamples=resamples),
     }

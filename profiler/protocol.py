@@ -60,8 +60,8 @@ class Protocol(BaseModel):
     """Of the passes through the backbone; `bfloat16` is mixed precision, by autocast."""
     folds: int | None = Field(default=None, ge=1, le=10_000)
     """Run the first so many folds; all where None."""
-    seeds: int = Field(default=1, ge=1, le=100)
-    """How often every head is trained, each time from another seed."""
+    seeds: int = Field(default=3, ge=1, le=100)
+    """How often every head is trained, each time from another seed; figures are means of these."""
     base_seed: int = Field(default=8, ge=0, le=MOST_SEED)
     """Fold k of repetition r trains from seed `base_seed * k + 1000 * r`."""
 
@@ -105,7 +105,7 @@ class Protocol(BaseModel):
     """At most so many trials per fold, drawn at random; all where None."""
     impostors: int | None = Field(default=50, ge=1, le=1_000_000)
     """Each trial is compared with its own speaker and at most so many others; all where None."""
-    resamples: int = Field(default=1000, ge=100, le=100_000)
+    resamples: int = Field(default=2000, ge=100, le=100_000)
     """Bootstrap resamples over speakers, and permutations of the fairness floor."""
 
     @field_validator("*", mode="before")

@@ -20,7 +20,7 @@ speakers of this kind. Three things vary:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -202,6 +202,11 @@ def widened_downwards(estimate: Estimate) -> Estimate:
         return estimate
     mirrored = max(0.0, 2 * estimate.value - estimate.high)
     return Estimate(estimate.value, min(estimate.low, mirrored), estimate.high)
+
+
+def reaching_zero(estimate: Estimate) -> Estimate:
+    """The interval with 0 in it, since a model without the flaw is not ruled out."""
+    return estimate if estimate.low is None else replace(estimate, low=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from profiles_db.records import (
     Trial,
 )
 
-STEPS_FORMAT: Final = 1
+STEPS_FORMAT: Final = 2
 """Raised when a job gives another result than before, of the same run and versions."""
 
 _KINDS: Final[dict[str, type[Any]]] = {

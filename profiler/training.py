@@ -35,7 +35,6 @@ def train(
     *,
     batch_size: int,
     seed: int,
-    repetition: int,
     after_epoch: Callable[[], None] = lambda: None,
 ) -> None:
     """Bring all learners to their last epoch, each from where it is.
@@ -47,14 +46,14 @@ def train(
     clips : int
         All clips that `read` knows; their order is drawn for all, whoever is trained.
     batch_size : int
-    seed, repetition : int
+    seed : int
         Of the orders, one per epoch.
     after_epoch : callable, optional
     """
     for epoch in range(max((learner.recipe.epochs for learner in learners), default=0)):
         active = [one for one in learners if one.epoch == epoch < one.recipe.epochs]
         if active:
-            order = epoch_order(clips, seed=seed, repetition=repetition, epoch=epoch)
+            order = epoch_order(clips, seed=seed, epoch=epoch)
             _epoch(active, read, order, batch_size)
             after_epoch()
 

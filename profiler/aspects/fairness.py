@@ -21,22 +21,25 @@ code calls holisticai's `multiclass_equality_of_opp`, and `multiclass_statistica
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
+from scipy import special
 
 from profiler.aspects.fairness_power import STATED_GAP, WANTED, Power, power_of, rules_out_fair
-from profiler.aspects.tables import Measure, Table, mean_over, record, weighted
+from profiler.aspects.tables import Measure, Table, all_folds, record, weighted
 from profiler.statistics import (
     Bools,
     Estimate,
     Floats,
-    accuracy,
     bootstrap,
+    jackknife,
     mean_of_defined,
     permuted_genders,
+    reaching_zero,
     recall_of,
     recalls,
     unweighted_average_recall,
@@ -47,6 +50,11 @@ from profiles_db.measurement import Measurement
 FAIR_ENOUGH: Final = "within what a fair model would score at this n (permutation test, 5 %)"
 MIN_CLIPS: Final = 10
 """Clips that each class of each gender needs."""
+TEST: Final = 0.05
+LEAST_SPREAD: Final = 1e-8
+"""Variance of true accuracies that is none."""
+MOST_SPREAD: Final = 0.95
+"""Share of the largest variance possible (all or nothing for each speaker) that is taken."""
 
 Difference: TypeAlias = Callable[[Floats, Floats], Floats]
 """Counts of two groups, each of shape (..., classes, classes), to a difference of shape (...)."""
@@ -183,7 +191,7 @@ def fairness(table: Table, measure: Measure, *, resamples: int) -> list[Measurem
     """All differences between the genders, UAR and recall by gender, and the worst-served."""
     known = Table([row for row in table.rows if row.gender], table.classes)
     reason = _why_unknown(known)
-    found = [_worst_decile(table, measure, resamples)]
+    found = [_worst_decile(table, measure)]
     if reason:
         return found + [
             measure(criterion=name, value=None, unknown=reason) for name in BETWEEN_GENDERS
@@ -197,7 +205,7 @@ def fairness(table: Table, measure: Measure, *, resamples: int) -> list[Measurem
     found += _excess(known, pooled["equalized_odds_difference"], measure, resamples)
     for name in PER_FOLD:
         found += _per_fold(known, name, measure, dealt)
-    return found + _by_gender(known, measure, resamples)
+    return found + _by_gender(known, measure)
 
 
 def _why_unknown(table: Table) -> str | None:
@@ -222,28 +230,38 @@ def _of_gender(pooled: Floats, strata: list[str], gender: str) -> Floats:
     return counts
 
 
-def compare(counts: Floats, genders: list[str], difference: Difference, dealt: Bools) -> Comparison:
+def compare(
+    counts: Floats,
+    genders: list[str],
+    difference: Difference,
+    dealt: Bools,
+    repetitions: Sequence[Sequence[int]] | None = None,
+) -> Comparison:
     """A difference between the genders with its interval, and what fair models would score.
 
     Parameters
     ----------
     counts : array, shape (groups, speakers, classes, classes)
-        Of repetitions or of folds; the difference is averaged over them.
     genders : list of str, one per speaker
     difference : callable
     dealt : array of bool, shape (dealings, speakers)
         Genders dealt anew to the speakers; as many resamples are drawn for the interval.
+    repetitions : sequence of the positions of each repetition's groups, optional
+        The difference is averaged over a repetition's groups, its folds say, and then over the
+        repetitions. Each group is a repetition where not given.
     """
+    own = repetitions if repetitions is not None else [[group] for group in range(len(counts))]
 
     def between(first: Floats, second: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
-            return mean_of_defined(difference(weighted(counts, first), weighted(counts, second)))
+            each = difference(weighted(counts, first), weighted(counts, second))
+        return np.stack([mean_of_defined(each[:, groups]) for groups in own], axis=-1)
 
     female = np.array([gender == min(genders) for gender in genders])
     estimate = bootstrap(
         lambda weights: between(weights * female, weights * ~female), genders, resamples=len(dealt)
     )
-    fair = between(dealt.astype(float), (~dealt).astype(float))
+    fair = mean_of_defined(between(dealt.astype(float), (~dealt).astype(float)))
     return Comparison(widened_downwards(estimate), fair[np.isfinite(fair)])
 
 
@@ -356,7 +374,7 @@ def _per_fold(table: Table, name: str, measure: Measure, dealt: Bools) -> list[M
         reason = f"fold {folds} lacks a class for one gender"
         return [measure(criterion=name, value=None, unknown=reason, n=table.n), together]
     within = _dealt_within_folds(table, len(dealt))
-    each = compare(table.confusions, table.strata, difference, within)
+    each = compare(table.confusions, table.strata, difference, within, table.cells_of_seed)
     return [_noisy(table, name, measure, each), together]
 
 
@@ -392,60 +410,133 @@ def _dealt_within_folds(table: Table, dealings: int) -> Bools:
     return dealt
 
 
-def reaching_zero(estimate: Estimate) -> Estimate:
-    """The interval with 0 in it, since a fair model is not ruled out."""
-    return estimate if estimate.low is None else dataclasses.replace(estimate, low=0.0)
-
-
-def _by_gender(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+def _by_gender(table: Table, measure: Measure) -> list[Measurement]:
     """UAR, and recall of each class, for each gender alone."""
     found = []
     for gender in sorted(set(table.strata)):
         rows = [row for row in table.rows if row.gender == gender]
         own = Table(rows, table.classes)
-        found.append(_uar(own, gender, measure, resamples))
-        for index, name in enumerate(table.classes):
-            estimate = bootstrap(
-                mean_over(own.pooled, partial(recall_of, index)), own.strata, resamples=resamples
+        found.append(
+            record(
+                measure,
+                "uar",
+                all_folds(own, unweighted_average_recall),
+                variant=f"gender={gender}",
+                n=own.n,
+                chance=1 / len(own.classes),
             )
+        )
+        for index, name in enumerate(table.classes):
+            estimate = all_folds(own, partial(recall_of, index))
             clips = int(own.pooled[0, :, index].sum())
             variant = f"class={name},gender={gender}"
             found.append(record(measure, "recall", estimate, variant=variant, n=clips))
     return found
 
 
-def _uar(own: Table, gender: str, measure: Measure, resamples: int) -> Measurement:
-    def statistic(weights: Floats) -> Floats:
-        scores: Floats = unweighted_average_recall(weighted(own.pooled, weights)).mean(axis=1)
-        return scores
+def _worst_decile(table: Table, measure: Measure) -> Measurement:
+    """Mean accuracy for the tenth of the speakers served worst.
 
-    estimate = bootstrap(statistic, own.strata, resamples=resamples)
-    return record(
-        measure, "uar", estimate, variant=f"gender={gender}", n=own.n, chance=1 / len(own.classes)
-    )
+    Not of those recorded, whose lowest accuracies are low by chance as well, but of all such
+    speakers: their true accuracies are taken as beta distributed, with the mean of those seen and
+    their variance less what the clips of a speaker add to it (Louis, JASA 79, 1984, and Ghosh,
+    JASA 87, 1992, on why neither raw nor shrunken values show the spread of true ones; Skellam,
+    JRSS B 10, 1948, on moments of the beta-binomial).
 
-
-def _worst_decile(table: Table, measure: Measure, resamples: int) -> Measurement:
-    """Mean accuracy over the tenth of the speakers (at least one) served worst.
-
-    Chance: what the worst tenth would score if every speaker were served alike.
+    Chance: what that tenth scores if every speaker is served alike, which is the mean.
     """
-    per_speaker = accuracy(table.pooled).mean(axis=0)
-    tenth = max(1, round(len(per_speaker) / 10))
+    found = _Served.of(table)
+    if found is None:
+        reason = "no speaker has two clips of a class"
+        return measure(criterion="speaker_worst_decile", value=None, unknown=reason)
+    once = np.ones((1, len(table.speakers)))
+    estimate = found.reaching(jackknife(found.worst, table.strata))
+    few = len(table.speakers) < 10  # noqa: PLR2004
+    flags = (f"only {len(table.speakers)} speakers: the tenth is inferred",) if few else ()
+    floor = float(found.mean(once)[0])
+    return record(measure, "speaker_worst_decile", estimate, n=table.n, chance=floor, flags=flags)
 
-    def statistic(weights: Floats) -> Floats:
-        order = np.argsort(per_speaker)
-        before = np.cumsum(weights[:, order], axis=1) - weights[:, order]
-        taken = np.clip(tenth - before, 0, weights[:, order])
-        mean: Floats = taken @ per_speaker[order] / tenth
+
+@dataclass(frozen=True)
+class _Served:
+    """Each speaker's accuracy (mean over repetitions), clips, and how their answers vary.
+
+    `squares` and `free` are the squared deviations of the clips from the mean of their speaker
+    and class, summed, and the degrees of freedom of that sum; all of shape (speakers,).
+    """
+
+    accuracy: Floats
+    clips: Floats
+    squares: Floats
+    free: Floats
+
+    @classmethod
+    def of(cls, table: Table) -> _Served | None:
+        """None where no speaker has two clips of a class, so that noise cannot be told apart."""
+        keys = sorted({(row.speaker, row.label, row.fold, row.utterance) for row in table.rows})
+        place = {key: index for index, key in enumerate(keys)}
+        clip = np.array([place[r.speaker, r.label, r.fold, r.utterance] for r in table.rows])
+        right = np.bincount(clip, table.truth == table.predicted) / np.bincount(clip)
+        groups = {pair: index for index, pair in enumerate(sorted({key[:2] for key in keys}))}
+        group = np.array([groups[key[:2]] for key in keys])
+        size = np.bincount(group)
+        within = (right - (np.bincount(group, right) / size)[group]) ** 2
+        if size.max() < 2:  # noqa: PLR2004
+            return None
+        order = {name: index for index, name in enumerate(table.speakers)}
+        owner = np.array([order[key[0]] for key in keys])
+        whose = np.array([order[speaker] for speaker, _ in groups])
+        clips = np.bincount(owner).astype(float)
+        return cls(
+            np.bincount(owner, right) / clips,
+            clips,
+            np.bincount(owner, within),
+            np.bincount(whose, size - 1.0),
+        )
+
+    def mean(self, weights: Floats) -> Floats:
+        """Mean accuracy over the speakers, shape (draws,)."""
+        mean: Floats = weights @ self.accuracy / weights.sum(axis=1)
         return mean
 
-    estimate: Estimate = bootstrap(statistic, table.strata, resamples=resamples)
-    clips = table.pooled.sum(axis=(2, 3)).mean(axis=0)
-    alike = np.random.default_rng(0).binomial(
-        clips.astype(int), float(per_speaker.mean()), size=(resamples, len(clips))
-    )
-    floor = float(np.sort(alike / clips, axis=1)[:, :tenth].mean())
-    few = len(per_speaker) < 10  # noqa: PLR2004
-    flags = (f"only {len(per_speaker)} speakers: the worst one",) if few else ()
-    return record(measure, "speaker_worst_decile", estimate, n=table.n, chance=floor, flags=flags)
+    def noise(self, weights: Floats) -> Floats:
+        """Mean variance that a speaker's clips add to the accuracy, shape (draws,)."""
+        of_clip = (weights @ self.squares) / (weights @ self.free)
+        noise: Floats = of_clip * (weights @ (1 / self.clips)) / weights.sum(axis=1)
+        return noise
+
+    def seen(self, weights: Floats) -> Floats:
+        """Variance of the accuracies over the speakers, shape (draws,)."""
+        speakers = weights.sum(axis=1)
+        around = weights @ self.accuracy**2 / speakers - self.mean(weights) ** 2
+        variance: Floats = around * speakers / (speakers - 1)
+        return variance
+
+    def worst(self, weights: Floats) -> Floats:
+        """Mean true accuracy of the lowest tenth, shape (draws,)."""
+        return _lowest_tenth(self.mean(weights), self.seen(weights) - self.noise(weights))
+
+    def reaching(self, estimate: Estimate) -> Estimate:
+        """The interval down to the tenth if all of the spread seen were true, and up to the mean
+        where a model that serves all alike is not ruled out (chi-square test, 5 %)."""
+        if estimate.low is None or estimate.high is None:
+            return estimate
+        once = np.ones((1, len(self.accuracy)))
+        mean, seen, noise = self.mean(once), self.seen(once), self.noise(once)
+        low, high = min(estimate.low, float(_lowest_tenth(mean, seen)[0])), estimate.high
+        free = len(self.accuracy) - 1
+        if special.chdtrc(free, free * seen[0] / noise[0] if noise[0] > 0 else np.inf) > TEST:
+            high = max(high, float(mean[0]))
+        return Estimate(estimate.value, low, high)
+
+
+def _lowest_tenth(mean: Floats, variance: Floats) -> Floats:
+    """Mean of the lowest tenth of a beta distribution; the mean where it does not vary."""
+    most = mean * (1 - mean)
+    spread = np.clip(variance, 0.0, MOST_SPREAD * most)
+    varies = spread > LEAST_SPREAD
+    size = np.where(varies, most, 1.0) / np.where(varies, spread, 1.0) - 1
+    first, second = np.where(varies, mean * size, 1.0), np.where(varies, (1 - mean) * size, 1.0)
+    tenth = special.betainc(first + 1, second, special.betaincinv(first, second, 0.1)) / 0.1
+    lowest: Floats = np.where(varies, mean * tenth, mean)
+    return lowest

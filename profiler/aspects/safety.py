@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from profiler.aspects.tables import UNKNOWN_GENDER, Measure, Table, record
-from profiler.statistics import Floats, bootstrap, mean_of_defined
+from profiler.statistics import Estimate, Floats, jackknife, mean_of_defined
 from profiles_db.measurement import Measurement
 from profiles_db.records import AttackName, AttackOutcome, Prediction
 
@@ -33,21 +33,34 @@ class _Counts:
     right: Floats
     attacked: Floats
     changed: Floats
+    cells_of_seed: Sequence[Sequence[int]]
 
-    def success(self, weights: Floats) -> Floats:
-        """Attack success rate averaged over the cells, shape (resamples,)."""
-        return _mean_ratio(weights @ self.changed.T, weights @ self.attacked.T)
+    def success(self, strata: Sequence[str]) -> Estimate:
+        """Attack success rate averaged over folds and repetitions."""
+        return self._ratio(self.changed, self.attacked, strata)
 
-    def accuracy(self, weights: Floats) -> Floats:
-        """Accuracy under attack averaged over the cells, shape (resamples,)."""
-        clips = weights @ self.clips.T
-        still = weights @ (self.right - self.changed).T
-        return _mean_ratio(still, clips)
+    def accuracy(self, strata: Sequence[str]) -> Estimate:
+        """Accuracy under attack averaged over folds and repetitions."""
+        return self._ratio(self.right - self.changed, self.clips, strata)
+
+    def _ratio(self, part: Floats, whole: Floats, strata: Sequence[str]) -> Estimate:
+        own = self.cells_of_seed
+
+        def statistic(weights: Floats) -> Floats:
+            by_cell = _divided(weights @ part.T, weights @ whole.T)
+            return np.stack([mean_of_defined(by_cell[:, cells]) for cells in own], axis=-1)
+
+        def spread(weights: Floats) -> Floats:
+            sums = [[counts[cells].sum(axis=0) for cells in own] for counts in (part, whole)]
+            parts, wholes = (weights @ np.stack(one, axis=-1) for one in sums)
+            return _divided(parts, wholes)
+
+        return jackknife(statistic, strata, spread=spread)
 
 
-def _mean_ratio(part: Floats, whole: Floats) -> Floats:
-    ratio = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-    return mean_of_defined(ratio)
+def _divided(part: Floats, whole: Floats) -> Floats:
+    ratio: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return ratio
 
 
 def safety(
@@ -58,7 +71,6 @@ def safety(
     measure: Measure,
     *,
     snr_db: float,
-    resamples: int,
 ) -> list[Measurement]:
     """Success rate and accuracy under every perturbation; the main one without a variant.
 
@@ -72,7 +84,6 @@ def safety(
     measure : callable
     snr_db : float
         The ratio of the FGSM that stands for safety.
-    resamples : int
     """
     table = Table(predictions, classes)
     strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in table.speakers]
@@ -85,13 +96,12 @@ def safety(
     counts = {kind: _count(table, own) for kind, own in by_kind.items()}
     found: list[Measurement] = []
     for (attack, ratio), own in by_kind.items():
-        noise = _floor(counts.get(("noise", ratio))) if attack != "noise" else NO_FLOOR
+        noise = _floor(counts.get(("noise", ratio)), strata) if attack != "noise" else NO_FLOOR
         flags = (*_flags(own, outcomes, noise.success), *table.one_answer)
         variants = [f"{attack}@{ratio:g}dB", *([""] if (attack, ratio) == ("fgsm", snr_db) else [])]
         for variant in variants:
             found += _figures(
-                table, counts[attack, ratio], attack, variant, strata, noise, flags, measure,
-                resamples,
+                table, counts[attack, ratio], own, variant, strata, noise, flags, measure,
             )  # fmt: skip
         found.append(_reached(own, variants[0], measure))
     return found
@@ -108,43 +118,41 @@ class _Floor:
 NO_FLOOR: Final = _Floor(None, None)
 
 
-def _floor(noise: _Counts | None) -> _Floor:
+def _floor(noise: _Counts | None, strata: Sequence[str]) -> _Floor:
     if noise is None:
         return NO_FLOOR
-    once = np.ones((1, noise.clips.shape[1]))
-    return _Floor(float(noise.success(once)[0]), float(noise.accuracy(once)[0]))
+    return _Floor(noise.success(strata).value, noise.accuracy(strata).value)
 
 
 def _figures(
     table: Table,
     counts: _Counts,
-    attack: AttackName,
+    own: Sequence[AttackOutcome],
     variant: str,
     strata: list[str],
     noise: _Floor,
     flags: tuple[str, ...],
     measure: Measure,
-    resamples: int,
 ) -> list[Measurement]:
     """Success and accuracy under one perturbation."""
-    success = bootstrap(counts.success, strata, resamples=resamples)
-    clips = int(counts.attacked.sum())
-    empty = int((counts.attacked.sum(axis=1) == 0).sum())
+    success = counts.success(strata)
+    attacked = counts.attacked.sum(axis=1)
+    empty = {fold for (_, fold), n in zip(table.cells, attacked, strict=True) if n == 0}
     if empty:
-        flags = (*flags, f"{empty} folds have no clip classified right and do not count")
+        flags = (*flags, f"{len(empty)} folds have no clip classified right and do not count")
     found = [
         record(
             measure,
             "attack_success_rate",
             success,
             variant=variant,
-            n=clips,
+            n=_clips(own),
             chance=noise.success,
             flags=flags,
         )
     ]
-    if attack != "pgd":  # PGD runs on a sample of the clips
-        accuracy = bootstrap(counts.accuracy, strata, resamples=resamples)
+    if own[0].attack != "pgd":  # PGD runs on a sample of the clips
+        accuracy = counts.accuracy(strata)
         found.append(
             record(
                 measure,
@@ -159,6 +167,11 @@ def _figures(
     return found
 
 
+def _clips(outcomes: Sequence[AttackOutcome]) -> int:
+    """Clips, each counted once however many repetitions' heads were attacked with it."""
+    return len({(outcome.fold, outcome.utterance) for outcome in outcomes})
+
+
 def _count(table: Table, outcomes: Sequence[AttackOutcome]) -> _Counts:
     shape = (len(table.cells), len(table.speakers))
     clips = table.confusions.sum(axis=(2, 3))
@@ -170,7 +183,7 @@ def _count(table: Table, outcomes: Sequence[AttackOutcome]) -> _Counts:
         place = cell[outcome.seed, outcome.fold], speaker[outcome.speaker]
         attacked[place] += 1
         changed[place] += outcome.predicted != outcome.label
-    return _Counts(clips, right, attacked, changed)
+    return _Counts(clips, right, attacked, changed, table.cells_of_seed)
 
 
 def _flags(
@@ -211,7 +224,8 @@ def _fgsm_on_same(pgd: Sequence[AttackOutcome], outcomes: Sequence[AttackOutcome
 
 def _reached(own: Sequence[AttackOutcome], variant: str, measure: Measure) -> Measurement:
     """Median of the ratio really reached, with the 2.5th and 97.5th percentile, in dB."""
-    reached = [o.reached_snr_db for o in own if o.reached_snr_db is not None]
+    changed = [o for o in own if o.reached_snr_db is not None]
+    reached = [o.reached_snr_db for o in changed if o.reached_snr_db is not None]
     if not reached:
         reason = "no perturbation changed a sample"
         return measure(criterion="reached_snr_db", variant=variant, value=None, unknown=reason)
@@ -223,5 +237,5 @@ def _reached(own: Sequence[AttackOutcome], variant: str, measure: Measure) -> Me
         low=float(low),
         high=float(high),
         interval="quantile",
-        n=len(reached),
+        n=_clips(changed),
     )

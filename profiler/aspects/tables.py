@@ -15,10 +15,14 @@ from profiler.statistics import (
     Ints,
     Statistic,
     confusion_by_group,
+    jackknife,
     mean_of_defined,
 )
 from profiles_db.measurement import Measurement
 from profiles_db.records import Prediction
+
+Score: TypeAlias = Callable[[Floats], Floats]
+"""Counts of shape (..., classes, classes) to a figure of shape (...)."""
 
 Measure: TypeAlias = Callable[..., Measurement]
 """`Measurement` with study, backbone, weights and corpus already filled in."""
@@ -112,14 +116,23 @@ class Table:
         return counts.reshape(len(self.cells), speakers, classes, classes)
 
     @cached_property
-    def pooled(self) -> Floats:
-        """Counts over all folds, shape (seeds, speakers, classes, classes)."""
-        counts = self.confusions
-        of_seed = [
+    def cells_of_seed(self) -> list[list[int]]:
+        """Positions in `cells` of each repetition, in the order of `seeds`."""
+        return [
             [index for index, (seed, _) in enumerate(self.cells) if seed == wanted]
             for wanted in self.seeds
         ]
-        return np.stack([counts[indices].sum(axis=0) for indices in of_seed])
+
+    @cached_property
+    def repetition(self) -> Ints:
+        """Position in `seeds` of each row, shape (rows,)."""
+        place = {seed: index for index, seed in enumerate(self.seeds)}
+        return np.array([place[row.seed] for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def pooled(self) -> Floats:
+        """Counts over all folds, shape (seeds, speakers, classes, classes)."""
+        return np.stack([self.confusions[cells].sum(axis=0) for cells in self.cells_of_seed])
 
     def of_fold(self, fold: int) -> Table:
         """The rows of one fold."""
@@ -162,7 +175,27 @@ def weighted(counts: Floats, weights: Floats) -> Floats:
     return summed
 
 
-def mean_over(counts: Floats, score: Callable[[Floats], Floats]) -> Statistic:
+def over_folds(table: Table, score: Score) -> Estimate:
+    """`score` of each fold, averaged over the folds and the repetitions, with its interval."""
+
+    def statistic(weights: Floats) -> Floats:
+        by_cell = score(weighted(table.confusions, weights))
+        means = [mean_of_defined(by_cell[:, cells]) for cells in table.cells_of_seed]
+        return np.stack(means, axis=-1)
+
+    return jackknife(statistic, table.strata, spread=_of_all_folds(table, score))
+
+
+def all_folds(table: Table, score: Score) -> Estimate:
+    """`score` over all folds together, averaged over the repetitions, with its interval."""
+    return jackknife(_of_all_folds(table, score), table.strata)
+
+
+def _of_all_folds(table: Table, score: Score) -> Statistic:
+    return lambda weights: score(weighted(table.pooled, weights))
+
+
+def mean_over(counts: Floats, score: Score) -> Statistic:
     """Statistic: `score` of each group's counts (cells or seeds), averaged over the groups.
 
     `score` takes counts of shape (resamples, groups, classes, classes). A group that a resample

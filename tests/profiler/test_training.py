@@ -57,7 +57,7 @@ class Clips:
     def train(self, learners: Sequence[Learner], protocol: Protocol = QUICK) -> list[Trained]:
         train(
             learners, self.read, len(self.states),
-            batch_size=protocol.batch_size, seed=8, repetition=0,
+            batch_size=protocol.batch_size, seed=8,
         )  # fmt: skip
         return [learner.result() for learner in learners]
 
@@ -102,7 +102,7 @@ def _plainly(clips: Clips, recipe: Recipe, protocol: Protocol, epochs: int) -> t
     dropout, loss = Dropout(protocol.dropout), torch.zeros(())
     for epoch in range(epochs):
         dropout.begin(recipe.seed, epoch)
-        order = epoch_order(len(clips.states), seed=8, repetition=0, epoch=epoch)
+        order = epoch_order(len(clips.states), seed=8, epoch=epoch)
         for batch in batches(order, part, protocol.batch_size):
             states = [clips.states[p].float() for p in batch]
             kept = dropout.kept((sum(s.shape[1] for s in states), protocol.hidden_size), CPU)
@@ -235,7 +235,7 @@ def test_training_goes_on_from_kept_states_to_the_same_heads(
         if begun[0].epoch == stop_after:
             raise StoppedError
 
-    arguments = {"batch_size": QUICK.batch_size, "seed": 8, "repetition": 0}
+    arguments = {"batch_size": QUICK.batch_size, "seed": 8}
     with pytest.raises(StoppedError):
         train(begun, clips.read, len(clips.states), **arguments, after_epoch=keep_then_stop)
     ended = _crew(clips)

@@ -14,6 +14,7 @@ from fairlearn.metrics import (
     equalized_odds_difference,
     true_positive_rate_difference,
 )
+from scipy import stats
 from sklearn import metrics
 
 from profiler.aspects.fairness import (
@@ -37,6 +38,7 @@ from profiler.aspects.fairness_power import (
 )
 from profiler.aspects.tables import Table
 from profiler.statistics import Floats, permuted_genders
+from profiles_db.measurement import Measurement
 from profiles_db.records import Prediction
 from tests.profiler.aspects.rows import CLASSES, emotion_rows, figure, measure, prediction
 from tests.reference.make_fairness_reference import FILE
@@ -137,18 +139,66 @@ def test_a_corpus_without_gender_is_unknown_never_zero() -> None:
     assert figure(found, "speaker_worst_decile").value is not None
 
 
-def test_worst_decile_is_the_mean_of_the_lowest_speakers() -> None:
-    rows = emotion_rows(speakers=30, clips=20)
-    table = Table(rows, CLASSES)
-    by_speaker = [
-        np.mean([row.label == row.predicted for row in rows if row.speaker == speaker])
-        for speaker in table.speakers
-    ]
-    found = figure(fairness(table, measure, resamples=100), "speaker_worst_decile")
-    assert found.value == pytest.approx(np.mean(sorted(by_speaker)[:3]))
-    # These speakers are served alike but for chance, so the floor is near.
-    assert found.chance == pytest.approx(found.value, abs=0.08)
-    assert found.chance < np.mean(by_speaker)
+def _served(accuracies: Floats, clips: int, rng: np.random.Generator) -> Table:
+    """Answers of speakers of these true accuracies."""
+    rows = []
+    for speaker, accuracy in enumerate(accuracies):
+        gender = "male" if speaker % 2 else "female"
+        for clip in range(clips):
+            answer = clip % 4 if rng.random() < accuracy else (clip + 1) % 4
+            rows.append(
+                prediction(
+                    "emotion",
+                    f"{speaker}-{clip}",
+                    str(speaker),
+                    gender,
+                    CLASSES[clip % 4],
+                    tuple(np.eye(4)[answer]),
+                )
+            )
+    return Table(rows, CLASSES)
+
+
+def _worst_decile(table: Table) -> Measurement:
+    return figure(fairness(table, measure, resamples=100), "speaker_worst_decile")
+
+
+def test_worst_decile_is_that_of_the_true_accuracies_not_of_noisy_ones() -> None:
+    rng = np.random.default_rng(0)
+    accuracies = rng.beta(6, 4, 400)
+    found = _worst_decile(_served(accuracies, 20, rng))
+    true = np.sort(stats.beta(6, 4).ppf((np.arange(4000) + 0.5) / 4000))[:400].mean()
+    assert found.value == pytest.approx(true, abs=0.03)
+    assert found.chance == pytest.approx(0.6, abs=0.03)
+    noisy = np.sort(rng.binomial(20, accuracies) / 20)[:40].mean()
+    assert noisy < true - 0.05
+
+
+def test_speakers_served_alike_have_no_worst_decile_below_the_mean() -> None:
+    found = _worst_decile(_served(np.full(400, 0.6), 20, np.random.default_rng(1)))
+    assert found.chance is not None
+    assert found.high is not None
+    assert found.value == pytest.approx(0.6, abs=0.05)
+    assert found.high >= found.chance
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_the_interval_of_the_worst_decile_holds_the_true_one(alike: bool) -> None:
+    rng = np.random.default_rng(3)
+    truth = 0.6 if alike else stats.beta(6, 4).expect(ub=stats.beta(6, 4).ppf(0.1)) / 0.1
+    held = 0
+    for _ in range(60):
+        accuracies = np.full(24, 0.6) if alike else rng.beta(6, 4, 24)
+        found = _worst_decile(_served(accuracies, 36, rng))
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert held >= 51  # 0.95 of 60 is 57; fewer than 51 would be a chance of 1 in 150
+
+
+def test_one_clip_per_speaker_and_class_leaves_the_worst_decile_unknown() -> None:
+    found = _worst_decile(_served(np.full(24, 0.6), 4, np.random.default_rng(0)))
+    assert (found.value, found.unknown) == (None, "no speaker has two clips of a class")
 
 
 def test_uar_by_gender_and_its_gap() -> None:

@@ -36,7 +36,7 @@ def _changed(row: Prediction, every: int) -> bool:
 
 
 def _safety(outcomes: list[AttackOutcome]) -> list[Measurement]:
-    return safety(ROWS, outcomes, CLASSES, GENDERS, measure, snr_db=45.0, resamples=200)
+    return safety(ROWS, outcomes, CLASSES, GENDERS, measure, snr_db=45.0)
 
 
 def test_success_is_over_the_right_ones_and_accuracy_over_all() -> None:
@@ -90,7 +90,7 @@ def test_a_head_with_one_answer_is_flagged_not_praised() -> None:
     outcomes = [outcome("fgsm", 45.0, row, False) for row in right]
     table = Table(deaf, CLASSES)
     found = [
-        *safety(deaf, outcomes, CLASSES, GENDERS, measure, snr_db=45.0, resamples=100),
+        *safety(deaf, outcomes, CLASSES, GENDERS, measure, snr_db=45.0),
         *system_performance(table, measure, resamples=100),
         *fairness(table, measure, resamples=100),
     ]
