@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from profiler.aspects.tables import UNKNOWN_GENDER, Measure, Table, mean_over, record
+from profiler.aspects.tables import UNKNOWN_GENDER, Measure, Table, over_folds, record
 from profiler.corpora.base import GENDERS
 from profiler.statistics import (
     Floats,
@@ -21,6 +21,7 @@ from profiler.statistics import (
     area_under_roc,
     bootstrap,
     equal_error_rate,
+    jackknife,
     mean_of_defined,
     permuted_genders,
     unweighted_average_recall,
@@ -56,9 +57,9 @@ def privacy(
     linear = _of_task(predictions, "linear_gender")
     folds = len({row.fold for row in predictions})
     found = _gender(_of_task(predictions, "gender"), linear, folds, measure, resamples)
-    found += _linear("linear_gender_accuracy", linear, measure, resamples)
+    found += _linear("linear_gender_accuracy", linear, measure)
     in_head = _of_task(predictions, "head_gender")
-    found += _linear("head_gender_accuracy", in_head, measure, resamples)
+    found += _linear("head_gender_accuracy", in_head, measure)
     for space in EER_CRITERION:
         own = [trial for trial in trials if trial.space == space]
         found.append(_eer(space, own, genders, measure, resamples))
@@ -76,17 +77,16 @@ def _gender(
     names = ("gender_accuracy", "gender_uar", "gender_auc")
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=NO_GENDER) for name in names]
-    statistics = (
-        mean_over(table.confusions, accuracy),
-        mean_over(table.confusions, unweighted_average_recall),
-        _auc(table),
+    estimates = (
+        over_folds(table, accuracy),
+        over_folds(table, unweighted_average_recall),
+        jackknife(_auc(table), table.strata),
     )
     floors = (_majority(table), 0.5, 0.5)
     partial = f"on {len(table.folds)} of {folds} folds: the others lack a gender in a part"
     incomplete = (partial,) if len(table.folds) < folds else ()
     found = []
-    for name, statistic, floor in zip(names, statistics, floors, strict=True):
-        estimate = bootstrap(statistic, table.strata, resamples=resamples)
+    for name, estimate, floor in zip(names, estimates, floors, strict=True):
         flags, notes = incomplete, ()  # type: tuple[str, ...], tuple[str, ...]
         if name == "gender_accuracy":
             flags = (*_flags(table, linear), *incomplete)
@@ -106,13 +106,13 @@ def _gender(
             n=table.n,
         )
     )
-    return found + _per_fold(table, measure, resamples)
+    return found + _per_fold(table, measure)
 
 
-def _linear(name: str, table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+def _linear(name: str, table: Table, measure: Measure) -> list[Measurement]:
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=NO_GENDER)]
-    estimate = bootstrap(mean_over(table.confusions, accuracy), table.strata, resamples=resamples)
+    estimate = over_folds(table, accuracy)
     return [record(measure, name, estimate, n=table.n, chance=_majority(table))]
 
 
@@ -156,11 +156,11 @@ def _fold_mean(table: Table) -> float:
     return float(accuracy(table.confusions.sum(axis=1)).mean())
 
 
-def _per_fold(table: Table, measure: Measure, resamples: int) -> list[Measurement]:
+def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
     found = []
     for fold in table.folds:
         own = table.of_fold(fold)
-        estimate = bootstrap(mean_over(own.confusions, accuracy), own.strata, resamples=resamples)
+        estimate = over_folds(own, accuracy)
         found.append(
             record(measure, "gender_accuracy", estimate, fold=fold, n=own.n, chance=_majority(own))
         )
@@ -168,7 +168,7 @@ def _per_fold(table: Table, measure: Measure, resamples: int) -> list[Measuremen
 
 
 def _auc(table: Table) -> Statistic:
-    """Mean over the cells of the area under the ROC curve of the probe's score for 'male'."""
+    """Area under the ROC curve of the probe's score for 'male': mean over each repetition."""
     cells = [np.flatnonzero(table.cell == index) for index in range(len(table.cells))]
 
     def statistic(weights: Floats) -> Floats:
@@ -181,7 +181,9 @@ def _auc(table: Table) -> Statistic:
             )
             for rows in cells
         ]
-        return mean_of_defined(np.stack(areas, axis=-1))
+        means = [mean_of_defined(np.stack([areas[cell] for cell in own], axis=-1))
+                 for own in table.cells_of_seed]  # fmt: skip
+        return np.stack(means, axis=-1)
 
     return statistic
 
@@ -217,6 +219,6 @@ def _eer(
         return mean_of_defined(np.stack(rates, axis=-1))
 
     strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in speakers]
-    estimate = bootstrap(statistic, strata, resamples=resamples)
+    estimate = bootstrap(statistic, strata, resamples=resamples, trained=space == "head")
     clips = len({(trial.fold, trial.utterance) for trial in trials})
     return record(measure, name, estimate, n=clips, chance=0.5)

@@ -195,15 +195,6 @@ def _of_all_folds(table: Table, score: Score) -> Statistic:
     return lambda weights: score(weighted(table.pooled, weights))
 
 
-def mean_over(counts: Floats, score: Score) -> Statistic:
-    """Statistic: `score` of each group's counts (cells or seeds), averaged over the groups.
-
-    `score` takes counts of shape (resamples, groups, classes, classes). A group that a resample
-    left empty does not count in that resample.
-    """
-    return lambda weights: mean_of_defined(score(weighted(counts, weights)))
-
-
 def record(
     measure: Measure,
     criterion: str,

@@ -16,7 +16,14 @@ from profiler.session import profile_all
 from profiles_db.store import Store
 
 SHORT = Protocol(
-    epochs=2, probe_epochs=1, folds=2, resamples=100, pgd_steps=1, pgd_clips=2, snr_curve_db=()
+    epochs=2,
+    probe_epochs=1,
+    folds=2,
+    seeds=1,
+    resamples=100,
+    pgd_steps=1,
+    pgd_clips=2,
+    snr_curve_db=(),
 )
 
 

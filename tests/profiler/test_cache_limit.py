@@ -26,7 +26,7 @@ from trustser import __main__ as main
 
 EPOCHS = 3
 SHORT = Protocol(
-    epochs=EPOCHS, probe_epochs=2, folds=3, resamples=100, pgd_steps=1, pgd_clips=2,
+    epochs=EPOCHS, probe_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1, pgd_clips=2,
     snr_curve_db=(), batch_size=8,
 )  # fmt: skip
 
@@ -110,7 +110,8 @@ def test_every_clip_is_made_anew_once_per_pass_for_all_heads(
     monkeypatch.setattr(FeatureCache, "_states", counting)
     _profile(manifest, tmp_path, 0)
     # Tried once; train and dev part per epoch; once to test; twice the size of an entry is looked
-    # up. Three folds with two heads each would otherwise make up to six times as many.
+    # up. Two folds of two repetitions with two heads each would otherwise make up to eight times as
+    # many.
     passes = 1 + 2 * EPOCHS + 1
     assert CLIPS < made <= passes * CLIPS + 2
 

@@ -30,7 +30,14 @@ from profiles_db.store import Store
 from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
 
 QUICK = Protocol(
-    epochs=2, probe_epochs=2, folds=2, resamples=100, pgd_steps=2, pgd_clips=4, snr_curve_db=()
+    epochs=2,
+    probe_epochs=2,
+    folds=2,
+    seeds=1,
+    resamples=100,
+    pgd_steps=2,
+    pgd_clips=4,
+    snr_curve_db=(),
 )
 
 

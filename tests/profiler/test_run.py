@@ -23,8 +23,8 @@ from profiles_db.store import Store
 from tests.profiler.same_rows import assert_same_rows, rows_of
 
 QUICK = Protocol(
-    epochs=3, probe_epochs=2, batch_size=16, folds=3, resamples=100, pgd_steps=2, pgd_clips=3,
-    snr_curve_db=(30.0,),
+    epochs=3, probe_epochs=2, batch_size=16, folds=3, seeds=1, resamples=100, pgd_steps=2,
+    pgd_clips=3, snr_curve_db=(30.0,),
 )  # fmt: skip
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import audmetric
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics
 
 from profiler import statistics
@@ -20,6 +21,7 @@ from profiler.statistics import (
     bootstrap,
     confusion_by_group,
     equal_error_rate,
+    jackknife,
     macro_f1,
     mean_of_defined,
     permuted_genders,
@@ -130,17 +132,104 @@ def test_equal_error_rate_at_its_ends(
     assert equal_error_rate(scores, same, np.ones((1, 4)))[0] == rate
 
 
-def test_bootstrap_interval_has_the_width_of_the_standard_error() -> None:
-    rng = np.random.default_rng(1)
-    means = rng.normal(0.6, 0.1, 400)
-    estimate = bootstrap(
-        lambda weights: weights @ means / weights.sum(axis=1), ["all"] * 400, resamples=4000
+def _share(values: Floats) -> Callable[[Floats], Floats]:
+    return lambda weights: weights @ values / weights.sum(axis=1)
+
+
+def _jackknife(values: Floats, strata: Sequence[str]) -> Estimate:
+    return jackknife(_share(values), strata, trained=False)
+
+
+def test_intervals_have_the_width_of_the_standard_error_where_speakers_are_many() -> None:
+    means = np.random.default_rng(1).normal(0.6, 0.1, 400)
+    drawn = bootstrap(_share(means), ["all"] * 400, resamples=4000, trained=False)
+    for estimate in (drawn, _jackknife(means, ["all"] * 400)):
+        assert estimate.low is not None
+        assert estimate.high is not None
+        error = means.std() / np.sqrt(400)
+        assert estimate.value == pytest.approx(means.mean())
+        assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+@pytest.mark.parametrize("speakers", [10, 24, 137])
+def test_at_the_bounds_the_interval_is_clopper_and_pearsons_of_as_many_clips_as_speakers(
+    speakers: int,
+) -> None:
+    none = _jackknife(np.zeros(speakers), ["all"] * speakers)
+    exact = stats.binomtest(0, speakers).proportion_ci(method="exact")
+    assert (none.low, none.high) == pytest.approx((0, exact.high))
+    every = _jackknife(np.ones(speakers), ["all"] * speakers)
+    assert (every.low, every.high) == pytest.approx((1 - exact.high, 1))
+
+
+def test_an_all_or_nothing_share_has_clopper_and_pearsons_interval_but_for_students_quantile() -> (
+    None
+):
+    values = np.repeat([0.0, 1.0], [2000, 3000])
+    found = _jackknife(values, ["all"] * 5000)
+    exact = stats.binomtest(3000, 5000).proportion_ci(method="exact")
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-3)
+
+
+def test_a_bound_reached_by_bootstrap_gives_no_interval_of_zero_width() -> None:
+    found = bootstrap(_share(np.ones(24)), ["f", "m"] * 12, resamples=200)
+    assert found.high == 1
+    assert found.low == pytest.approx(0.025 ** (1 / 24))
+
+
+def test_repetitions_add_their_variance_divided_by_their_number() -> None:
+    """With speakers all alike, the interval is Student's of the repetitions but for its scale."""
+    values = np.array([0.55, 0.60, 0.65])
+    found = jackknife(lambda weights: np.tile(values, (len(weights), 1)), ["f", "m"] * 50)
+    low, high = stats.t.interval(0.95, 2, values.mean(), values.std(ddof=1) / np.sqrt(3))
+    assert found.value == pytest.approx(0.6)
+    assert found.low == pytest.approx(low, abs=0.03)
+    assert found.high == pytest.approx(high, abs=0.03)
+
+
+def test_training_on_shared_speakers_widens_less_the_more_they_are() -> None:
+    for speakers, widening in ((8, np.sqrt(2)), (800, np.sqrt(1.01))):
+        values = np.random.default_rng(2).normal(0.5, 0.02, speakers)
+        plain, wide = (
+            jackknife(_share(values), ["all"] * speakers, trained=trained)
+            for trained in (False, True)
+        )
+        assert plain.low is not None
+        assert plain.high is not None
+        assert wide.low is not None
+        assert wide.high is not None
+        ratio = (wide.high - wide.low) / (plain.high - plain.low)
+        assert ratio == pytest.approx(widening, rel=0.03)
+
+
+def test_groups_of_many_speakers_left_out_together_give_nearly_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(3).normal(0.5, 0.1, 3000)
+    strata = ["f"] * 1000 + ["m"] * 2000
+    one_by_one = _jackknife(values, strata)
+    monkeypatch.setattr(statistics, "MOST_LEFT_OUT", 300)
+    together = _jackknife(values, strata)
+    assert (together.low, together.high) == pytest.approx(
+        (one_by_one.low, one_by_one.high), abs=1e-3
     )
-    assert estimate.low is not None
-    assert estimate.high is not None
-    error = means.std() / np.sqrt(400)
-    assert estimate.value == pytest.approx(means.mean())
-    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * error, rel=0.06)
+
+
+@pytest.mark.parametrize("speakers", [10, 24])
+@pytest.mark.parametrize("mean", [0.6, 0.95])
+def test_intervals_hold_the_truth_as_often_as_they_say(speakers: int, mean: float) -> None:
+    """Speakers' accuracies are beta distributed, their clips are drawn from them."""
+    rng = np.random.default_rng(speakers)
+    held = 0
+    for _ in range(400):
+        shares = rng.binomial(36, rng.beta(8 * mean, 8 * (1 - mean), speakers)) / 36
+        found = _jackknife(shares, ["f", "m"] * (speakers // 2))
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= mean <= found.high
+    # 380 are expected, and near 1, where few speakers make all of the variance, some fewer; five
+    # standard errors of 0.95 are 22.
+    assert held >= (358 if mean == 0.6 else 340)
 
 
 def test_bootstrap_keeps_every_stratum_and_is_deterministic() -> None:

@@ -30,8 +30,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "demo.duckdb"
     code = run(
         ["profile", "--backbone", "fbank", "--db", str(path), "--cache", str(folder / "cache"),
-         "--folds", "2", "--epochs", "2", "--set", "pgd_steps=0", "--set", "snr_curve_db=[]",
-         "--set", "resamples=100"]
+         "--folds", "2", "--seeds", "1", "--epochs", "2",
+         "--set", "pgd_steps=0", "--set", "snr_curve_db=[]", "--set", "resamples=100"]
     )  # fmt: skip
     assert code == 0
     return path

@@ -32,7 +32,9 @@ def refuse(event, arguments):
 sys.addaudithook(refuse)
 """
 
-QUICK = "--folds 1 --epochs 1 --set probe_epochs=1 --set pgd_clips=1 --set snr_curve_db=[]"
+QUICK = (
+    "--folds 1 --seeds 1 --epochs 1 --set probe_epochs=1 --set pgd_clips=1 --set snr_curve_db=[]"
+)
 LOCAL = (
     f"profile --backbone fbank --dataset demo --db a.duckdb --workers 1 {QUICK}",
     "profiles list --db a.duckdb",

@@ -17,8 +17,9 @@ from profiler.costs import device
 from profiler.costs.memory import PeakMemory
 from trustser.__main__ import run
 
-QUICK = ["--backbone", "fbank", "--dataset", "manifest", "--epochs", "1", "--workers", "0",
-         "--set", "probe_epochs=1", "--set", "pgd_steps=0", "--set", "snr_curve_db=[]",
+QUICK = ["--backbone", "fbank", "--dataset", "manifest", "--epochs", "1", "--seeds", "1",
+         "--workers", "0", "--set", "probe_epochs=1", "--set", "pgd_steps=0", "--set",
+         "snr_curve_db=[]",
          "--set", "resamples=100"]  # fmt: skip
 PITCH = {"happy": 250.0, "sad": 150.0}
 
