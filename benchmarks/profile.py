@@ -71,6 +71,7 @@ class InMemory(FeatureCache):
     """Features of some clips, read once."""
 
     def __init__(self, kept: FeatureCache, clips: Sequence[Clip]) -> None:
+        self.folder = kept.folder
         self._loaded: dict[str, States] = {
             clip.id: kept.read([clip])[0].to(CPU, torch.float16).clone() for clip in clips
         }
@@ -88,7 +89,7 @@ def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
     waves = [_wave(clip.path, study.protocol) for clip in study.clips.values()]
     forward = _timed(lambda: _forward(shop, waves))
     bench = dataclasses.replace(
-        shop.bench, cache=InMemory(shop.features, list(shop.bench.clips.values())), pooled={}
+        shop.bench, cache=InMemory(shop.features, list(shop.bench.clips.values()))
     )
     start = time.perf_counter()
     trained = _train(bench, study, folder / "all")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
@@ -13,9 +13,11 @@ from profiler.backbones.base import Backbone
 from profiler.corpora.base import Fold, Utterance
 from profiler.features import MAX_BATCH, Clip, FeatureCache
 from profiler.heads import Head
+from profiler.pooling import PooledFile, Pooling
 from profiler.precision import hidden_states
 from profiler.protocol import Protocol, digest_of
 from profiler.states import States
+from profiler.statistics import Floats
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,7 @@ class Parts:
 class Bench:
     """The shared state of a run's folds.
 
-    `clips` holds the usable clips only, in the corpus' order. `pooled` fills by `pool`: the mean
-    hidden state of each clip, over frames and layers.
+    `clips` holds the usable clips only, in the corpus' order.
     """
 
     utterances: Mapping[str, Utterance]
@@ -46,7 +47,6 @@ class Bench:
     backbone: Backbone
     protocol: Protocol
     device: torch.device
-    pooled: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,17 +94,26 @@ class Bench:
         return [states.to(self.device, torch.float16) for states in found]
 
     def pool(self, position: int, states: States) -> None:
-        """Keep the mean of a clip's hidden states, over frames and layers.
+        """Keep what `pooling` makes of a clip's hidden states.
 
         They are laid out in the order of their dimensions first: states made anew may be laid out
         otherwise than those read from a file, and would be summed in another order.
         """
-        laid_out = states.to(self.device, torch.float32).contiguous()
-        self.pooled[self._names[position]] = laid_out.mean(dim=(0, 1)).cpu()
+        laid_out = states.to(self.device, torch.float16).contiguous()
+        self._pooled.keep(position, self.pooling(laid_out))
 
-    def pooled_vectors(self, part: Sequence[Utterance]) -> Tensor:
-        """What `pool` kept of the clips of `part`, shape (clips, hidden_size)."""
-        return torch.stack([self.pooled[utterance.id] for utterance in part])
+    def pooled_vectors(self, part: Sequence[Utterance], name: str) -> Floats:
+        """What `pool` kept of the clips of `part`: the columns that `pooling` calls `name`."""
+        return self._pooled.read(self.positions(part), self.pooling.columns[name])
+
+    @cached_property
+    def pooling(self) -> Pooling:
+        """How hidden states become one vector per clip."""
+        return Pooling(*self.shape)
+
+    @cached_property
+    def _pooled(self) -> PooledFile:
+        return PooledFile(self.cache.folder, self.pooling.size)
 
     @cached_property
     def clips_digest(self) -> str:

@@ -102,7 +102,6 @@ def _emotion_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) ->
     recipe = Recipe(
         classes=len(bench.classes),
         epochs=protocol.epochs,
-        score="uar",
         class_weighting=protocol.class_weighting,
         seed=protocol.seed(fold.number, repetition),
     )
@@ -123,7 +122,6 @@ def _gender_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> 
     recipe = Recipe(
         classes=len(GENDERS),
         epochs=bench.protocol.probe_epochs,
-        score="accuracy",
         class_weighting="none",
         seed=bench.protocol.seed(fold.number, repetition),
     )
@@ -142,13 +140,15 @@ def _seen(
 ) -> dict[Learner, Tensor]:
     """What each head sees of the clips it is tested with, in one pass over them.
 
-    For an emotion head its training and its test part, for a gender probe its test part.
+    For an emotion head all three parts, for a gender probe its dev and its test part.
     """
     wanted = {}
     for group in groups:
-        wanted[group.emotion] = bench.positions([*group.parts.train, *group.parts.test])
+        parts = group.parts
+        wanted[group.emotion] = bench.positions([*parts.train, *parts.dev, *parts.test])
         if group.gender:
-            wanted[group.gender] = bench.positions(group.parts.with_gender().test)
+            known = parts.with_gender()
+            wanted[group.gender] = bench.positions([*known.dev, *known.test])
     heads = [(trained[learner].head, positions) for learner, positions in wanted.items()]
     return dict(zip(wanted, embed(heads, bench.read, bench.pool), strict=True))
 

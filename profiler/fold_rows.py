@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from profiler import probes, voices
+from profiler import voices
+from profiler.attackers import Guess, Known, linear, linear_and_not, strongest
+from profiler.attackers import Space as VectorSpace
 from profiler.bench import Bench, Parts
 from profiler.corpora.base import GENDERS, Fold, Utterance
 from profiler.learner import Trained
-from profiles_db.records import Epoch, FoldResult, LayerWeight, Prediction, Space, Task, Trial
+from profiler.pooling import AVERAGE, rounding_of
+from profiler.statistics import Floats
+from profiles_db.records import (
+    Attacker,
+    Epoch,
+    FoldResult,
+    LayerWeight,
+    Prediction,
+    Space,
+    Task,
+    Trial,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +58,41 @@ class FoldRows:
         Parameters
         ----------
         emotion : Seen
-            Of the training part, then the test part.
+            Of the training, the dev and the test part, one behind the other.
         gender : Seen or None
-            Of the test part's clips of known gender; None where there is no gender probe.
+            Of the dev and the test part's clips of known gender; None where there is no gender
+            probe.
         """
-        training = len(self.parts.train)
-        halves = [emotion.embeddings[:training], emotion.embeddings[training:]]
-        on_test = Seen(emotion.trained, halves[1])
-        known = self.parts.with_gender().test
-        predictions = self._predictions(
-            on_test.logits(), self.parts.test, "emotion", self.bench.classes
-        )
+        tested = len(self.parts.train) + len(self.parts.dev)
+        on_test = Seen(emotion.trained, emotion.embeddings[tested:])
+        answers = _log_probabilities(on_test.logits())
+        predictions = self._predictions(answers, self.parts.test, "emotion", self.bench.classes)
         epochs = self._epochs(emotion.trained, "emotion")
+        attackers: list[Attacker] = []
+        spaces = Spaces(self.bench, self.parts, emotion.embeddings)
         if gender:
             epochs += self._epochs(gender.trained, "gender")
-            predictions += self._predictions(gender.logits(), known, "gender", GENDERS)
-            predictions += self._linear_gender(halves)
+            found, attackers = self._gender(gender, spaces)
+            predictions += found
         return FoldResult(
             seed=self.repetition,
             fold=self.fold.number,
             predictions=tuple(predictions),
-            trials=tuple(self._trials(halves)),
+            trials=tuple(self._trials(spaces)),
             epochs=tuple(epochs),
             layer_weights=tuple(
                 LayerWeight(self.repetition, self.fold.number, layer, weight)
                 for layer, weight in enumerate(emotion.trained.head.layer_weights.tolist(), start=1)
             ),
+            attackers=tuple(attackers),
         )
 
     def _predictions(
-        self, logits: Tensor, part: Sequence[Utterance], task: Task, classes: Sequence[str]
+        self, answers: Floats, part: Sequence[Utterance], task: Task, classes: Sequence[str]
     ) -> list[Prediction]:
-        probabilities = torch.softmax(logits.double(), dim=1)
-        rows = zip(part, probabilities.tolist(), probabilities.argmax(dim=1).tolist(), strict=True)
+        """Rows of log-probabilities `answers`, shape (clips, classes)."""
+        values = np.exp(answers).tolist()
+        rows = zip(part, values, answers.argmax(axis=1).tolist(), strict=True)
         return [
             Prediction(
                 seed=self.repetition,
@@ -90,26 +108,54 @@ class FoldRows:
             for utterance, values, best in rows
         ]
 
-    def _linear_gender(self, halves: Sequence[Tensor]) -> list[Prediction]:
-        """What a linear probe reads of gender from the mean hidden state, and from the embedding.
-
-        `halves` holds the embeddings of the training part and of the test part.
-        """
-        parts = (self.parts.train, self.parts.test)
-        known = [[p for p, u in enumerate(part) if u.gender is not None] for part in parts]
-        training, test = [
-            [part[p] for p in places] for part, places in zip(parts, known, strict=True)
-        ]
-        targets = torch.tensor([GENDERS.index(u.gender) for u in training if u.gender])
-        spaces: tuple[tuple[Task, list[Tensor]], ...] = (
-            ("linear_gender", [self.bench.pooled_vectors(part) for part in (training, test)]),
-            ("head_gender", [half[p] for half, p in zip(halves, known, strict=True)]),
+    def _gender(self, probe: Seen, spaces: Spaces) -> tuple[list[Prediction], list[Attacker]]:
+        """What each attacker answers that has a figure of its own, and how all of them did."""
+        known, seed = self.parts.with_gender(), self._seed
+        clips = Known.of(
+            known.train,
+            known.dev,
+            known.test,
+            most=self.bench.protocol.attacker_clips,
+            seed=seed,
         )
-        found = []
-        for task, (seen, unseen) in spaces:
-            answers = probes.logistic_regression(seen, targets, unseen, classes=len(GENDERS))
-            found += self._predictions(answers.log(), test, task, GENDERS)
-        return found
+        answers = _log_probabilities(probe.logits())
+        of_probe = Guess(
+            "the reference's probe", answers[: len(known.dev)], answers[len(known.dev) :]
+        )
+        in_average = list(linear_and_not(spaces.average, clips, seed))
+        in_head = linear(spaces.head, clips)
+        others = (linear(space, clips) for space in (spaces.means, *spaces.layers))
+        own: tuple[tuple[Task, Guess | None], ...] = (
+            ("gender", of_probe),
+            ("linear_gender", next(iter(in_average), None)),
+            ("head_gender", in_head),
+        )
+        guesses = [of_probe, *in_average, in_head, *others]
+        judged = clips.judged([guess for guess in guesses if guess is not None])
+        best = strongest(judged)
+        predictions = [
+            row
+            for task, guess in (*own, ("strongest_gender", best.guess))
+            if guess is not None
+            for row in self._predictions(guess.test, known.test, task, GENDERS)
+        ]
+        rows = [
+            Attacker(
+                seed=self.repetition,
+                fold=self.fold.number,
+                attacker=one.guess.attacker,
+                dev_uar=one.dev_uar,
+                dev_loss=one.dev_loss,
+                test_uar=one.test_uar,
+                chosen=one is best,
+            )
+            for one in judged
+        ]
+        return predictions, rows
+
+    @property
+    def _seed(self) -> int:
+        return self.bench.protocol.seed(self.fold.number, self.repetition)
 
     def _epochs(self, trained: Trained, task: Task) -> list[Epoch]:
         return [
@@ -126,33 +172,33 @@ class FoldRows:
             for number, log in enumerate(trained.log, start=1)
         ]
 
-    def _trials(self, halves: Sequence[Tensor]) -> list[Trial]:
+    def _trials(self, spaces: Spaces) -> list[Trial]:
         """Comparisons of the test part's voices, in both spaces."""
-        in_backbone = [
-            self.bench.pooled_vectors(part) for part in (self.parts.train, self.parts.test)
-        ]
-        spaces: tuple[tuple[Space, Sequence[Tensor]], ...] = (
-            ("backbone", in_backbone),
-            ("head", halves),
+        pairs: tuple[tuple[Space, VectorSpace], ...] = (
+            ("backbone", spaces.average),
+            ("head", spaces.head),
         )
-        return [
-            trial
-            for space, (training, test) in spaces
-            for trial in self._compare(space, training.mean(dim=0), test)
-        ]
+        return [trial for space, vectors in pairs for trial in self._compare(space, vectors)]
 
-    def _compare(self, space: Space, centre: Tensor, vectors: Tensor) -> Iterator[Trial]:
+    def _compare(self, space: Space, vectors: VectorSpace) -> Iterator[Trial]:
+        """Nothing where the vectors are constant to rounding: that says nothing of the voices."""
+        protocol, part = self.bench.protocol, self.parts.test
+        some = np.random.default_rng(self._seed).permutation(len(self.parts.train))
+        training = [self.parts.train[place] for place in sorted(some[: protocol.attacker_clips])]
+        standard, _ = vectors.standard(training)
+        if standard is None:
+            return
         found = voices.compare(
-            vectors,
-            [utterance.speaker for utterance in self.parts.test],
-            centre,
-            enrolment=self.bench.protocol.enrolment_clips,
-            trial_clips=self.bench.protocol.trial_clips,
-            impostors=self.bench.protocol.impostors,
-            seed=self.bench.protocol.seed(self.fold.number, 0),
+            [utterance.speaker for utterance in part],
+            [utterance.label for utterance in part],
+            lambda positions: standard(vectors.read([part[position] for position in positions])),
+            enrolment=protocol.enrolment_clips,
+            trial_clips=protocol.trial_clips,
+            impostors=protocol.impostors,
+            seed=protocol.seed(self.fold.number, 0),
         )
         for comparison in found:
-            utterance = self.parts.test[comparison.position]
+            utterance = part[comparison.position]
             yield Trial(
                 seed=self.repetition,
                 fold=self.fold.number,
@@ -162,3 +208,55 @@ class FoldRows:
                 claimed=comparison.claimed,
                 score=comparison.score,
             )
+
+
+class Spaces:
+    """Where a fold's clips are vectors.
+
+    Parameters
+    ----------
+    bench : Bench
+    parts : Parts
+    embeddings : Tensor, shape (clips, width)
+        The emotion head's, of the training, the dev and the test part, one behind the other.
+    """
+
+    def __init__(self, bench: Bench, parts: Parts, embeddings: Tensor) -> None:
+        self._bench = bench
+        self._embeddings = embeddings.double().numpy()
+        clips = [*parts.train, *parts.dev, *parts.test]
+        self._places = {utterance.id: place for place, utterance in enumerate(clips)}
+
+    @property
+    def average(self) -> VectorSpace:
+        """The states' average over the layers, pooled over the frames."""
+        return self._pooled(AVERAGE)
+
+    @property
+    def means(self) -> VectorSpace:
+        """Of `average` the means alone: fewer features, which small corpora are enough for."""
+        features = self._bench.pooling.features
+        return dataclasses.replace(self.average, name=f"means, {AVERAGE}", first=features)
+
+    @property
+    def layers(self) -> list[VectorSpace]:
+        """Each layer by itself, where there are several."""
+        return [self._pooled(name) for name in self._bench.pooling.columns if name != AVERAGE]
+
+    @property
+    def head(self) -> VectorSpace:
+        """The emotion head's embedding."""
+        return VectorSpace("the head's embedding", self._embedded, rounding_of)
+
+    def _pooled(self, name: str) -> VectorSpace:
+        read = functools.partial(self._bench.pooled_vectors, name=name)
+        return VectorSpace(name, read, self._bench.pooling.rounding)
+
+    def _embedded(self, clips: Sequence[Utterance]) -> Floats:
+        found: Floats = self._embeddings[[self._places[utterance.id] for utterance in clips]]
+        return found
+
+
+def _log_probabilities(logits: Tensor) -> Floats:
+    found: Floats = torch.log_softmax(logits.double(), dim=1).numpy()
+    return found

@@ -32,6 +32,7 @@ _PACKAGES = (
     "duckdb",
     "soundfile",
     "soxr",
+    "scikit-learn",
 )
 
 

@@ -31,7 +31,7 @@ from profiles_db.criteria import CRITERIA, Aspect
 from profiles_db.errors import MeasuringError
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
-from profiles_db.records import AttackOutcome, LayerWeight, Prediction, Run, Trial
+from profiles_db.records import Attacker, AttackOutcome, LayerWeight, Prediction, Run, Trial
 from profiles_db.store import Store
 
 FAILED: Final = "not_measured"
@@ -128,6 +128,7 @@ def measure_run(study: Study, run: Run, store: Store, unusable: Collection[str] 
     predictions = store.rows(run.run, Prediction)
     outcomes, trials = store.rows(run.run, AttackOutcome), store.rows(run.run, Trial)
     weights = store.rows(run.run, LayerWeight)
+    attackers = store.rows(run.run, Attacker)
     emotion = [row for row in predictions if row.task == "emotion"]
     genders = {row.speaker: row.gender for row in predictions}
     table = Table(emotion, classes)
@@ -135,7 +136,9 @@ def measure_run(study: Study, run: Run, store: Store, unusable: Collection[str] 
         "system_performance": lambda: system_performance(
             table, measure, resamples=resamples, flags=_untrained(study, unusable)
         ),
-        "privacy": lambda: privacy(predictions, trials, genders, measure, resamples=resamples),
+        "privacy": lambda: privacy(
+            predictions, attackers, trials, genders, measure, resamples=resamples
+        ),
         "safety": lambda: safety(
             emotion,
             outcomes,

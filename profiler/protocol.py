@@ -73,7 +73,7 @@ class Protocol(BaseModel):
     epochs: int = Field(default=30, ge=1, le=10_000)
     """Epochs of the emotion head; the epoch with the best dev UAR is kept."""
     probe_epochs: int = Field(default=10, ge=1, le=10_000)
-    """Epochs of the gender probe; the epoch with the best dev accuracy is kept."""
+    """Epochs of the gender probe; the epoch with the best dev UAR is kept."""
     batch_size: int = Field(default=64, ge=1, le=65_536)
     """Clips per training step; the last incomplete batch is dropped."""
     learning_rate: float = Field(default=5e-4, gt=0, le=100)
@@ -99,8 +99,11 @@ class Protocol(BaseModel):
     pgd_clips: int | None = Field(default=40, ge=1, le=1_000_000)
     """PGD attacks at most so many clips per fold; all where None."""
 
-    enrolment_clips: int = Field(default=5, ge=1, le=10_000)
-    """Clips per unseen speaker that form the voice to recognise; the others are trials."""
+    attacker_clips: int | None = Field(default=10_000, ge=1, le=100_000_000)
+    """The further attackers on gender learn from at most so many clips of each fold's training
+    part, drawn at random; from all where None."""
+    enrolment_clips: int = Field(default=3, ge=1, le=10_000)
+    """Clips per unseen speaker and emotion that form the voice to recognise; others are trials."""
     trial_clips: int | None = Field(default=2000, ge=1, le=100_000_000)
     """At most so many trials per fold, drawn at random; all where None."""
     impostors: int | None = Field(default=50, ge=1, le=1_000_000)

@@ -436,7 +436,11 @@ def area_under_roc(
 
 
 def equal_error_rate(
-    scores: Floats, same: Bools, weights: Floats, owner: Ints | None = None
+    scores: Floats,
+    same: Bools,
+    weights: Floats,
+    owner: Ints | None = None,
+    claimed: Ints | None = None,
 ) -> Floats:
     """Rate at which false acceptances and false rejections are equally frequent.
 
@@ -450,12 +454,23 @@ def equal_error_rate(
     weights : array, shape (resamples, owners)
     owner : array of int, shape (trials,), optional
         Whose weight each trial has; its own where not given.
+    claimed : array of int, shape (trials,), optional
+        Whom each trial is compared with. A trial of two people then weighs the product of both
+        weights: drawn twice and three times, two people meet six times.
 
     Returns
     -------
     array, shape (resamples,), in [0, 1]; NaN where a side has no weight.
+
+    Notes
+    -----
+    Impostor trials share people on both sides, so resampling one side alone takes the enrolled
+    for given and makes the interval too narrow: Bolle, Ratha and Pankanti, "Error analysis of
+    pattern recognition systems: the subsets bootstrap", Computer Vision and Image Understanding
+    93 (2004). The product of weights is the pigeonhole bootstrap of Owen, Annals of Applied
+    Statistics 1 (2007).
     """
-    ranked = _Ranked.of(scores, same, owner)
+    ranked = _Ranked.of(scores, same, owner, claimed)
     return _by_pieces(lambda some: _crossing(*ranked.sides(some)), weights, len(scores))
 
 
@@ -480,24 +495,33 @@ def _crossing(own: Floats, other: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """Clips in rising order of score: whose each is, its side, and where each score begins."""
+    """Clips in rising order of score: whose each is, its side, and where each score begins.
+
+    `claimed` holds the other person of each clip below, where there is one.
+    """
 
     owner: Ints
     positive: Bools
     starts: Ints
+    claimed: Ints | None
 
     @classmethod
-    def of(cls, scores: Floats, positive: Bools, owner: Ints | None) -> _Ranked:
+    def of(
+        cls, scores: Floats, positive: Bools, owner: Ints | None, claimed: Ints | None = None
+    ) -> _Ranked:
         """The clips of these scores, in any order; equal scores share a place."""
         order = np.argsort(scores, kind="stable")
         rising = scores[order]
         starts = np.flatnonzero(np.concatenate([[True], rising[1:] != rising[:-1]]))
-        return cls(order if owner is None else owner[order], positive[order], starts)
+        other = None if claimed is None else claimed[order]
+        return cls(order if owner is None else owner[order], positive[order], starts, other)
 
     def sides(self, weights: Floats) -> tuple[Floats, Floats]:
         """Weights of both sides summed over equal scores, each of shape (resamples, scores)."""
         each = weights[:, self.owner]
         above: Floats = np.add.reduceat(each * self.positive, self.starts, axis=1)
+        if self.claimed is not None:
+            each *= weights[:, self.claimed]
         below: Floats = np.add.reduceat(each * ~self.positive, self.starts, axis=1)
         return above, below
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from profiles_db.errors import EngineError
 from profiles_db.files import make_folder, open_regular, replacing
 from profiles_db.records import (
+    Attacker,
     AttackOutcome,
     Epoch,
     FoldResult,
@@ -33,6 +34,7 @@ _KINDS: Final[dict[str, type[Any]]] = {
     "trials": Trial,
     "epochs": Epoch,
     "layer_weights": LayerWeight,
+    "attackers": Attacker,
 }
 
 

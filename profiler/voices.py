@@ -1,19 +1,20 @@
 """Speaker re-identification: can a voice never seen in training be recognised from its vectors?
 
-Each speaker of the test part is enrolled with a few clips; every other clip of the part is then
-compared with its own speaker and with others. Vectors are centred by the training part's mean,
-since the offset that all clips share would otherwise make every cosine close to 1.
+Each speaker of the test part is enrolled with a few clips of each emotion; every other clip is
+compared with its own speaker and with others, each enrolled in that clip's emotion. Were emotions
+mixed, a clip would be far from its own speaker's voice in another mood and near a stranger's in its
+own: what separates emotions would hide what separates people, most of all in an emotion head, and
+where speakers differ in their moods it would pass for a voice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
+
+from profiler.statistics import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +26,36 @@ class Comparison:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Enrolled:
+    """Who is enrolled with which clips, by emotion, and the clips left for trials."""
+
+    clips: dict[str, dict[str, list[int]]]
+    trials: list[int]
+
+
 def compare(
-    vectors: Tensor,
     speakers: Sequence[str],
-    centre: Tensor,
+    emotions: Sequence[str],
+    read: Callable[[Sequence[int]], Floats],
     *,
     enrolment: int,
     trial_clips: int | None,
     impostors: int | None,
     seed: int,
 ) -> list[Comparison]:
-    """Comparisons of trial clips with enrolled speakers.
+    """Comparisons of trial clips with speakers enrolled in the same emotion.
 
     Parameters
     ----------
-    vectors : Tensor, shape (clips, features)
-    speakers : sequence of str, one per clip
-    centre : Tensor, shape (features,)
-        Subtracted from every vector.
+    speakers, emotions : sequence of str, one per clip
+    read : callable
+        Positions of clips to their vectors, shape (positions, features), standardised by the
+        training part: the offset that all clips share would otherwise make every cosine close to 1,
+        and the feature of the largest unit decide it.
     enrolment : int
-        Clips per enrolled speaker, drawn at random; a speaker without a clip beyond them is
-        left out.
+        Clips per enrolled speaker and emotion, drawn at random; a speaker without a clip of the
+        emotion beyond them is left out of it.
     trial_clips : int or None
         So many of the other clips are compared, drawn at random; all where there are no more, or
         None is given.
@@ -57,36 +67,54 @@ def compare(
     Returns
     -------
     list of Comparison
-        Empty where fewer than two speakers can be enrolled.
+        Empty where no emotion has two speakers that can be enrolled.
     """
     rng = np.random.default_rng(seed)
-    enrolled: dict[str, Tensor] = {}
-    trials: list[int] = []
-    centred = functional.normalize(vectors.double() - centre.double(), dim=1)
-    clips: dict[str, list[int]] = {}
-    for position, speaker in enumerate(speakers):
-        clips.setdefault(speaker, []).append(position)
-    for speaker in sorted(clips):
-        own = rng.permutation(clips[speaker])
-        if len(own) > enrolment:
-            enrolled[speaker] = centred[own[:enrolment]].mean(dim=0)
-            trials.extend(own[enrolment:].tolist())
-    if len(enrolled) < 2:  # noqa: PLR2004
-        return []
+    enrolled = _enrolled(speakers, emotions, enrolment, rng)
+    trials = enrolled.trials
     if trial_clips is not None and trial_clips < len(trials):
         trials = rng.choice(trials, trial_clips, replace=False).tolist()
-    voices = functional.normalize(torch.stack(list(enrolled.values())), dim=1)
-    names = list(enrolled)
-    places = {name: place for place, name in enumerate(names)}
+    voices = {
+        emotion: _unit(np.stack([_unit(read(clips)).mean(axis=0) for clips in own.values()]))
+        for emotion, own in enrolled.clips.items()
+    }
     found = []
     for position in trials:
-        claims = _claims(places[speakers[position]], len(names), impostors, rng)
-        scores = (voices[claims] @ centred[position]).tolist()
+        names = list(enrolled.clips[emotions[position]])
+        claims = _claims(names.index(speakers[position]), len(names), impostors, rng)
+        (vector,) = _unit(read([position]))
+        scores = (voices[emotions[position]][claims] @ vector).tolist()
         found += [
             Comparison(position, names[claim], score)
             for claim, score in zip(claims, scores, strict=True)
         ]
     return found
+
+
+def _enrolled(
+    speakers: Sequence[str], emotions: Sequence[str], enrolment: int, rng: np.random.Generator
+) -> _Enrolled:
+    clips: dict[str, dict[str, list[int]]] = {}
+    for position, (speaker, emotion) in enumerate(zip(speakers, emotions, strict=True)):
+        clips.setdefault(emotion, {}).setdefault(speaker, []).append(position)
+    found = _Enrolled({}, [])
+    for emotion in sorted(clips):
+        enough = {name: own for name, own in clips[emotion].items() if len(own) > enrolment}
+        if len(enough) < 2:  # noqa: PLR2004
+            continue
+        found.clips[emotion] = {}
+        for speaker in sorted(enough):
+            own = rng.permutation(enough[speaker]).tolist()
+            found.clips[emotion][speaker] = own[:enrolment]
+            found.trials.extend(own[enrolment:])
+    return found
+
+
+def _unit(vectors: Floats) -> Floats:
+    """The vectors at length 1; one of length 0 stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Floats = vectors / np.where(lengths > 0, lengths, 1.0)
+    return unit
 
 
 def _claims(own: int, speakers: int, impostors: int | None, rng: np.random.Generator) -> list[int]:

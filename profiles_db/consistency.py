@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-ROW_TABLES: Final = ("predictions", "attacks", "trials", "epochs", "layer_weights")
+ROW_TABLES: Final = ("predictions", "attacks", "trials", "epochs", "layer_weights", "attackers")
 """Tables whose rows belong to one fold of one repetition of a run."""
 TABLES: Final = ("runs", "fold_results", *ROW_TABLES, "measurements")
 
@@ -52,7 +52,11 @@ _COUNTS: Final = tuple(
             AND m.value IS NOT NULL AND m.n IS DISTINCT FROM p.clips
         """,  # noqa: S608
     )
-    for criterion, task in (("uar", "emotion"), ("gender_accuracy", "gender"))
+    for criterion, task in (
+        ("uar", "emotion"),
+        ("gender_accuracy", "gender"),
+        ("gender_inference", "strongest_gender"),
+    )
 )
 
 CHECKS: Final[tuple[tuple[str, str], ...]] = (
@@ -72,6 +76,30 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         f"""
         SELECT DISTINCT {_FOLD} FROM predictions
         GROUP BY run, seed, fold, task, utterance HAVING count(*) > 1
+        """,  # noqa: S608
+    ),
+    (
+        "an attacker on gender that stands twice",
+        f"""
+        SELECT DISTINCT {_FOLD} FROM attackers
+        GROUP BY run, seed, fold, attacker HAVING count(*) > 1
+        """,  # noqa: S608
+    ),
+    (
+        "a fold whose strongest attacker on gender is not the one that is best on the dev part",
+        f"""
+        SELECT {_FOLD} FROM attackers GROUP BY run, seed, fold
+        HAVING count(*) FILTER (chosen) <> 1
+            OR max((dev_uar, -dev_loss)) FILTER (chosen) < max((dev_uar, -dev_loss))
+        """,  # noqa: S608
+    ),
+    (
+        "attackers on gender without the answers of the strongest, or answers without attackers",
+        f"""
+        SELECT {_FOLD} FROM (SELECT DISTINCT run, seed, fold FROM attackers) a
+        FULL JOIN (SELECT DISTINCT run, seed, fold FROM predictions
+                   WHERE task = 'strongest_gender') p USING (run, seed, fold)
+        WHERE a.run IS NULL OR p.run IS NULL
         """,  # noqa: S608
     ),
     (

@@ -111,8 +111,15 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Mean distance between confidence and accuracy over 15 bins of confidence.",
     ),
     _criterion(
+        "gender_inference", "privacy", "Gender inferred by the strongest attacker tried",
+        "fraction", 1.0, 0.5, "from certainty to chance, which is 0.5 in any corpus",
+        "Mean over the genders of the share of test clips whose speaker's gender is inferred, by "
+        "the attacker that does best on the dev part of each fold.",
+    ),
+    _criterion(
         "gender_accuracy", "privacy", "Gender inference accuracy", "fraction", 1.0, 0.88, _PAPER,
-        "Accuracy of a probe that infers the speaker's gender from the frozen hidden states.",
+        "Accuracy of the reference's probe that infers the speaker's gender from the frozen hidden "
+        "states.",
     ),
     _criterion(
         "gender_uar", "privacy", "Gender inference UAR", "fraction", 1.0, 0.5,
@@ -127,7 +134,8 @@ _ALL: Final[tuple[Criterion, ...]] = (
     _criterion(
         "linear_gender_accuracy", "privacy", "Gender inference accuracy, linear probe", "fraction",
         1.0, 0.5, "from certainty to chance in a balanced corpus",
-        "Accuracy of a logistic regression that infers gender from the mean hidden state.",
+        "Accuracy of a logistic regression that infers gender from the hidden states, pooled over "
+        "layers and frames.",
     ),
     _criterion(
         "head_gender_accuracy", "privacy", "Gender leaked by the head", "fraction", 1.0, 0.5,
@@ -138,7 +146,7 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "speaker_eer", "privacy", "Speaker re-identification EER", "fraction", 0.0, 0.5,
         "from certainty to chance",
         "Equal error rate of verifying unseen speakers by cosine similarity of pooled hidden "
-        "states; 0.5 means that speakers cannot be told apart.",
+        "states, among clips of one emotion; 0.5 means that speakers cannot be told apart.",
     ),
     _criterion(
         "head_speaker_eer", "privacy", "Speaker re-identification EER from the head", "fraction",
@@ -256,7 +264,7 @@ CRITERIA: Final[dict[str, Criterion]] = {criterion.name: criterion for criterion
 
 ASPECT_CRITERION: Final[dict[Aspect, str]] = {
     "system_performance": "uar",
-    "privacy": "gender_accuracy",
+    "privacy": "gender_inference",
     "safety": "attack_success_rate",
     "fairness": "excess_equalized_odds_difference",
     "sustainability": "macs",

@@ -120,6 +120,18 @@ MIGRATIONS: Final[tuple[str, ...]] = (
             'no better than answers that ignore gender (permutation test, 5 %)'
         )];
     """,
+    """
+    CREATE TABLE attackers (
+        run VARCHAR NOT NULL,
+        seed INTEGER NOT NULL,
+        fold INTEGER NOT NULL,
+        attacker VARCHAR NOT NULL,
+        dev_uar DOUBLE NOT NULL,
+        dev_loss DOUBLE NOT NULL,
+        test_uar DOUBLE NOT NULL,
+        chosen BOOLEAN NOT NULL
+    );
+    """,
 )
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)

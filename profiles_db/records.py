@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 from profiles_db.profile import WeightsKind
 
-Task = Literal["emotion", "gender", "linear_gender", "head_gender"]
+Task = Literal["emotion", "gender", "linear_gender", "head_gender", "strongest_gender"]
 """Which head predicted: the emotion head, the protocol's gender probe on the backbone's hidden
-states, a linear probe on their mean, or a linear probe on the emotion head's embedding."""
+states, a linear probe on their average over the layers, pooled over the frames, a linear probe on
+the emotion head's embedding, or the fold's strongest attacker on gender (see `Attacker`)."""
 
 Space = Literal["backbone", "head"]
 """Where voices are compared: pooled hidden states, or the emotion head's embedding."""
@@ -82,7 +83,10 @@ class AttackOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One comparison of a trial clip with an enrolled speaker; `score` is a cosine."""
+    """One comparison of a trial clip with an enrolled speaker; `score` is a cosine.
+
+    The speaker is enrolled with other clips of the trial clip's emotion.
+    """
 
     seed: int
     fold: int
@@ -91,6 +95,24 @@ class Trial:
     speaker: str
     claimed: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attacker:
+    """One attacker on the speakers' gender in one fold: how it did on the dev and the test part.
+
+    `chosen` says whether it is the fold's strongest, by its dev figures alone (highest UAR, then
+    lowest log-loss, then the first of equals). Only its answers are kept clip by clip, under the
+    task `strongest_gender`.
+    """
+
+    seed: int
+    fold: int
+    attacker: str
+    dev_uar: float
+    dev_loss: float
+    test_uar: float
+    chosen: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +151,4 @@ class FoldResult:
     trials: tuple[Trial, ...] = ()
     epochs: tuple[Epoch, ...] = ()
     layer_weights: tuple[LayerWeight, ...] = ()
+    attackers: tuple[Attacker, ...] = ()

@@ -20,6 +20,7 @@ from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
 from profiles_db.records import (
+    Attacker,
     AttackOutcome,
     Epoch,
     FoldResult,
@@ -37,13 +38,14 @@ _ROWS: Final[dict[type[Any], str]] = {
     Trial: "trials",
     Epoch: "epochs",
     LayerWeight: "layer_weights",
+    Attacker: "attackers",
 }
 _DETAIL_TABLES: Final = (*_ROWS.values(), "fold_results", "measurements")
 
 _AT_A_TIME: Final = 10_000
 """Rows that are fetched together."""
 
-Row = TypeVar("Row", Prediction, AttackOutcome, Trial, Epoch, LayerWeight)
+Row = TypeVar("Row", Prediction, AttackOutcome, Trial, Epoch, LayerWeight, Attacker)
 
 
 class Store:
@@ -113,6 +115,7 @@ class Store:
             _insert_rows(connection, run, list(result.trials))
             _insert_rows(connection, run, list(result.epochs))
             _insert_rows(connection, run, list(result.layer_weights))
+            _insert_rows(connection, run, list(result.attackers))
             connection.execute(
                 "INSERT INTO fold_results VALUES (?, ?, ?, ?)",
                 [run, result.seed, result.fold, _json(dict(result.seconds))],

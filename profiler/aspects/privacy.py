@@ -1,12 +1,13 @@
 """Privacy: what the frozen hidden states, and the head itself, give away of the speaker.
 
-Gender by a probe on every fold (accuracy averaged over the folds, as the reference does for its
-one), and identity by speaker verification: voices never seen in training are enrolled with a few
-clips and recognised by cosine similarity.
+Gender by the strongest of several attackers, and by the reference's probe (accuracy averaged over
+the folds, as the reference does for its one); identity by speaker verification: voices never seen
+in training are enrolled with a few clips and recognised by cosine similarity.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -27,16 +28,25 @@ from profiler.statistics import (
     unweighted_average_recall,
 )
 from profiles_db.measurement import Measurement
-from profiles_db.records import Prediction, Space, Task, Trial
+from profiles_db.records import Attacker, Prediction, Space, Task, Trial
 
 EER_CRITERION: Final[dict[Space, str]] = {"backbone": "speaker_eer", "head": "head_speaker_eer"}
 WEAK_PROBE_MARGIN: Final = 0.02
-"""How much more accurate the linear probe must be for the protocol's probe to be flagged."""
+"""How much more the strongest attacker must infer for the reference's probe to be flagged."""
+LINEAR: Final[dict[str, Task]] = {
+    "linear_gender_accuracy": "linear_gender",
+    "head_gender_accuracy": "head_gender",
+}
 NO_GENDER: Final = "the corpus does not give both genders in every part of a fold"
+CONSTANT: Final = "the vectors of all clips are the same, to the rounding of half precision"
+NO_VOICES: Final = (
+    "no fold has an emotion of which two unseen speakers have clips beyond their enrolment"
+)
 
 
 def privacy(
     predictions: Sequence[Prediction],
+    attackers: Sequence[Attacker],
     trials: Sequence[Trial],
     genders: Mapping[str, str | None],
     measure: Measure,
@@ -49,20 +59,24 @@ def privacy(
     ----------
     predictions : sequence of Prediction
         Of all tasks.
+    attackers : sequence of Attacker
     trials : sequence of Trial
     genders : mapping from speaker to gender
     measure : callable
     resamples : int
     """
-    linear = _of_task(predictions, "linear_gender")
     folds = len({row.fold for row in predictions})
-    found = _gender(_of_task(predictions, "gender"), linear, folds, measure, resamples)
-    found += _linear("linear_gender_accuracy", linear, measure)
-    in_head = _of_task(predictions, "head_gender")
-    found += _linear("head_gender_accuracy", in_head, measure)
+    best = _of_task(predictions, "strongest_gender")
+    probe = _of_task(predictions, "gender")
+    found = _strongest(best, attackers, folds, measure)
+    found += _gender(probe, best, folds, measure, resamples)
+    unknown = CONSTANT if probe.rows else NO_GENDER
+    for name, task in LINEAR.items():
+        found += _linear(name, _of_task(predictions, task), folds, unknown, measure)
+    unknown = CONSTANT if trials else NO_VOICES
     for space in EER_CRITERION:
         own = [trial for trial in trials if trial.space == space]
-        found.append(_eer(space, own, genders, measure, resamples))
+        found.append(_eer(space, own, unknown, genders, measure, resamples))
     return found
 
 
@@ -70,10 +84,59 @@ def _of_task(predictions: Sequence[Prediction], task: Task) -> Table:
     return Table([row for row in predictions if row.task == task], GENDERS)
 
 
-def _gender(
-    table: Table, linear: Table, folds: int, measure: Measure, resamples: int
+def _strongest(
+    table: Table, attackers: Sequence[Attacker], folds: int, measure: Measure
 ) -> list[Measurement]:
-    """Figures of the protocol's probe, flagged where some of the `folds` could not be probed."""
+    """What the strongest attacker infers, over the folds and in each, and what every one does.
+
+    The source names the attackers chosen. Their choice is taken for given: the interval is that of
+    the answers of the attacker chosen in each fold.
+    """
+    name = "gender_inference"
+    if not table.rows:
+        return [measure(criterion=name, value=None, unknown=NO_GENDER)]
+    estimate = over_folds(table, unweighted_average_recall)
+    flags = _incomplete(table, folds)
+    found = [record(measure, name, estimate, n=table.n, chance=0.5, flags=flags)]
+    found[0] = _by(found[0], attackers)
+    for fold in table.folds:
+        own = table.of_fold(fold)
+        estimate = over_folds(own, unweighted_average_recall)
+        one = record(measure, name, estimate, fold=fold, n=own.n, chance=0.5)
+        found.append(_by(one, [row for row in attackers if row.fold == fold]))
+    for attacker in dict.fromkeys(row.attacker for row in attackers):
+        scores = [row.test_uar for row in attackers if row.attacker == attacker]
+        value = float(np.mean(scores))
+        found.append(
+            measure(criterion=name, variant=f"attacker={attacker}", value=value, n=table.n)
+        )
+    return found
+
+
+def _by(measurement: Measurement, attackers: Sequence[Attacker]) -> Measurement:
+    """The measurement with the attackers chosen as part of its source, the most frequent first."""
+    chosen: dict[str, set[int]] = {}
+    for row in attackers:
+        if row.chosen:
+            chosen.setdefault(row.attacker, set()).add(row.fold)
+    words = "; ".join(
+        f"{name} (fold {', '.join(map(str, sorted(folds)))})"
+        for name, folds in sorted(chosen.items(), key=lambda item: -len(item[1]))
+    )
+    return dataclasses.replace(measurement, source=f"{measurement.source}, by {words}".lstrip(", "))
+
+
+def _incomplete(table: Table, folds: int) -> tuple[str, ...]:
+    """A flag where some of the `folds` could not be probed."""
+    if len(table.folds) == folds:
+        return ()
+    return (f"on {len(table.folds)} of {folds} folds: the others lack a gender in a part",)
+
+
+def _gender(
+    table: Table, strongest: Table, folds: int, measure: Measure, resamples: int
+) -> list[Measurement]:
+    """Figures of the reference's probe, flagged where some of the `folds` could not be probed."""
     names = ("gender_accuracy", "gender_uar", "gender_auc")
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=NO_GENDER) for name in names]
@@ -83,13 +146,12 @@ def _gender(
         jackknife(_auc(table), table.strata),
     )
     floors = (_majority(table), 0.5, 0.5)
-    partial = f"on {len(table.folds)} of {folds} folds: the others lack a gender in a part"
-    incomplete = (partial,) if len(table.folds) < folds else ()
+    incomplete = _incomplete(table, folds)
     found = []
     for name, estimate, floor in zip(names, estimates, floors, strict=True):
         flags, notes = incomplete, ()  # type: tuple[str, ...], tuple[str, ...]
         if name == "gender_accuracy":
-            flags = (*_flags(table, linear), *incomplete)
+            flags = (*_flags(table, strongest), *incomplete)
             notes = _notes(table, resamples)
         found.append(
             record(measure, name, estimate, n=table.n, chance=floor, flags=flags, notes=notes)
@@ -109,11 +171,15 @@ def _gender(
     return found + _per_fold(table, measure)
 
 
-def _linear(name: str, table: Table, measure: Measure) -> list[Measurement]:
+def _linear(
+    name: str, table: Table, folds: int, unknown: str, measure: Measure
+) -> list[Measurement]:
     if not table.rows:
-        return [measure(criterion=name, value=None, unknown=NO_GENDER)]
+        return [measure(criterion=name, value=None, unknown=unknown)]
     estimate = over_folds(table, accuracy)
-    return [record(measure, name, estimate, n=table.n, chance=_majority(table))]
+    missing = folds - len(table.folds)
+    flags = (f"on {len(table.folds)} of {folds} folds",) if missing else ()
+    return [record(measure, name, estimate, n=table.n, chance=_majority(table), flags=flags)]
 
 
 def _majority(table: Table) -> float:
@@ -122,13 +188,14 @@ def _majority(table: Table) -> float:
     return float(counts.max() / counts.sum())
 
 
-def _flags(table: Table, linear: Table) -> tuple[str, ...]:
-    """Whether a plain linear probe reads more than the protocol's."""
-    if _fold_mean(linear) <= _fold_mean(table) + WEAK_PROBE_MARGIN:
+def _flags(table: Table, strongest: Table) -> tuple[str, ...]:
+    """Whether another attacker infers more than the reference's probe."""
+    most = _mean_uar(strongest)
+    if most <= _mean_uar(table) + WEAK_PROBE_MARGIN:
         return ()
     return (
-        f"a linear probe infers gender with {100 * _fold_mean(linear):.1f} %: this probe is "
-        "under-trained here, and privacy looks better than it is",
+        f"the strongest attacker tried infers gender with {100 * most:.1f} % UAR: this probe "
+        "is under-trained here, and privacy looks better than it is",
     )
 
 
@@ -152,8 +219,9 @@ def _null(table: Table, permutations: int) -> Floats:
     return null
 
 
-def _fold_mean(table: Table) -> float:
-    return float(accuracy(table.confusions.sum(axis=1)).mean())
+def _mean_uar(table: Table) -> float:
+    """UAR of each fold, averaged."""
+    return float(unweighted_average_recall(table.confusions.sum(axis=1)).mean())
 
 
 def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
@@ -191,34 +259,44 @@ def _auc(table: Table) -> Statistic:
 def _eer(
     space: Space,
     trials: Sequence[Trial],
+    unknown: str,
     genders: Mapping[str, str | None],
     measure: Measure,
     resamples: int,
 ) -> Measurement:
-    """Equal error rate per cell, averaged; resampled over the speakers of the trial clips."""
+    """Equal error rate per cell, averaged; resampled over the speakers on both sides."""
     name = EER_CRITERION[space]
     if not trials:
-        reason = "no fold has two unseen speakers with clips beyond their enrolment"
-        return measure(criterion=name, value=None, unknown=reason)
-    speakers = sorted({trial.speaker for trial in trials})
+        return measure(criterion=name, value=None, unknown=unknown)
+    speakers = sorted({name for trial in trials for name in (trial.speaker, trial.claimed)})
     place = {speaker: index for index, speaker in enumerate(speakers)}
     cells: dict[tuple[int, int], list[Trial]] = {}
     for trial in trials:
         cells.setdefault((trial.seed, trial.fold), []).append(trial)
-    arrays = [
-        (
+    seeds = sorted({seed for seed, _ in cells})
+    arrays = {
+        pair: (
             np.array([trial.score for trial in cell]),
             np.array([trial.speaker == trial.claimed for trial in cell]),
             np.array([place[trial.speaker] for trial in cell]),
+            np.array([place[trial.claimed] for trial in cell]),
         )
-        for cell in cells.values()
-    ]
+        for pair, cell in cells.items()
+    }
 
     def statistic(weights: Floats) -> Floats:
-        rates = [equal_error_rate(score, same, weights, own) for score, same, own in arrays]
-        return mean_of_defined(np.stack(rates, axis=-1))
+        rates = {
+            cell: equal_error_rate(score, same, weights, own, claimed)
+            for cell, (score, same, own, claimed) in arrays.items()
+        }
+        return np.stack([_over_own(rates, seed) for seed in seeds], axis=-1)
 
     strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in speakers]
     estimate = bootstrap(statistic, strata, resamples=resamples, trained=space == "head")
     clips = len({(trial.fold, trial.utterance) for trial in trials})
     return record(measure, name, estimate, n=clips, chance=0.5)
+
+
+def _over_own(rates: Mapping[tuple[int, int], Floats], seed: int) -> Floats:
+    """The mean over the folds of one repetition."""
+    return mean_of_defined(np.stack([r for (s, _), r in rates.items() if s == seed], axis=-1))

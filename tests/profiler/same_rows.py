@@ -14,17 +14,19 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.records import Attacker, AttackOutcome, Epoch, LayerWeight, Prediction, Trial
 from profiles_db.store import Store
 
 Rows: TypeAlias = Mapping[type[Any], Sequence[Any]]
 """The rows of a run by their kind, in the order in which they are stored."""
 
-KINDS: Final = (Prediction, AttackOutcome, Epoch, Trial, LayerWeight)
-_KEY: Final = ("seed", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "utterance")
+KINDS: Final = (Prediction, AttackOutcome, Epoch, Trial, LayerWeight, Attacker)
+_KEY: Final = (
+    "seed", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "attacker", "utterance"
+)  # fmt: skip
 _NUMBERS: Final = frozenset({"train_loss", "dev_loss", "weight", "score"})
-_FOLLOWING: Final = frozenset({"dev_score", "learning_rate"})
-"""Of an epoch: they follow from answers and losses, and jump where these differ by a near-tie."""
+_FOLLOWING: Final = frozenset({"dev_score", "learning_rate", "dev_uar", "test_uar", "chosen"})
+"""They follow from answers and losses, and jump where these differ by a near-tie."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ GPUS: Final[dict[str, Gpu]] = {"stand-in": stand_in_gpu} | (
 )
 SHORT: Final = Protocol(
     epochs=3, probe_epochs=2, folds=2, seeds=1, resamples=100, pgd_steps=2, pgd_clips=6,
-    snr_curve_db=(), batch_size=8, seconds=0.6,
+    snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
 )  # fmt: skip
 REACHING: Final = WHISPER | {"max_source_positions": 300}
 """Far enough for the 6 s on which costs are measured."""

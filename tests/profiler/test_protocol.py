@@ -18,7 +18,8 @@ OTHER: dict[str, Any] = {
     "learning_rate": 1e-3, "betas": (0.9, 0.999), "weight_decay": 0.0, "plateau_factor": 0.1,
     "plateau_patience": 1, "min_learning_rate": 0.0, "class_weighting": "none", "snr_db": 40.0,
     "snr_curve_db": (10.0,), "clip_waveform": False, "pgd_steps": 0, "pgd_clips": 1,
-    "enrolment_clips": 2, "trial_clips": 50, "impostors": 3, "resamples": 500,
+    "attacker_clips": 100, "enrolment_clips": 2, "trial_clips": 50, "impostors": 3,
+    "resamples": 500,
     "precision": "bfloat16",
 }  # fmt: skip
 

@@ -270,3 +270,18 @@ def test_an_interval_that_noise_raised_is_mirrored_at_the_value() -> None:
     assert widened_downwards(Estimate(0.5, 0.4, 0.55)).low == 0.4
     assert widened_downwards(Estimate(0.5, 0.48, 0.55)).low == pytest.approx(0.45)
     assert widened_downwards(Estimate(0.5, None, None)).low is None
+
+
+def test_two_people_meet_as_often_as_the_product_of_how_often_each_was_drawn() -> None:
+    """Weights on both sides equal trials written out so many times."""
+    rng = np.random.default_rng(0)
+    owner, claimed = rng.integers(0, 6, 200), rng.integers(0, 6, 200)
+    same = owner == claimed
+    scores = rng.normal(same.astype(float), 1.0)
+    weights = rng.multinomial(6, np.full(6, 1 / 6), size=20).astype(float)
+    found = equal_error_rate(scores, same, weights, owner, claimed)
+    for drawn, rate in zip(weights, found, strict=True):
+        often = np.where(same, drawn[owner], drawn[owner] * drawn[claimed]).astype(int)
+        written = np.repeat(scores, often), np.repeat(same, often)
+        alone = equal_error_rate(*written, np.ones((1, len(written[0]))))[0]
+        assert rate == pytest.approx(alone, abs=1e-12)

@@ -20,7 +20,7 @@ from profiler.training_state import StateFiles
 
 CPU = torch.device("cpu")
 QUICK = Protocol(batch_size=16, learning_rate=5e-3, hidden_size=16)
-RECIPE = Recipe(classes=2, epochs=12, score="uar", class_weighting="inverse_frequency", seed=8)
+RECIPE = Recipe(classes=2, epochs=12, class_weighting="inverse_frequency", seed=8)
 
 
 class Clips:
@@ -68,10 +68,10 @@ def _new_head(layers: int, width: int, classes: int) -> Head:
 
 def _crew(clips: Clips) -> list[Learner]:
     """Heads of other seeds, parts, classes and numbers of epochs."""
-    three = Recipe(classes=3, epochs=4, score="accuracy", class_weighting="none", seed=3)
+    three = Recipe(classes=3, epochs=4, class_weighting="none", seed=3)
     return [
         clips.learner(),
-        clips.learner(Recipe(2, 12, "uar", "none", 16), train=range(40, 180), dev=range(40)),
+        clips.learner(Recipe(2, 12, "none", 16), train=range(40, 180), dev=range(40)),
         clips.learner(three, train=range(0, 150, 2), dev=range(151, 199)),
         clips.learner(three, train=range(5), dev=range(160, 199)),
     ]
@@ -123,7 +123,7 @@ def _plainly(clips: Clips, recipe: Recipe, protocol: Protocol, epochs: int) -> t
 def test_training_is_the_protocols_plain_loop() -> None:
     """Same parameters after three epochs as autograd through the head as worded gives."""
     clips, epochs = Clips(), 3
-    learner = clips.learner(Recipe(2, epochs, "uar", "inverse_frequency", 8))
+    learner = clips.learner(Recipe(2, epochs, "inverse_frequency", 8))
     clips.train([learner])
     plain, _ = _plainly(clips, learner.recipe, QUICK, epochs)
     for name, values in learner.head.state_dict().items():
@@ -132,7 +132,7 @@ def test_training_is_the_protocols_plain_loop() -> None:
 
 def test_each_clip_is_read_once_per_epoch_for_all_heads() -> None:
     clips = Clips()
-    learners = [clips.learner(Recipe(2, 3, "uar", "none", seed)) for seed in range(6)]
+    learners = [clips.learner(Recipe(2, 3, "none", seed)) for seed in range(6)]
     clips.train(learners)
     assert clips.reads == 3 * (96 + 32)
 
@@ -178,7 +178,7 @@ def test_the_learning_rate_falls_to_its_floor_when_the_dev_loss_stalls() -> None
     protocol = Protocol(
         batch_size=16, plateau_patience=0, plateau_factor=0.1, min_learning_rate=2e-4
     )
-    recipe = Recipe(classes=2, epochs=25, score="uar", class_weighting="none", seed=0)
+    recipe = Recipe(classes=2, epochs=25, class_weighting="none", seed=0)
     (trained,) = clips.train([clips.learner(recipe, protocol)], protocol)
     rates = [log.learning_rate for log in trained.log]
     assert rates[0] == 5e-4
@@ -187,10 +187,10 @@ def test_the_learning_rate_falls_to_its_floor_when_the_dev_loss_stalls() -> None
 
 def test_class_weights_are_inverse_frequencies_that_sum_to_one() -> None:
     targets = torch.tensor([0, 0, 0, 1, 3, 3])
-    recipe = Recipe(classes=4, epochs=1, score="uar", class_weighting="inverse_frequency", seed=0)
+    recipe = Recipe(classes=4, epochs=1, class_weighting="inverse_frequency", seed=0)
     weights = class_weights(targets, recipe)
     assert weights.tolist() == pytest.approx([2 / 11, 6 / 11, 0.0, 3 / 11])
-    plain = Recipe(classes=4, epochs=1, score="uar", class_weighting="none", seed=0)
+    plain = Recipe(classes=4, epochs=1, class_weighting="none", seed=0)
     assert class_weights(targets, plain).tolist() == [1.0] * 4
 
 

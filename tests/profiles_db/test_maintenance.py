@@ -71,6 +71,12 @@ DAMAGE = {
     "INSERT INTO predictions SELECT * FROM predictions": "a prediction that stands twice",
     "INSERT INTO attacks SELECT * FROM attacks": "an attack that stands twice",
     "UPDATE attacks SET utterance = 'u2'": "an attack on a clip that was not classified right",
+    "INSERT INTO attackers SELECT * FROM attackers": "an attacker on gender that stands twice",
+    "UPDATE attackers SET chosen = false": "is not the one that is best on the dev part",
+    "INSERT INTO attackers VALUES ('r1', 0, 1, 'better', 0.75, 0.4, 0.5, false)":
+        "is not the one that is best on the dev part",
+    "DELETE FROM attackers": "or answers without attackers",
+    "DELETE FROM predictions WHERE task = 'strongest_gender'": "without the answers of",
     "DELETE FROM attacks": "a clip classified right that was not attacked",
     "UPDATE predictions SET probabilities = [0.5, 0.6]": "do not sum to one",
     "UPDATE predictions SET probabilities = ['nan'::DOUBLE, 0.6]": "that are not finite",

@@ -15,6 +15,7 @@ from profiles_db.errors import StoreError
 from profiles_db.measurement import Measurement
 from profiles_db.migrations import SCHEMA_VERSION
 from profiles_db.records import (
+    Attacker,
     AttackOutcome,
     Epoch,
     FoldResult,
@@ -44,6 +45,7 @@ FOLD = FoldResult(
     trials=(Trial(0, 1, "head", "u1", "s", "t", -0.5),),
     epochs=(Epoch(0, 1, "emotion", 1, 1.0, 2.0, 0.5, 5e-4),),
     layer_weights=(LayerWeight(0, 1, 1, 1.0),),
+    attackers=(Attacker(0, 1, "linear, layer 1", 0.75, 0.5, 0.625, chosen=True),),
 )
 
 
@@ -62,10 +64,11 @@ def store(tmp_path: Path) -> Store:
 def test_everything_comes_back_as_it_went_in(store: Store) -> None:
     store.begin(RUN)
     store.add_fold("r1", FOLD)
-    for kind in (Prediction, AttackOutcome, Trial, Epoch, LayerWeight):
+    for kind in (Prediction, AttackOutcome, Trial, Epoch, LayerWeight, Attacker):
         stored = {
             Prediction: FOLD.predictions, AttackOutcome: FOLD.attacks, Trial: FOLD.trials,
             Epoch: FOLD.epochs, LayerWeight: FOLD.layer_weights,
+            Attacker: FOLD.attackers,
         }[kind]  # fmt: skip
         assert tuple(store.rows("r1", kind)) == stored  # type: ignore[type-var]
     assert store.seconds("r1") == {(0, 1): {"emotion head": 1.5}}

@@ -17,6 +17,7 @@ import duckdb
 from profiles_db.measurement import Measurement
 from profiles_db.migrations import SCHEMA_VERSION
 from profiles_db.records import (
+    Attacker,
     AttackOutcome,
     Epoch,
     FoldResult,
@@ -34,6 +35,10 @@ RUN = Run(
     started="2026-01-01T00:00:00+00:00", protocol={"epochs": 1, "snr_db": 45.0},
     provenance={"classes": ["a", "it's"]},
 )  # fmt: skip
+STRONGEST = (
+    Prediction(0, 1, "strongest_gender", "u2", "s1", "female", "female", "male", (0.25, 0.75)),
+)
+"""Since schema 3, as are the attackers."""
 FOLD = FoldResult(
     seed=0,
     fold=1,
@@ -41,11 +46,13 @@ FOLD = FoldResult(
     predictions=(
         Prediction(0, 1, "emotion", "u1", "s1", None, "a", "a", (0.75, 0.25)),
         Prediction(0, 1, "emotion", "u2", "s1", "female", "it's", "a", (0.625, 0.375)),
+        *STRONGEST,
     ),
     attacks=(AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s1", "a", "it's", None, "zero"),),
     trials=(Trial(0, 1, "head", "u1", "s1", "s2", -0.5),),
     epochs=(Epoch(0, 1, "emotion", 1, 1.0, 2.0, 0.5, 5e-4),),
     layer_weights=(LayerWeight(0, 1, 1, 1.0),),
+    attackers=(Attacker(0, 1, "linear, layer 1", 0.75, 0.5, 0.625, chosen=True),),
 )
 IDENTITY: dict[str, Any] = {"study": "s1", "backbone": "fbank", "weights": "none", "corpus": "demo"}
 MEASUREMENTS = (
