@@ -127,7 +127,8 @@ def rounding_of(vectors: Floats) -> Floats:
     vectors : array, shape (clips, features)
     """
     size = np.sqrt(np.mean(vectors**2, axis=0))
-    return np.maximum(HALF_PRECISION * size, SMALLEST_STEP)
+    moved: Floats = np.maximum(HALF_PRECISION * size, SMALLEST_STEP)
+    return moved
 
 
 def _moments(frames: Tensor) -> list[Tensor]:
