@@ -97,7 +97,7 @@ def stand_in_gpu() -> Iterator[None]:
             reset_peak_memory_stats=lambda _: None,
             max_memory_allocated=lambda _: ALLOCATED,
         ),
-        _Named(),  # type: ignore[no-untyped-call]
+        _Named(),
         _Everywhere(),  # type: ignore[no-untyped-call]
     ):
         yield
