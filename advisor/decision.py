@@ -24,6 +24,7 @@ from advisor.findings import (
     Sway,
     WeightedCriterion,
 )
+from advisor.methods import METHODS
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
 from advisor.wording import share
 from profiles_db.errors import InputError
@@ -151,6 +152,9 @@ class Decision:
             raise InputError(
                 f"not a decision of this program: {first['msg']}", where=where
             ) from error
+        named = {decision.scenario.method, *(result.method for result in decision.methods)}
+        if unknown := sorted(named - METHODS.keys()):
+            raise InputError(f"not a decision of this program: ranking method {unknown[0]!r:.60}")
         if not _is_finite(decision.to_dict()):
             raise InputError("not a decision of this program: a number that is not finite")
         if decision.format != FORMAT:

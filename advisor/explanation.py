@@ -10,17 +10,11 @@ from advisor.counting import counting_sentences
 from advisor.decision import Decision
 from advisor.findings import Sentence, Topic
 from advisor.judgement import Judgement
-from advisor.records import Candidate, Method, Relaxation
+from advisor.methods import METHODS
+from advisor.records import Candidate, Relaxation
 from advisor.uncertainty import LEVEL
 from advisor.why_not import blocked_text, why
 from advisor.wording import listed, scores_text, share, title_of
-
-METHOD_TITLES: dict[Method, str] = {
-    "weighted_sum": "weighted sum",
-    "weighted_product": "weighted product",
-    "topsis": "TOPSIS",
-    "promethee_ii": "PROMETHEE II",
-}
 
 
 def explain(decision: Decision, judgement: Judgement) -> Decision:
@@ -68,7 +62,7 @@ def _choice(decision: Decision, judgement: Judgement) -> Sentence:
     second = decision.candidate(eligible[1])
     field = f"the {len(eligible)} candidates"
     field += " that meet every requirement" if decision.requirements else ""
-    method = METHOD_TITLES[decision.scenario.method]
+    method = METHODS[decision.scenario.method].title
     own, other = scores_text(_score(chosen), _score(second))
     text = f"{chosen.title} is chosen: of {field} it scores highest by {method}, {own}"
     if level := _level_with_choice(decision):
@@ -198,8 +192,9 @@ def _sensitivity(decision: Decision, judgement: Judgement) -> Iterator[Sentence]
         text = (
             f"The weight to be surest of is that of {title_of(tight.criterion)}: the choice holds "
             f"while its share stays between {share(tight.low)} and {share(tight.high)}; it is "
-            f"{share(tight.weight)}."
+            f"{share(tight.weight)}"
         )
+        text += "." if tight.exact else ", as far as a search shows."
         yield Sentence("sensitivity", tight.criterion, text)
     yield from _left_out(decision, judgement)
 
@@ -210,6 +205,13 @@ def _room(weight: float, end: float) -> float:
 
 def _flip(decision: Decision, judgement: Judgement) -> Sentence:
     flip, chosen = decision.flip, str(decision.choice)
+    if flip is None and METHODS[decision.scenario.method].utility is None:
+        text = (
+            "No move of weight from one criterion to another was found that makes another "
+            f"candidate than {judgement.titles[chosen]} the choice among those that meet the "
+            "requirements."
+        )
+        return Sentence("sensitivity", chosen, text)
     if flip is None:
         text = (
             f"No change of the weights makes another candidate than {judgement.titles[chosen]} the "
@@ -245,7 +247,7 @@ def _methods(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     others = [result for result in decision.methods if not result.agrees]
     for result in others:
         title = judgement.titles[result.order[0]]
-        text = f"By {METHOD_TITLES[result.method]}, {title} would be chosen."
+        text = f"By {METHODS[result.method].title}, {title} would be chosen."
         yield Sentence("method", result.method, text)
     if not others:
         text = f"All {len(decision.methods)} methods choose {judgement.titles[decision.choice]}."

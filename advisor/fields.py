@@ -6,9 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 from advisor.breaches import Breach, BreachError, check_name, read_quantity
+from advisor.methods import METHODS
 from profiles_db.criteria import ASPECTS, CRITERIA, Unit
 
 WORDS: Final[dict[str, float]] = {"low": 1.0, "medium": 3.0, "high": 9.0}
@@ -23,6 +31,22 @@ CriterionName = Annotated[
     AfterValidator(partial(check_name, valid=tuple(CRITERIA), noun="criterion")),
     WithJsonSchema({"enum": list(CRITERIA)}),
 ]
+
+
+class _MethodNames:
+    """Describes a method's name to editors as one of those known when the schema is made."""
+
+    def __get_pydantic_json_schema__(
+        self, _core: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": "string", "enum": list(METHODS)}
+
+
+def _method(name: str) -> str:
+    return check_name(name, valid=tuple(METHODS), noun="method")
+
+
+MethodName = Annotated[str, AfterValidator(_method), _MethodNames()]
 PriorityKey = Annotated[
     str,
     AfterValidator(partial(check_name, valid=(*ASPECTS, *CRITERIA), noun="aspect or criterion")),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from advisor.records import Comparison, HoldsFor, Method, OnFlag, OnUnknown
+from advisor.records import Comparison, HoldsFor, OnFlag, OnUnknown
 from profiles_db.criteria import Aspect, Direction, Unit
 
 Topic = Literal[
@@ -84,7 +84,8 @@ class Stability:
     """The interval of one weight (as a share) within which the choice stays.
 
     The other weights keep their proportions. `below` and `above` name the choice beyond the ends,
-    None where the interval reaches 0 or 1.
+    None where the interval reaches 0 or 1. `exact` is False where the ends were searched for, not
+    solved, so that a narrower interval may have been missed.
     """
 
     criterion: str
@@ -93,6 +94,7 @@ class Stability:
     high: float
     below: str | None
     above: str | None
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Flip:
 class MethodResult:
     """The eligible candidates in the order of one method; `agrees` on the choice or not."""
 
-    method: Method
+    method: str
     order: tuple[str, ...]
     scores: Mapping[str, float]
     agrees: bool

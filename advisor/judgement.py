@@ -9,9 +9,9 @@ from functools import cached_property
 from advisor.evidence import Alternative, Evidence
 from advisor.findings import MethodResult, Requirement, WeightedCriterion
 from advisor.matrix import Matrix
+from advisor.methods import METHODS
 from advisor.records import Figure, Outcome
 from advisor.requirements import Bound
-from advisor.scoring import METHODS
 from profiles_db.criteria import CRITERIA
 
 

@@ -27,13 +27,14 @@ from advisor.fields import (
     Count,
     CriterionName,
     Macs,
+    MethodName,
     Names,
     Priority,
     PriorityKey,
     RawQuantity,
     Seconds,
 )
-from advisor.records import Comparison, HoldsFor, Method, OnFlag, OnUnknown
+from advisor.records import Comparison, HoldsFor, OnFlag, OnUnknown
 from profiles_db.criteria import CRITERIA, Scale
 
 
@@ -214,7 +215,7 @@ class ScenarioSpec(Strict):
     budget: BudgetSpec = Field(default_factory=BudgetSpec)
     requirements: tuple[RequirementSpec, ...] = Field((), max_length=100)
     scales: dict[str, ScaleSpec] = Field(default_factory=dict)
-    method: Method = Field("weighted_sum", description="How the scores are combined.")
+    method: MethodName = Field("weighted_sum", description="How the scores are combined.")
     flagged: OnFlag = Field(
         "distrust",
         description="Whether a flagged figure is unknown to requirements and scores as the worst "

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.findings import WeightedCriterion
-from advisor.records import Figure, Method, OnFlag
-from advisor.scoring import METHODS, Array
+from advisor.methods import METHODS
+from advisor.records import Figure, OnFlag
+from advisor.scoring import Array
 
 Mask = NDArray[np.bool_]
 
@@ -32,7 +33,8 @@ class Matrix:
         In the criteria's units; where a figure is distrusted, the worst end of its scale.
     weights : ndarray, shape (criteria,)
         Summing to 1.
-    method : Method
+    method : str
+        Name of the ranking method.
     flagged : OnFlag
         What flagged figures count as.
     distrusted : ndarray of bool, shape (candidates, criteria)
@@ -43,7 +45,7 @@ class Matrix:
     criteria: tuple[WeightedCriterion, ...]
     values: Array
     weights: Array
-    method: Method
+    method: str
     flagged: OnFlag
     distrusted: Mask
 
@@ -62,9 +64,9 @@ class Matrix:
     def combine(self, scores: Array | None = None, weights: Array | None = None) -> Array:
         """The method's result for every candidate, shape (..., candidates)."""
         scores = self.scores if scores is None else scores
-        return METHODS[self.method](scores, self.weights if weights is None else weights)
+        return METHODS[self.method].score(scores, self.weights if weights is None else weights)
 
-    def with_method(self, method: Method) -> Matrix:
+    def with_method(self, method: str) -> Matrix:
         """The same matrix under another method."""
         return replace(self, method=method)
 
@@ -96,7 +98,7 @@ def best_index(combined: Array, eligible: Mask) -> NDArray[np.intp]:
 def build(
     figures: Mapping[str, Mapping[str, Figure]],
     criteria: tuple[WeightedCriterion, ...],
-    method: Method,
+    method: str,
     flagged: OnFlag,
 ) -> Matrix:
     """The matrix of all candidates whose weighted criteria are known.
@@ -105,7 +107,7 @@ def build(
     ----------
     figures : mapping from candidate to mapping from criterion to Figure
     criteria : tuple of WeightedCriterion
-    method : Method
+    method : str
     flagged : OnFlag
         Whether flagged figures stand at the worst end of their scale. Not at the worst end of
         their interval: an attack without gradients, or a head that gives one answer only, has a

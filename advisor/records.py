@@ -21,7 +21,6 @@ OnUnknown = Literal["fail", "warn"]
 OnFlag = Literal["distrust", "accept"]
 """What a flagged figure counts as: unknown to requirements and the worst end of its scale to the
 score, or what it says."""
-Method = Literal["weighted_sum", "weighted_product", "topsis", "promethee_ii"]
 EvidenceKind = Literal["published", "measured"]
 
 
@@ -221,7 +220,7 @@ class ScenarioRecord:
     name: str
     title: str
     context: str
-    method: Method
+    method: str
     flagged: OnFlag
     texts: tuple[ScenarioText, ...]
 

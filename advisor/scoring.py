@@ -1,4 +1,4 @@
-"""Four ways to combine scores, as pure functions on arrays.
+"""Ways to combine scores, as pure functions on arrays; `advisor.methods` lists them.
 
 Each takes scores on fixed scales, shape (..., alternatives, criteria), in [0, 1], more is better,
 and weights, shape (..., criteria), that sum to 1; each returns shape (..., alternatives), more is
@@ -8,13 +8,10 @@ NaN goes in and comes out, ties get equal results, a criterion of weight 0 chang
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-from advisor.records import Method
 
 Array = NDArray[np.float64]
 
@@ -39,7 +36,7 @@ def weighted_sum(scores: Array, weights: Array) -> Array:
 def weighted_product(scores: Array, weights: Array) -> Array:
     """Product of scores raised to their weights: P = prod_j s_j^w_j (Bridgman, 1922), in [0, 1].
 
-    A score of 0 with a weight above 0 gives 0; callers who do not want that floor the scores.
+    A score of 0 with a weight above 0 gives 0; `floored_product` does not want that.
 
     Examples
     --------
@@ -48,6 +45,17 @@ def weighted_product(scores: Array, weights: Array) -> Array:
     """
     product: Array = np.prod(scores ** weights[..., None, :], axis=-1)
     return product
+
+
+def floored_product(scores: Array, weights: Array) -> Array:
+    """`weighted_product` of scores that are at least `PRODUCT_FLOOR`.
+
+    Examples
+    --------
+    >>> floored_product(np.array([[0.0, 1.0]]), np.array([0.5, 0.5]))
+    array([0.1])
+    """
+    return weighted_product(np.maximum(scores, PRODUCT_FLOOR), weights)
 
 
 def topsis(
@@ -84,8 +92,8 @@ def promethee_ii(
 
     An alternative is preferred over another on a criterion by 0 up to a difference of
     `indifference`, by 1 from `preference` on, linearly between; with both 0 (the usual criterion)
-    any advantage counts fully. Flows are means over the other alternatives, so this is the one
-    method here in which alternatives that come or go may reverse a rank. A single alternative has
+    any advantage counts fully. Flows are means over the other alternatives, so that
+    alternatives that come or go may reverse a rank. A single alternative has
     flow 0.
 
     Examples
@@ -116,14 +124,51 @@ def _advantage(difference: Array, indifference: float, preference: float) -> Arr
     return advantage
 
 
-def _floored_product(scores: Array, weights: Array) -> Array:
-    return weighted_product(np.maximum(scores, PRODUCT_FLOOR), weights)
+def topsis_relative(scores: Array, weights: Array) -> Array:
+    """TOPSIS with the best and the worst score among the alternatives as ideal and worst point.
+
+    This is how Hwang and Yoon (1981) take them, on scores instead of normalised values. An
+    alternative that comes or goes may move either point and reverse a rank. Where all alternatives
+    are alike on everything that counts, each is as near to both points and gets 0.5.
+
+    Examples
+    --------
+    >>> topsis_relative(np.array([[0.6, 0.5], [0.5, 0.5]]), np.array([0.5, 0.5]))
+    array([1., 0.])
+    """
+    # The initial values are for no alternatives at all.
+    ends = [
+        np.max(scores, axis=-2, keepdims=True, initial=-np.inf),
+        np.min(scores, axis=-2, keepdims=True, initial=np.inf),
+    ]
+    with np.errstate(invalid="ignore"):
+        closeness = topsis(scores, weights, *ends)
+    alike = np.all((ends[0] == ends[1]) | (weights[..., None, :] == 0), axis=-1)
+    found: Array = np.where(alike, 0.5, closeness)
+    return found
 
 
-METHODS: Final[dict[Method, Callable[[Array, Array], Array]]] = {
-    "weighted_sum": weighted_sum,
-    "weighted_product": _floored_product,
-    "topsis": topsis,
-    "promethee_ii": promethee_ii,
-}
-"""The methods a scenario may name, as they are applied to scores on fixed scales."""
+def vikor(scores: Array, weights: Array, strategy: float = 0.5) -> Array:
+    """VIKOR's compromise, 1 - Q, in [0, 1] (Opricovic and Tzeng, 2004).
+
+    Q = v S + (1 - v) R, from the group utility S = sum_j w_j (1 - s_j) and the largest regret
+    R = max_j w_j (1 - s_j) / max_j w_j. The ends between which the source scales S and R are those
+    of an ideal and a worst alternative, 1 and 0 on every scale, not those of the alternatives at
+    hand, so that no alternative changes the others' Q. Only the order by Q is taken, not the
+    conditions of acceptable advantage and stability. Weights that are all 0 give NaN.
+
+    Parameters
+    ----------
+    scores, weights : ndarray
+    strategy : float
+        v, the weight of the group utility against the largest regret, in [0, 1].
+
+    Examples
+    --------
+    >>> vikor(np.array([[1.0, 0.0], [0.5, 0.5]]), np.array([0.5, 0.5]))
+    array([0.25, 0.5 ])
+    """
+    regrets = weights[..., None, :] * (1.0 - scores)
+    largest = np.max(regrets, axis=-1) / np.max(weights, axis=-1)[..., None]
+    compromise: Array = 1.0 - strategy * np.sum(regrets, axis=-1) - (1.0 - strategy) * largest
+    return compromise

@@ -1,8 +1,9 @@
 """What would change the choice: each weight's interval, the smallest change, a criterion less.
 
-All methods but TOPSIS compare two candidates by a sum that is linear in the weights, so that the
-points where they draw level are solved for; TOPSIS compares by a polynomial of degree four in one
-weight's share, whose roots are found, and its smallest change is searched for.
+A method that compares two candidates by a sum that is linear in the weights has a `utility`, so
+that the points where they draw level are solved for. One that has a `lead` compares them by a
+polynomial in one weight's share, whose roots are found. For any other the points are searched for,
+which may miss some, and never called exact.
 """
 
 from __future__ import annotations
@@ -14,24 +15,13 @@ from typing import Final
 import numpy as np
 
 from advisor.findings import Flip, LeaveOneOut, Stability
-from advisor.matrix import Matrix
-from advisor.scoring import PRODUCT_FLOOR, Array, criterion_flows
+from advisor.matrix import Mask, Matrix
+from advisor.methods import METHODS
+from advisor.scoring import Array
 
 _SEARCH_STEPS: Final = 400
+_HALVINGS: Final = 50
 _REAL: Final = 1e-9
-
-
-def utilities(matrix: Matrix) -> Array:
-    """Numbers whose weighted sum orders the candidates as the method does; not for TOPSIS.
-
-    Returns
-    -------
-    ndarray, shape (candidates, criteria)
-    """
-    scores = matrix.scores
-    if matrix.method == "weighted_product":
-        return np.log(np.maximum(scores, PRODUCT_FLOOR))
-    return criterion_flows(scores) if matrix.method == "promethee_ii" else scores
 
 
 def stability(matrix: Matrix, choice: str, eligible: Sequence[str]) -> tuple[Stability, ...]:
@@ -48,12 +38,17 @@ def stability(matrix: Matrix, choice: str, eligible: Sequence[str]) -> tuple[Sta
 def _stability(matrix: Matrix, column: int, choice: str, rivals: Sequence[str]) -> Stability:
     weight = float(matrix.weights[column])
     low, high = (0.0, None), (1.0, None)  # type: tuple[float, str | None], tuple[float, str | None]
+    method = METHODS[matrix.method]
+    exact = len(matrix.weights) == 1 or bool(method.utility or method.lead)
     for rival in rivals if len(matrix.weights) > 1 else ():
-        below, above = _crossings(advantage(matrix, column, choice, rival), weight)
+        if exact:
+            below, above = _crossings(advantage(matrix, column, choice, rival), weight)
+        else:
+            below, above = _searched_crossings(matrix, column, choice, rival)
         low = max(low, (below, rival)) if below is not None else low
         high = min(high, (above, rival)) if above is not None else high
     name = matrix.criteria[column].criterion
-    return Stability(name, weight, low[0], high[0], low[1], high[1])
+    return Stability(name, weight, low[0], high[0], low[1], high[1], exact)
 
 
 def advantage(matrix: Matrix, column: int, first: str, second: str) -> Array:
@@ -65,22 +60,21 @@ def advantage(matrix: Matrix, column: int, first: str, second: str) -> Array:
         Its coefficients, that of the highest power first.
     """
     a, b = matrix.names.index(first), matrix.names.index(second)
-    rest = np.delete(matrix.weights, column) / (1.0 - matrix.weights[column])
-    if matrix.method != "topsis":
-        lead = utilities(matrix)[a] - utilities(matrix)[b]
-        at_none = float(np.delete(lead, column) @ rest)
-        return np.array([float(lead[column]) - at_none, at_none])
-    scores = matrix.scores
-    to_worst = [_squared_distance(scores[i], column, rest) for i in (a, b)]
-    to_ideal = [_squared_distance(1.0 - scores[i], column, rest) for i in (a, b)]
-    return np.polysub(np.polymul(to_worst[0], to_ideal[1]), np.polymul(to_worst[1], to_ideal[0]))
+    rest, scores = _rest(matrix, column), matrix.scores
+    method = METHODS[matrix.method]
+    if method.utility is None:
+        assert method.lead is not None  # noqa: S101  # or the caller searches
+        return method.lead(scores[a], scores[b], rest, column)
+    utilities = method.utility(scores)
+    lead = utilities[a] - utilities[b]
+    at_none = float(np.delete(lead, column) @ rest)
+    return np.array([float(lead[column]) - at_none, at_none])
 
 
-def _squared_distance(gaps: Array, column: int, rest: Array) -> Array:
-    """Coefficients of own t^2 + others (1 - t)^2."""
-    own = float(gaps[column] ** 2)
-    others = float(np.sum((rest * np.delete(gaps, column)) ** 2))
-    return np.array([own + others, -2.0 * others, others])
+def _rest(matrix: Matrix, column: int) -> Array:
+    """The shares of all weights but one among themselves."""
+    rest: Array = np.delete(matrix.weights, column) / (1.0 - matrix.weights[column])
+    return rest
 
 
 def _crossings(lead: Array, weight: float) -> tuple[float | None, float | None]:
@@ -99,25 +93,61 @@ def _crossings(lead: Array, weight: float) -> tuple[float | None, float | None]:
     return max(below, default=None), min(above, default=None)
 
 
+def _searched_crossings(
+    matrix: Matrix, column: int, choice: str, rival: str
+) -> tuple[float | None, float | None]:
+    """As `_crossings`, on a grid of shares and then by bisection; a short stretch may be missed."""
+    a, b = matrix.names.index(choice), matrix.names.index(rival)
+    weight, rest = float(matrix.weights[column]), _rest(matrix, column)
+
+    def behind(shares: Array) -> Mask:
+        others = (1.0 - shares)[:, None] * rest
+        result = matrix.combine(weights=np.insert(others, column, shares, axis=1))
+        lost: Mask = result[:, a] < result[:, b]
+        return lost
+
+    shares = np.linspace(0.0, 1.0, _SEARCH_STEPS + 1)
+    lost = shares[behind(shares)]
+
+    def crossing(out: float) -> float | None:
+        """Between the share `out`, at which the choice is behind, and the stated one."""
+        inside = weight
+        for _ in range(_HALVINGS):
+            middle = (out + inside) / 2
+            out, inside = (middle, inside) if behind(np.array([middle]))[0] else (out, middle)
+        return None if out in {0.0, 1.0} else out
+
+    below, above = lost[lost < weight], lost[lost > weight]
+    return (
+        crossing(float(below.max())) if below.size else None,
+        crossing(float(above.min())) if above.size else None,
+    )
+
+
 def smallest_flip(matrix: Matrix, choice: str, eligible: Sequence[str]) -> Flip | None:
     """The smallest share of weight that has to change place until another draws level.
 
-    None where no weights at all bring another one level.
+    None where no weights at all bring another one level, or where none were found by searching.
     """
-    solve = _search if matrix.method == "topsis" else _transport
-    flips = [solve(matrix, choice, name) for name in eligible if name != choice]
+    utility = METHODS[matrix.method].utility
+    rivals = [name for name in eligible if name != choice]
+    if utility is None:
+        flips = [_search(matrix, choice, rival) for rival in rivals]
+    else:
+        utilities = utility(matrix.scores)
+        flips = [_transport(matrix, utilities, choice, rival) for rival in rivals]
     found = [flip for flip in flips if flip is not None]
     return min(found, key=lambda flip: (flip.moved, flip.to)) if found else None
 
 
-def _transport(matrix: Matrix, choice: str, rival: str) -> Flip | None:
+def _transport(matrix: Matrix, utilities: Array, choice: str, rival: str) -> Flip | None:
     """Exact for linear utilities: weight goes to the rival's best criterion, from its worst on.
 
     Each share moved from criterion i to the sink gains `lead[sink] - lead[i]`, so taking from the
     smallest lead first reaches level with the least moved.
     """
     names = matrix.names
-    lead = utilities(matrix)[names.index(rival)] - utilities(matrix)[names.index(choice)]
+    lead = utilities[names.index(rival)] - utilities[names.index(choice)]
     weights = matrix.weights.copy()
     gap, sink, moved = max(0.0, -float(weights @ lead)), int(np.argmax(lead)), 0.0
     if lead[sink] <= 0:
@@ -158,7 +188,7 @@ def _first_level(matrix: Matrix, choice: str, rival: str, source: int, sink: int
         return None
     high = float(shares[level[0]])
     low = float(shares[max(0, level[0] - 1)])
-    for _ in range(50):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if lead(np.array([middle]))[0] >= 0 else (middle, high)
     return high

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from advisor.decision import Decision
+from advisor.methods import METHODS
 from profiles_db.files import write_text
 from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View
 from reports.embedded import as_script, decision_text
 from reports.page import render_page
-from reports.wording import METHODS
 
 _MADE_AT: Final = re.compile(r'<meta name="trustser-made-at" content="([^"]*)">')
 _EXCERPT: Final = 120
@@ -42,7 +42,13 @@ def write_advice(decision: Decision, path: Path, *, made_at: str | None = None) 
 
 def render_advice(decision: Decision, *, made_at: str | None = None) -> str:
     """The report of `decision` as the text of an HTML file; see `write_advice`."""
-    return render_page("advice.html.j2", _context(decision, made_at), script="advice.js")
+    method = METHODS[decision.scenario.method].script
+    return render_page(
+        "advice.html.j2",
+        _context(decision, made_at),
+        script="advice.js" if method else None,
+        inserts={"the method": method or ""},
+    )
 
 
 def shown_otherwise(report: str, where: str) -> str | None:

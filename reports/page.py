@@ -20,13 +20,22 @@ _POLICY: Final = (
 )
 
 
-def render_page(template: str, context: Mapping[str, Any], *, script: str | None = None) -> str:
+def render_page(
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    script: str | None = None,
+    inserts: Mapping[str, str] | None = None,
+) -> str:
     """Render `template` with the shared style sheet and, where named, the script of that name.
 
-    The same inputs give the same bytes: nothing in here knows the time or draws a number.
+    `inserts` are the expressions that stand in the script in place of `/* name */ null`. The same
+    inputs give the same bytes: nothing in here knows the time or draws a number.
     """
     style = _asset("style.css")
     code = _asset(script) if script else ""
+    for name, expression in (inserts or {}).items():
+        code = code.replace(f"/* {name} */ null", expression)
     policy = _POLICY.format(style=_digest(style), script=f"'{_digest(code)}'" if code else "'none'")
     page = _environment().get_template(template)
     return page.render(**context, style=Markup(style), script=Markup(code), policy=policy)  # noqa: S704

@@ -28,13 +28,6 @@ INTERVALS: Final[dict[IntervalKind, str]] = {
     "quantile": "quantiles of the repetitions",
 }
 
-METHODS: Final[dict[str, str]] = {
-    "weighted_sum": "weighted sum",
-    "weighted_product": "weighted product",
-    "topsis": "TOPSIS",
-    "promethee_ii": "PROMETHEE II",
-}
-
 _PLOT_UNITS: Final[dict[Unit, tuple[str, float]]] = {
     "fraction": ("%", 1e2),
     "MAC": ("GMAC", 1e-9),

@@ -1,6 +1,7 @@
 "use strict";
-// Recomputes the ranking for other weights and requirements, as `advisor.scoring` does. Nothing is
-// loaded or sent; without this script the page says the same, for the priorities as stated.
+// Recomputes the ranking for other weights and requirements, by the method that Python puts in.
+// Nothing is loaded or sent; without this script the page says the same, for the priorities as
+// stated.
 (() => {
   const byId = (id) => document.getElementById(id);
   const decision = JSON.parse(byId("trustser-decision").textContent);
@@ -27,33 +28,14 @@
     return names.map((name) => (total > 0 ? raw.get(name) / total : 0));
   }
 
-  const weightedSum = (rows, weight) => rows.map((row) => sum(row.map((x, i) => weight[i] * x)));
-
-  const floor = 0.01;
-  const weightedProduct = (rows, weight) => rows.map((row) =>
-    row.reduce((product, x, i) => product * Math.max(x, floor) ** weight[i], 1));
-
-  const topsis = (rows, weight) => rows.map((row) => {
-    const distance = (end) => Math.sqrt(sum(row.map((x, i) => (weight[i] * (end - x)) ** 2)));
-    return distance(0) / (distance(1) + distance(0));
-  });
-
-  const prometheeTwo = (rows, weight) => weightedSum(rows.map((row) => row.map((x, i) =>
-    sum(rows.map((other) => Math.sign(x - other[i]))) / Math.max(1, rows.length - 1))), weight);
-
-  const methods = {
-    weighted_sum: weightedSum,
-    weighted_product: weightedProduct,
-    topsis,
-    promethee_ii: prometheeTwo,
-  };
+  const combine = /* the method */ null;
 
   function scores(weight) {
     const needed = names.filter((_, i) => weight[i] > 0);
     if (!needed.length) return new Map();
     const known = candidates.filter((one) => needed.every((name) => name in one.scores));
     const rows = known.map((one) => needed.map((name) => one.scores[name]));
-    const values = methods[decision.scenario.method](rows, weight.filter((share) => share > 0));
+    const values = combine(rows, weight.filter((share) => share > 0));
     return new Map(known.map((one, i) => [one.name, values[i]]));
   }
 

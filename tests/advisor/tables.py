@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from advisor.findings import WeightedCriterion
 from advisor.matrix import Matrix
-from advisor.records import Method, ScenarioText
+from advisor.records import ScenarioText
 from advisor.scenario import Scenario, parse_scenario
 from profiles_db.criteria import CRITERIA
 from profiles_db.measurement import IntervalKind, Measurement
@@ -23,7 +23,7 @@ SCORED = ("accuracy", "macro_f1", "speaker_worst_decile", "accuracy_under_attack
 
 
 def matrix_of(
-    scores: NDArray[np.float64], weights: Sequence[float], method: Method = "weighted_sum"
+    scores: NDArray[np.float64], weights: Sequence[float], method: str = "weighted_sum"
 ) -> Matrix:
     """A matrix with candidates `a`, `b`, ... and these scores."""
     share = np.asarray(weights) / np.sum(weights)

@@ -12,6 +12,7 @@ import pytest
 
 import advisor
 from advisor import Decision, advise, shipped_names
+from advisor.methods import METHODS
 from advisor.scenario import load_scenario
 from profiles_db.errors import InputError
 from tests.advisor.tables import profile_of, scenario_of
@@ -83,7 +84,7 @@ def test_no_rank_reversal_from_file_to_decision() -> None:
         assert all(c.score == whole.candidate(c.name).score for c in fewer.candidates)
 
 
-@pytest.mark.parametrize("method", ["weighted_sum", "weighted_product", "topsis", "promethee_ii"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_every_method_can_decide(method: str) -> None:
     decision = advise(
         scenario_of(f"method: {method}\npriorities: {{safety: high, privacy: low}}\n")
@@ -92,9 +93,7 @@ def test_every_method_can_decide(method: str) -> None:
     assert own.method == method
     assert own.order == decision.ranking
     assert own.agrees
-    assert {m.method for m in decision.methods} == {
-        "weighted_sum", "weighted_product", "topsis", "promethee_ii",
-    }  # fmt: skip
+    assert {m.method for m in decision.methods} == set(METHODS)
 
 
 def test_criteria_weigh_beside_aspects() -> None:
@@ -129,6 +128,12 @@ def test_notebooks_show_a_summary_and_take_records() -> None:
 )
 def test_what_is_no_decision_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="not a decision"):
+        Decision.from_json(text)
+
+
+def test_a_method_that_nobody_knows_is_refused_by_name() -> None:
+    text = advise("edge").to_json().replace('"method": "topsis"', '"method": "tarot"')
+    with pytest.raises(InputError, match="not a decision of this program: ranking method 'tarot'"):
         Decision.from_json(text)
 
 

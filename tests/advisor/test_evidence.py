@@ -10,6 +10,7 @@ import pytest
 from advisor import advise
 from advisor.evidence import Evidence, gather
 from advisor.measured import needed
+from advisor.methods import METHODS
 from profiles_db.errors import EvidenceError, ScenarioError
 from profiles_db.profile import Profile
 from tests.advisor.tables import Given, profile_of, scenario_of
@@ -262,7 +263,7 @@ def test_a_candidate_with_a_gap_is_not_scored_but_bounded() -> None:
     assert changes == {"tera": True, "fbank": True}, "0.95 and 0.55 are above 0.5"
 
 
-@pytest.mark.parametrize("method", ["weighted_sum", "weighted_product", "topsis", "promethee_ii"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_where_everyone_lacks_something_no_one_is_chosen(method: str) -> None:
     profiles = [profile_of("apc", {"accuracy": 0.5}), profile_of("tera", {"macro_f1": 0.5})]
     text = f"{MEASURED}priorities: {{accuracy: 1, macro_f1: 1}}\nmethod: {method}\n"
@@ -273,7 +274,7 @@ def test_where_everyone_lacks_something_no_one_is_chosen(method: str) -> None:
 
 
 def test_a_single_candidate_is_chosen_by_every_method() -> None:
-    for method in ("weighted_sum", "weighted_product", "topsis", "promethee_ii"):
+    for method in METHODS:
         text = f"{MEASURED}method: {method}\n"
         decision = advise(scenario_of(text), [profile_of("apc", VALUES)])
         assert decision.choice == "apc"

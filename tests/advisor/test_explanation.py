@@ -130,7 +130,7 @@ def test_methods_that_disagree_are_named() -> None:
     disagree = [m.method for m in decision.methods if not m.agrees]
     assert disagree == ["weighted_product"]
     assert decision.sentences("method") == ("By weighted product, Whisper Small would be chosen.",)
-    assert advise("edge").sentences("method") == ("All 4 methods choose Whisper Tiny.",)
+    assert advise("edge").sentences("method") == ("All 6 methods choose Whisper Tiny.",)
 
 
 def test_assumed_intervals_and_digitised_figures_are_said_to_be_so() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor import Decision, advise
+from advisor.methods import METHODS
 from advisor.records import Figure, OnFlag
 from advisor.requirements import bounds_of, judge
 from advisor.summary import as_text
@@ -51,7 +52,7 @@ def test_the_scenario_may_accept_it() -> None:
     assert accepted.candidate("b").distrusted == ()
 
 
-@pytest.mark.parametrize("method", ["weighted_sum", "weighted_product", "topsis", "promethee_ii"])
+@pytest.mark.parametrize("method", list(METHODS))
 def test_every_draw_and_every_method_has_it_at_the_worst_end(method: str) -> None:
     """The same decision as with the worst end measured exactly, wherever the flag stood."""
     text = (

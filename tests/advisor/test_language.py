@@ -29,7 +29,7 @@ def _error(text: str) -> str:
         ),
         ("budget: {mac: 5 GMAC}", ":4:10:", "unknown key 'mac'", "Did you mean 'macs'?"),
         ("budget: {macs: 5}", ":4:16:", "5 lacks its unit", "Write for example 5 GMAC."),
-        ("method: topsi", ":4:9:", "'topsi' is not valid", "Did you mean 'topsis'?"),
+        ("method: topsi", ":4:9:", "unknown method 'topsi'", "Did you mean 'topsis'?"),
         ("evidence: measurd", ":4:11:", "'measurd' is not valid", "Did you mean 'measured'?"),
         (
             "priorities: {privasy: low}",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from advisor import advise
@@ -144,6 +144,7 @@ _OF_UNIT: dict[Unit, tuple[str, str]] = {
 }
 
 
+@settings(deadline=None)
 @given(
     unit=st.sampled_from(list(_LARGEST)),
     share=st.one_of(st.floats(0.0, 1.0), st.integers(0, 10**5).map(lambda n: n / 10**5)),

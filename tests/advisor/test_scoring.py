@@ -1,21 +1,24 @@
-"""The four methods against published worked examples and against pymcdm."""
+"""The methods against published worked examples and against pymcdm."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from pymcdm.methods import PROMETHEE_II, TOPSIS, WPM, WSM
+from pymcdm.methods import PROMETHEE_II, TOPSIS, VIKOR, WPM, WSM
 
+from advisor.methods import METHODS
 from advisor.scoring import (
-    METHODS,
     PRODUCT_FLOOR,
     criterion_flows,
+    floored_product,
     promethee_ii,
     topsis,
+    topsis_relative,
+    vikor,
     weighted_product,
     weighted_sum,
 )
@@ -92,7 +95,7 @@ def test_weighted_sum_and_product_agree_with_pymcdm(table: Array, weights: Array
     np.testing.assert_allclose(weighted_sum(table, weights), expected_sum, atol=1e-12)
     floored = np.maximum(table, PRODUCT_FLOOR)
     expected_product = WPM(_as_given)(floored, weights, ones)
-    np.testing.assert_allclose(METHODS["weighted_product"](table, weights), expected_product)
+    np.testing.assert_allclose(floored_product(table, weights), expected_product)
 
 
 @given(_tables(), _weights())
@@ -106,6 +109,46 @@ def test_topsis_agrees_with_pymcdm_given_the_ends_of_the_scales(
 
 
 @given(_tables(), _weights())
+def test_relative_topsis_agrees_with_pymcdm(table: Array, weights: Array) -> None:
+    assume(np.any(np.ptp(table, axis=0) > 0))
+    expected = TOPSIS(_as_given)(table, weights, np.ones(table.shape[1]))
+    np.testing.assert_allclose(topsis_relative(table, weights), expected, atol=1e-12)
+
+
+def test_relative_topsis_of_a_worked_example() -> None:
+    """Hwang and Yoon (1981) print 0.643, 0.268, 0.613 and 0.312."""
+    scores = FIGHTER_SIGNS * FIGHTERS / np.linalg.norm(FIGHTERS, axis=0)
+    result = topsis_relative(scores, FIGHTER_WEIGHTS)
+    np.testing.assert_allclose(result, [0.643, 0.268, 0.613, 0.312], atol=1.5e-3)
+
+
+def test_relative_topsis_of_alternatives_that_are_alike() -> None:
+    """Each is as near to the ideal as to the worst point; so is one alone, and weight 0 counts."""
+    alike = np.array([[0.3, 0.7], [0.3, 0.2]])
+    np.testing.assert_array_equal(topsis_relative(alike, np.array([1.0, 0.0])), [0.5, 0.5])
+    np.testing.assert_array_equal(topsis_relative(alike[:1], np.array([0.5, 0.5])), [0.5])
+
+
+def test_relative_topsis_can_reverse_a_rank() -> None:
+    """b is ahead of a until c comes, with which the ideal moves away from b."""
+    table = np.array([[0.4, 0.2], [0.1, 0.7], [0.7, 0.5]])
+    weights = np.array([0.6, 0.4])
+    pair, all_three = topsis_relative(table[:2], weights), topsis_relative(table, weights)
+    assert pair[0] < pair[1]
+    assert all_three[0] > all_three[1]
+
+
+@given(_tables(), _weights(), st.sampled_from([0.0, 0.3, 0.5, 1.0]))
+def test_vikor_agrees_with_pymcdm_given_the_ends_of_the_scales(
+    table: Array, weights: Array, strategy: float
+) -> None:
+    """With an ideal and a worst alternative beside the others, pymcdm scales between the same."""
+    ends = np.vstack([np.ones(table.shape[1]), np.zeros(table.shape[1])])
+    expected = VIKOR(v=strategy)(np.vstack([table, ends]), weights, np.ones(table.shape[1]))
+    np.testing.assert_allclose(vikor(table, weights, strategy), 1 - expected[:-2], atol=1e-12)
+
+
+@given(_tables(), _weights())
 def test_promethee_ii_agrees_with_pymcdm(table: Array, weights: Array) -> None:
     ones = np.ones(table.shape[1])
     usual = PROMETHEE_II("usual")(table, weights, ones)
@@ -115,13 +158,25 @@ def test_promethee_ii_agrees_with_pymcdm(table: Array, weights: Array) -> None:
     np.testing.assert_allclose(promethee_ii(table, weights, q, p), linear, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", ["weighted_sum", "weighted_product", "topsis"])
+@pytest.mark.parametrize("method", [m.name for m in METHODS.values() if not m.relative])
+@settings(deadline=None)
 @given(table=_tables(), weights=_weights(), data=st.data())
 def test_no_rank_reversal(method: str, table: Array, weights: Array, data: st.DataObject) -> None:
     """On fixed scales a candidate's score does not depend on who stands beside it."""
     kept = data.draw(st.lists(st.integers(0, 5), min_size=1, unique=True).map(sorted))
-    combine = METHODS[method]  # type: ignore[index]
+    combine = METHODS[method].score
     np.testing.assert_array_equal(combine(table, weights)[kept], combine(table[kept], weights))
+
+
+@pytest.mark.parametrize("method", [m.name for m in METHODS.values() if m.utility])
+@given(table=_tables(), weights=_weights())
+def test_a_utility_orders_as_the_method_does(method: str, table: Array, weights: Array) -> None:
+    utility = METHODS[method].utility
+    assert utility is not None
+    sums, results = weighted_sum(utility(table), weights), METHODS[method].score(table, weights)
+    ahead = np.subtract.outer(results, results)
+    apart = np.subtract.outer(sums, sums)
+    assert np.all(apart[ahead > 1e-9] > 0)
 
 
 @pytest.mark.parametrize("method", list(METHODS))
@@ -131,14 +186,14 @@ def test_monotone_in_every_score(
 ) -> None:
     better = table.copy()
     better[row, column] = min(1.0, better[row, column] + 0.25)
-    combine = METHODS[method]  # type: ignore[index]
+    combine = METHODS[method].score
     assert combine(better, weights)[row] >= combine(table, weights)[row] - 1e-12
 
 
 @pytest.mark.parametrize("method", list(METHODS))
 @given(tables=arrays(np.float64, (5, 6, 4), elements=st.floats(0, 1)), weights=_weights())
 def test_many_tables_at_once_equal_one_by_one(method: str, tables: Array, weights: Array) -> None:
-    combine = METHODS[method]  # type: ignore[index]
+    combine = METHODS[method].score
     together = combine(tables, weights)
     alone = np.stack([combine(table, weights) for table in tables])
     np.testing.assert_array_equal(together, alone)

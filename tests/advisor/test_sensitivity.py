@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -11,8 +13,7 @@ from numpy.typing import NDArray
 
 from advisor.dominance import dominators
 from advisor.matrix import Matrix
-from advisor.records import Method
-from advisor.scoring import METHODS
+from advisor.methods import METHODS
 from advisor.sensitivity import leave_one_out, smallest_flip, stability
 from tests.advisor.tables import matrix_of
 
@@ -42,7 +43,7 @@ def _clear(matrix: Matrix) -> bool:
 @settings(max_examples=40, deadline=None)
 @given(table=tables, raw=weights, column=st.integers(0, 2))
 def test_the_choice_holds_within_its_interval_and_falls_at_its_ends(
-    method: Method, table: Array, raw: list[float], column: int
+    method: str, table: Array, raw: list[float], column: int
 ) -> None:
     matrix = matrix_of(table, raw, method)
     assume(_clear(matrix))
@@ -93,15 +94,16 @@ def test_the_smallest_change_in_closed_form() -> None:
     flip = smallest_flip(matrix, "a", matrix.names)
     assert flip is not None
     assert flip.to == "b"
+    assert flip.exact
     assert flip.moved == pytest.approx(0.75 - 0.4)
     assert flip.weights == {"accuracy": pytest.approx(0.4), "macro_f1": pytest.approx(0.6)}
 
 
-@pytest.mark.parametrize("method", ["weighted_sum", "weighted_product", "promethee_ii"])
+@pytest.mark.parametrize("method", [m.name for m in METHODS.values() if m.utility])
 @settings(max_examples=30, deadline=None)
 @given(table=tables, raw=weights, seed=st.integers(0, 2**32 - 1))
 def test_no_smaller_change_flips_the_choice(
-    method: Method, table: Array, raw: list[float], seed: int
+    method: str, table: Array, raw: list[float], seed: int
 ) -> None:
     """At the flip two are level; random weights that are nearer never change the choice."""
     matrix = matrix_of(table, raw, method)
@@ -120,10 +122,11 @@ def test_no_smaller_change_flips_the_choice(
     assert {matrix.best(matrix.names, row) for row in random} == {choice}
 
 
+@pytest.mark.parametrize("method", ["topsis", "topsis_relative", "vikor"])
 @settings(max_examples=20, deadline=None)
 @given(table=tables, raw=weights)
-def test_topsis_flips_where_it_says(table: Array, raw: list[float]) -> None:
-    matrix = matrix_of(table, raw, "topsis")
+def test_a_search_flips_where_it_says(method: str, table: Array, raw: list[float]) -> None:
+    matrix = matrix_of(table, raw, method)
     assume(_clear(matrix))
     choice = str(matrix.best(matrix.names))
     flip = smallest_flip(matrix, choice, matrix.names)
@@ -140,6 +143,40 @@ def test_who_is_dominated_by_the_choice_can_never_flip_it() -> None:
         matrix = matrix_of(np.array([[0.8, 0.7], [0.2, 0.6]]), [1.0, 1.0], method)
         assert smallest_flip(matrix, "a", matrix.names) is None
         assert {(s.low, s.high) for s in stability(matrix, "a", matrix.names)} == {(0.0, 1.0)}
+
+
+@methods
+def test_exactness_is_claimed_only_where_it_is_solved(method: str) -> None:
+    """a and b are level where b's second criterion has gained enough, by every method."""
+    matrix = matrix_of(np.array([[0.8, 0.3], [0.2, 0.7]]), [3.0, 1.0], method)
+    flip = smallest_flip(matrix, "a", matrix.names)
+    assert flip is not None
+    assert flip.moved > 0.01
+    assert flip.exact is (METHODS[method].utility is not None)
+    solved = METHODS[method].utility is not None or METHODS[method].lead is not None
+    assert {row.exact for row in stability(matrix, "a", matrix.names)} == {solved}
+
+
+@settings(max_examples=40, deadline=None)
+@given(table=tables, raw=weights, column=st.integers(0, 2))
+def test_searching_finds_what_solving_finds(table: Array, raw: list[float], column: int) -> None:
+    """The weighted sum without its utility: one crossing for a rival, which no grid can miss."""
+    matrix = matrix_of(table, raw)
+    assume(_clear(matrix))
+    choice = str(matrix.best(matrix.names))
+    solved = stability(matrix, choice, matrix.names)[column]
+    with pytest.MonkeyPatch.context() as patch:
+        bare = dataclasses.replace(METHODS["weighted_sum"], utility=None)
+        patch.setitem(METHODS, "weighted_sum", bare)
+        searched = stability(matrix, choice, matrix.names)[column]
+    assert not searched.exact
+    # A crossing within a grid step of an end of the scale may be missed, and that is said.
+    assert searched.low == pytest.approx(solved.low, abs=1 / 400)
+    assert searched.high == pytest.approx(solved.high, abs=1 / 400)
+    if searched.below:
+        assert searched.low == pytest.approx(solved.low, abs=1e-9)
+    if searched.above:
+        assert searched.high == pytest.approx(solved.high, abs=1e-9)
 
 
 def test_leaving_one_criterion_out() -> None:
