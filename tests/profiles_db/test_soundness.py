@@ -1,0 +1,169 @@
+"""Every column of every table damaged in turn: one line says where, and `db check` lists it all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from profiles_db.consistency import TABLES
+from profiles_db.errors import StoreError
+from profiles_db.maintenance import check
+from profiles_db.migrations import MIGRATIONS
+from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.store import Store
+from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
+from trustser.__main__ import run
+
+SCENARIO = "version: 1\ntitle: M\npriorities: {system_performance: high}\nevidence: measured\n"
+KINDS = (Prediction, AttackOutcome, Trial, Epoch, LayerWeight)
+FREE_TEXT = {
+    ("runs", "corpus"), ("runs", "weights_origin"), ("runs", "device"),
+    ("predictions", "speaker"), ("predictions", "label"), ("predictions", "predicted"),
+    ("attacks", "speaker"), ("attacks", "label"), ("attacks", "predicted"),
+    ("trials", "speaker"), ("trials", "claimed"),
+    ("measurements", "variant"), ("measurements", "unknown"), ("measurements", "source"),
+    ("measurements", "device"),
+}  # fmt: skip
+"""Columns that may hold any text, also an empty one."""
+NO_DAMAGE = {
+    ("epochs", column, value)
+    for column in ("train_loss", "dev_loss")
+    for value in ("'nan'", "'inf'")
+}
+"""What a training that diverged leaves."""
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "a.duckdb"
+    store = Store(path)
+    store.begin(RUN)
+    store.add_fold("r1", FOLD)
+    store.finish("r1", MEASUREMENTS, "2026-01-02T00:00:00+00:00", {})
+    assert check(path).problems == ()
+    return path
+
+
+def _damages() -> list[tuple[str, str, str]]:
+    """(table, column, SQL value): what each column's type lets in and no run writes."""
+    with duckdb.connect() as connection:
+        for step in MIGRATIONS:
+            connection.execute(step)
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+        ).fetchall()
+    values = {
+        "DOUBLE": ["'nan'", "'inf'"],
+        "DOUBLE[]": ["['nan'::DOUBLE, 0.5]", "[NULL, 1.0]", "[]"],
+        "VARCHAR[]": ["[NULL]"],
+        "INTEGER": ["-7"],
+        "BIGINT": ["-7"],
+    }
+    found = []
+    for table, column, kind in columns:
+        if kind == "VARCHAR" and column != "run" and (table, column) not in FREE_TEXT:
+            found += [(table, column, value) for value in ("''", "'{'", "'Nonsense {'")]
+        found += [(table, column, value) for value in values.get(kind, ())]
+    words = {"study", "backbone", "weights_id", "started", "finished", "utterance"}
+    return [d for d in found if d not in NO_DAMAGE and not (d[1] in words and d[2] != "''")]
+
+
+DAMAGES = _damages()
+
+
+def test_every_column_is_damaged() -> None:
+    known = {(table, column) for table, column, _ in DAMAGES}
+    assert {table for table, _ in known} == set(TABLES)
+    assert len(known) > 40
+
+
+def _damaged(sound: Path, folder: Path, table: str, column: str, value: str) -> Path:
+    path = folder / f"{table}-{column}.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        known = "" if table != "measurements" or column != "value" else " WHERE value IS NOT NULL"
+        connection.execute(f'UPDATE {table} SET "{column}" = {value}{known}')  # noqa: S608
+    return path
+
+
+def test_the_check_names_every_damaged_column_and_readers_stop_at_it(
+    sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for table, column, value in DAMAGES:
+        path = _damaged(sound, tmp_path, table, column, value)
+        problems = " ".join(check(path).problems)
+        assert f"column {column} of table {table}" in problems, (table, column, value)
+        if table not in ("runs", "measurements"):
+            _rows_stop(path, table, column)
+            continue
+        code = run(["profiles", "show", "fbank", "--db", str(path)])
+        captured = capsys.readouterr()
+        assert code == 2, (table, column, value)
+        (line,) = captured.err.splitlines()
+        assert f"{path}: run r1: column {column} of table {table} is damaged" in line
+
+
+def _rows_stop(path: Path, table: str, column: str) -> None:
+    """What a run that goes on reads."""
+    store = Store(path)
+    with pytest.raises(StoreError, match=rf"run r1: column {column} of table {table}"):
+        _ = [store.rows("r1", kind) for kind in KINDS], store.seconds("r1"), store.folds_done("r1")
+
+
+@pytest.mark.parametrize("place", [("runs", "folds", "-7"), ("measurements", "low", "'nan'"),
+                                   ("runs", "provenance", "'[1'")])  # fmt: skip
+def test_every_reading_command_gives_one_line(
+    place: tuple[str, str, str],
+    sound: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = _damaged(sound, tmp_path, *place)
+    scenario = tmp_path / "mine.yaml"
+    scenario.write_text(SCENARIO)
+    commands = [
+        ["profiles", "show", "fbank"], ["profiles", "compare"],
+        ["profiles", "export", str(tmp_path / "x.csv")],
+        ["report", "-o", str(tmp_path / "x.html")], ["advise", str(scenario), "--json"],
+    ]  # fmt: skip
+    for command in commands:
+        assert run([*command, "--db", str(path)]) == 2, command
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"run r1: column {place[1]} of table {place[0]} is damaged" in line
+    assert run(["db", "check", "--db", str(path)]) == 1
+    capsys.readouterr()
+
+
+def test_the_check_lists_all_damage_at_once(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE runs SET protocol = '{', weights_kind = 'x'")
+        connection.execute("UPDATE trials SET score = 'nan'")
+    problems = " ".join(check(path).problems)
+    for column in ("protocol", "weights_kind", "score"):
+        assert f"column {column} of" in problems
+
+
+@pytest.mark.parametrize("version", ["NULL", "-1"])
+def test_a_schema_that_no_version_wrote_is_one_line(
+    version: str, sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"UPDATE trustser_schema SET version = {version}")  # noqa: S608
+    assert run(["profiles", "list", "--db", str(path)]) == 2
+    assert "which no version of this program wrote" in capsys.readouterr().err
+
+
+def test_nesting_too_deep_for_python_is_damage(sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE runs SET provenance = ?", ['{"a":' + "[" * 200_000])
+    with pytest.raises(StoreError, match="column provenance"):
+        Store(path).profiles()

@@ -1,0 +1,247 @@
+"""Hostile use of every command: the exit code and the line of each try, and never a traceback.
+
+A new command cannot come without rows in the table.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from profiles_db.store import Store
+from tests.conftest import REPOSITORY
+from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
+from trustser.__main__ import run
+from trustser.app import app
+
+FOLDER = "cannot be written: it is a folder"
+NOT_REGULAR = "not a regular file"
+PROFILE = "profile --backbone fbank --db new.duckdb --cache cache"
+
+# (command, exit code, what the first line on standard error holds; of the output where code 0 or 1)
+CASES: tuple[tuple[str, int, str], ...] = (
+    # Output paths that name folders.
+    *((f"advise edge -o {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
+    *((f"report --db ok.duckdb -o {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
+    *((f"schema -o {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
+    *((f"init --force {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
+    *((f"init {path}", 2, "there is a file already") for path in ("''", ".", "/", "folder")),
+    *(
+        (f"profiles export {path} --format csv --db ok.duckdb", 2, FOLDER)
+        for path in ("''", ".", "/", "folder")
+    ),
+    ("profiles export . --format parquet --db ok.duckdb", 2, FOLDER),
+    *(
+        (f"db backup --force {path} --db ok.duckdb", 2, FOLDER)
+        for path in ("''", ".", "/", "folder")
+    ),
+    ("db backup ok.duckdb --force --db ok.duckdb", 2, "there is a file already"),
+    ("advise edge -o missing/x.html", 2, "cannot be written"),
+    ("advise edge -o plain.txt/x.html", 2, "cannot be written"),
+    # Files that are none, or never end.
+    *((f"advise {path}", 2, NOT_REGULAR) for path in ("/dev/zero", "pipe")),
+    ("advise folder", 2, "is a folder"),
+    ("advise loop", 2, "no such file"),
+    *((f"validate {path}", 2, NOT_REGULAR) for path in ("/dev/zero", "pipe")),
+    ("validate empty", 2, "no mapping"),
+    ("validate nul", 2, "not YAML"),
+    ("validate utf16", 2, "not UTF-8"),
+    *((f"verify {path}", 2, NOT_REGULAR) for path in ("/dev/zero", "pipe")),
+    ("verify folder", 2, "is a folder"),
+    ("verify loop", 2, "cannot be read"),
+    ("verify empty", 2, "no decision inside"),
+    ("verify huge", 2, "holds more than 20 MiB"),
+    *(
+        (f"{command} --db {path}", 2, NOT_REGULAR)
+        for command in ("profiles list", "profiles show x", "profiles compare", "report", "db check",
+                        "profiles export x.csv", "db backup copy.duckdb")
+        for path in ("/dev/zero", "pipe")
+    ),
+    ("profiles list --db folder", 2, "is a folder"),
+    ("profiles list --db plain.txt", 2, "cannot be opened"),
+    ("profiles list --db loop", 2, "no such database"),
+    ("profiles list --db ''", 2, "is a folder"),
+    ("profiles show '' --db ok.duckdb", 2, "no run or backbone is called ''"),
+    ("profiles compare --study '' --db ok.duckdb", 2, "no study is called ''"),
+    ("db check --db plain.txt", 1, "cannot be opened"),
+    ("advise measured.yaml --db pipe", 2, NOT_REGULAR),
+    ("backbones deep --no-counts", 2, "nested too deep"),
+    ("backbones fifo --no-counts", 2, NOT_REGULAR),
+    ("backbones '' --no-counts", 2, "unknown backbone"),
+    ("backbones $'a\\nb' --no-counts", 2, "unknown backbone"),
+    ("datasets check manifest --data-root /dev/zero", 2, NOT_REGULAR),
+    ("datasets check manifest --data-root pipe", 2, NOT_REGULAR),
+    ("datasets check manifest --data-root huge", 2, "line contains NUL|field larger|not CSV"),
+    ("datasets check manifest --data-root empty", 2, "no column"),
+    ("datasets check manifest --data-root utf16", 2, "no column"),
+    ("datasets check nonsense", 2, "nonsense"),
+    ("datasets --json", 0, r"\["),
+    # Settings and numbers.
+    *((f"{PROFILE} --protocol {path}", 2, NOT_REGULAR) for path in ("/dev/zero", "pipe")),
+    (f"{PROFILE} --protocol bomb.yaml", 2, "bomb.yaml:1:4: anchor 'a'"),
+    (f"{PROFILE} --protocol deep.yaml", 2, "more than 20 levels"),
+    (f"{PROFILE} --set learning_rate=inf", 2, "finite"),
+    (f"{PROFILE} --set weight_decay=.nan", 2, "weight_decay"),
+    (f"{PROFILE} --set base_seed=99999999999999999999", 2, "less than or equal to"),
+    (f"{PROFILE} --set epochs=true", 2, "no numbers"),
+    (f"{PROFILE} --set =1", 2, "no setting is called ''"),
+    (f"{PROFILE} --weights random --weights-seed 99999999999999999999", 2, "weights-seed"),
+    (f"{PROFILE} --weights random --weights-seed -1", 2, "weights-seed"),
+    (f"{PROFILE} --epochs -1", 2, "--epochs"),
+    (f"{PROFILE} --workers -1", 2, "--workers"),
+    (f"{PROFILE} --cache-limit nonsense", 2, "--cache-limit"),
+    (f"{PROFILE} --cache-limit -1GB", 2, "--cache-limit"),
+    ("profile --backbone fbank --db pipe", 2, NOT_REGULAR),
+    ("profile --backbone fifo --db new.duckdb", 2, NOT_REGULAR),
+    ("profile --backbone whisper_tiny --weights fifo --db new.duckdb", 2, NOT_REGULAR),
+    ("profile --backbone apc --weights /dev/zero --db new.duckdb", 2, "no such file"),
+    ("profile --backbone '' --db new.duckdb", 2, "unknown backbone"),
+    ("advise edge --seed -1", 2, "seed"),
+    ("advise edge --seed 99999999999999999999", 2, "seed"),
+    ("advise edge --made-at yesterday", 2, "no time"),
+    ("advise edge --json --markdown", 2, "together"),
+    ("report --made-at '' --db ok.duckdb", 2, "no time"),
+    ("schema nonsense", 2, "unexpected extra argument"),
+    ("cache list --cache plain.txt", 2, "plain.txt"),
+    ("cache list --cache missing", 2, "missing"),
+    ("cache prune --cache missing --limit 1GB", 2, "missing"),
+    ("cache prune --cache folder", 2, "exactly one"),
+    ("cache prune --cache folder --limit nan", 2, "--limit"),
+    ("cache verify --cache plain.txt", 2, "plain.txt"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of hostile files."""
+    place = tmp_path_factory.mktemp("hostile")
+    store = Store(place / "ok.duckdb")
+    store.begin(RUN)
+    store.add_fold("r1", FOLD)
+    store.finish("r1", MEASUREMENTS, "2026-01-02T00:00:00+00:00", {})
+    for name in ("folder", "deep", "fifo"):
+        (place / name).mkdir()
+    os.mkfifo(place / "pipe")
+    os.mkfifo(place / "fifo" / "config.json")
+    (place / "deep" / "config.json").write_text("[" * 100_000)
+    (place / "loop").symlink_to("loop")
+    (place / "plain.txt").write_text("no such thing")
+    (place / "empty").touch()
+    (place / "nul").write_bytes(b"a: \0\n")
+    (place / "utf16").write_text("version: 1\n", encoding="utf-16")
+    with (place / "huge").open("wb") as file:
+        file.truncate(2**26)
+    (place / "bomb.yaml").write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n")
+    (place / "deep.yaml").write_text("epochs: " + "[" * 3000)
+    (place / "measured.yaml").write_text(
+        "version: 1\ntitle: M\npriorities: {system_performance: high}\nevidence: measured\n"
+    )
+    return place
+
+
+def _words(command: str) -> list[str]:
+    """As a shell splits it; `$'...'` holds escapes."""
+    text = re.sub(
+        r"\$'(.*?)'", lambda m: shlex.quote(m[1].encode().decode("unicode_escape")), command
+    )
+    return shlex.split(text)
+
+
+def _commands(command: object, words: tuple[str, ...] = ()) -> Iterator[str]:
+    """The names of all commands that do something."""
+    inner = getattr(command, "commands", {})
+    if not inner or (words and getattr(command, "invoke_without_command", False)):
+        yield " ".join(words)
+    for name, one in inner.items():
+        yield from _commands(one, (*words, name))
+
+
+def test_no_command_is_left_out() -> None:
+    known = list(_commands(typer.main.get_command(app)))
+    assert len(known) > 15
+    for name in known:
+        assert any(f"{case[0]} ".startswith(f"{name} ") for case in CASES), name
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
+def test_hostile_use_is_one_line_and_an_exit_code(
+    case: tuple[str, int, str],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command, code, expected = case
+    monkeypatch.chdir(place)
+    signal.alarm(60)  # what waits for a pipe would wait for ever
+    try:
+        found = run(_words(command))
+    finally:
+        signal.alarm(0)
+    captured = capsys.readouterr()
+    assert found == code, captured.err
+    text = captured.err if code == 2 else captured.out
+    first = text.splitlines()[0]
+    assert re.search(expected, first), first
+    assert code != 2 or first.startswith("trustser: ")
+    assert "Traceback" not in captured.err + captured.out
+    assert not list(place.glob(".*.part"))
+
+
+# What needs a process of its own: streams, locale, names that are no UTF-8.
+SHELL: tuple[tuple[str, int, str], ...] = (
+    ("$T datasets >&-", 0, ""),
+    ("$T nonsense >&- 2>&- <&-", 2, ""),
+    ("$T datasets --json | true; exit ${PIPESTATUS[0]}", 141, ""),
+    ("$T datasets | true; exit ${PIPESTATUS[0]}", 141, ""),
+    ("$T datasets > /dev/full", 2, "No space left on device"),
+    ("LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 $T datasets >/dev/null", 0, ""),
+    ("PYTHONIOENCODING=latin-1 $T advise edge --markdown >/dev/null", 0, ""),
+    ("HOME=/proc/none XDG_CONFIG_HOME= XDG_CACHE_HOME= MPLCONFIGDIR= "
+     "$T advise edge -o home.html >/dev/null", 0, ""),
+    ("$T advise $'caf\\xe9.yaml' -o $'caf\\xe9.html' > /dev/null && $T verify $'caf\\xe9.html'", 0,
+     ""),
+    ("$T profiles list --db $'caf\\xe9.duckdb'", 2, r"caf\\udce9.duckdb: no such database"),
+    ("$T validate $'a\\x1b[31m.yaml'", 2, r"a\\x1b\[31m.yaml: no such file"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHELL, ids=lambda case: case[0])
+def test_streams_locales_and_names(case: tuple[str, int, str], place: Path) -> None:
+    command, code, expected = case
+    shutil.copy(REPOSITORY / "scenarios" / "edge.yaml", os.fsencode(place) + b"/caf\xe9.yaml")
+    done = subprocess.run(
+        ["bash", "-c", command.replace("$T", f"{shlex.quote(sys.executable)} -m trustser")],
+        check=False,
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        timeout=120,
+    )
+    said = done.stderr.decode(errors="replace")
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    assert "matplotlib" not in said.lower()
+    assert len(said.splitlines()) == (1 if expected else 0), said
+    assert re.search(expected, said)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_json_is_the_same_in_every_encoding(encoding: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "trustser", "datasets", "--json"],
+        check=True,
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+    assert done.stdout.decode("utf-8" if encoding == "ascii" else encoding)
