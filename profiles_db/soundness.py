@@ -143,6 +143,12 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         _at_least("layer", 1),
         Rule("weight", "weight >= 0 AND weight <= 1 + 1e-6", "a number in [0, 1]"),
     ),
+    # The log-loss of an attacker that is sure and wrong is not finite, which is no damage.
+    "attackers": (
+        *_OF_A_FOLD,
+        _filled("attacker"),
+        *(Rule(c, f"{c} >= 0 AND {c} <= 1", "a number in [0, 1]") for c in ("dev_uar", "test_uar")),
+    ),
     "measurements": (
         Rule("criterion", "regexp_full_match(criterion, '[a-z0-9_]+')", "a criterion's name"),
         Rule("fold", f"fold = {POOLED} OR fold >= 1", f"{POOLED}, or at least 1"),
@@ -153,6 +159,7 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule("n", "n IS NULL OR n >= 0", "at least 0, or none"),
         _finite_if_known("chance"),
         Rule("flags", "list_aggregate(flags, 'count') = len(flags)", "texts"),
+        Rule("notes", "notes IS NOT NULL AND list_aggregate(notes, 'count') = len(notes)", "texts"),
         _one_of("origin", get_args(Origin)),
     ),
 }
