@@ -5,6 +5,7 @@ A new command cannot come without rows in the table.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from profiler.corpora.registry import CORPORA
 from profiles_db.errors import CheckpointError
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
@@ -257,4 +259,6 @@ def test_json_is_the_same_in_every_encoding(encoding: str) -> None:
         env=os.environ | {"PYTHONIOENCODING": encoding},
         capture_output=True,
     )
-    assert done.stdout.decode("utf-8" if encoding == "ascii" else encoding)
+    found = json.loads(done.stdout.decode("utf-8" if encoding == "ascii" else encoding))
+    assert [one["licence"] for one in found] == [info.licence for info in CORPORA.values()]
+    assert [one["title"] for one in found] == [info.title for info in CORPORA.values()]
