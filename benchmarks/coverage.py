@@ -35,7 +35,7 @@ from profiler.aspects.safety import safety
 from profiler.aspects.tables import Table
 from profiler.statistics import Floats, Ints
 from profiles_db.measurement import Measurement
-from profiles_db.records import AttackOutcome, Prediction, Trial
+from profiles_db.records import AttackOutcome, Prediction, Task, Trial
 
 CLASSES: Final = ("neutral", "happy", "sad", "angry")
 GENDERS: Final = ("female", "male")
@@ -87,7 +87,7 @@ def gender_of(speaker: int) -> str:
 
 def rows(probabilities: Floats, truth: Ints, names: Sequence[str]) -> list[Prediction]:
     """Predictions from probabilities of shape (repetitions, speakers, clips, classes)."""
-    task = "gender" if len(names) == len(GENDERS) else "emotion"
+    task: Task = "gender" if len(names) == len(GENDERS) else "emotion"
     return [
         Prediction(
             seed, fold_of(speaker), task, f"{speaker}-{clip}", str(speaker), gender_of(speaker),
@@ -294,7 +294,7 @@ def truths(chances: Chances) -> dict[str, float]:
         "equal_opportunity_difference": gap,
         "statistical_parity_difference": gap / 4,
         "uar_gender_gap": abs(by_gender[0] - by_gender[1]),
-        "expected_calibration_error": abs(np.mean(by_gender) - 0.625),
+        "expected_calibration_error": abs(float(np.mean(by_gender)) - 0.625),
         "speaker_worst_decile": _worst_tenth(chances),
     }
 

@@ -294,12 +294,15 @@ def _left_out(statistic: Statistic, strata: Sequence[str]) -> Floats | None:
 
 
 def _groups(strata: Sequence[str]) -> list[list[Ints]]:
-    """Of each stratum the speakers that are left out together: one each, if they are not many."""
-    labels = np.asarray(strata)
+    """Of each stratum the speakers that are left out together: one each, if they are not many.
+
+    Where they are, who goes with whom is drawn at random: neighbours may be alike.
+    """
+    labels, rng = np.asarray(strata), np.random.default_rng(0)
     each = -(-len(labels) // MOST_LEFT_OUT)
     found = []
     for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
+        members = rng.permutation(np.flatnonzero(labels == label))
         found.append(np.array_split(members, max(min(len(members), 2), len(members) // each)))
     return found
 

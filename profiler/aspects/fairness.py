@@ -490,8 +490,8 @@ class _Served:
         return cls(
             np.bincount(owner, right) / clips,
             clips,
-            np.bincount(owner, within),
-            np.bincount(whose, size - 1.0),
+            np.bincount(owner, within).astype(float),
+            np.bincount(whose, size - 1.0).astype(float),
         )
 
     def mean(self, weights: Floats) -> Floats:

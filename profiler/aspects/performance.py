@@ -27,8 +27,8 @@ from profiles_db.measurement import Measurement
 CALIBRATION_BINS = 15
 CALIBRATION_DRAWS = 200
 """Draws of what a calibrated model would score."""
-FEW_SPEAKERS = 10
-"""With fewer speakers an interval holds the true figure less often than it says."""
+FEW_SPEAKERS = 5
+"""The fewest that intervals were simulated with."""
 ONE_TRAINING = "trained once: the interval does not hold how training varies"
 
 
@@ -56,7 +56,7 @@ def system_performance(
 def _flags(table: Table) -> tuple[str, ...]:
     flags = []
     if len(table.speakers) < FEW_SPEAKERS:
-        flags.append(f"only {len(table.speakers)} speakers: the interval is too narrow")
+        flags.append(f"only {len(table.speakers)} speakers: the interval may be too narrow")
     if len(table.seeds) == 1:
         flags.append(ONE_TRAINING)
     support = table.confusions.sum(axis=(1, 3))

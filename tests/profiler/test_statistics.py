@@ -162,9 +162,7 @@ def test_at_the_bounds_the_interval_is_clopper_and_pearsons_of_as_many_clips_as_
     assert (every.low, every.high) == pytest.approx((1 - exact.high, 1))
 
 
-def test_an_all_or_nothing_share_has_clopper_and_pearsons_interval_but_for_students_quantile() -> (
-    None
-):
+def test_an_all_or_nothing_share_has_clopper_and_pearsons_interval() -> None:
     values = np.repeat([0.0, 1.0], [2000, 3000])
     found = _jackknife(values, ["all"] * 5000)
     exact = stats.binomtest(3000, 5000).proportion_ci(method="exact")
