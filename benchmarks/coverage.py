@@ -117,7 +117,9 @@ def trained(speakers: int, rng: np.random.Generator, *, gap: float = 0.0) -> Fou
         [
             *system_performance(table, MEASURE, resamples=RESAMPLES),
             *fairness(table, MEASURE, resamples=RESAMPLES),
-            *privacy(_with_linear(probes), [], _genders(speakers), MEASURE, resamples=RESAMPLES),
+            *privacy(
+                _with_strongest(probes), [], [], _genders(speakers), MEASURE, resamples=RESAMPLES
+            ),
         ]
     )
 
@@ -223,7 +225,9 @@ def given_gender(speakers: int, rng: np.random.Generator, *, chances: Chances) -
     truth = np.tile((np.arange(speakers) % 2)[:, None], (1, clips))
     answer = np.where(right, truth, 1 - truth)
     probes = rows(np.eye(2)[answer] * 0.8 + 0.1, truth, GENDERS)
-    return _headline(privacy(_with_linear(probes), [], _genders(speakers), MEASURE, resamples=100))
+    return _headline(
+        privacy(_with_strongest(probes), [], [], _genders(speakers), MEASURE, resamples=100)
+    )
 
 
 def given_attack(speakers: int, rng: np.random.Generator, *, chances: Chances) -> Found:
@@ -259,7 +263,7 @@ def given_voices(speakers: int, rng: np.random.Generator) -> Found:
         for clip in range(tried.shape[1])
         for score in [_cosine(tried[one, clip], enrolled[other])]
     ]
-    found = privacy([], trials, _genders(speakers), MEASURE, resamples=RESAMPLES)
+    found = privacy([], [], trials, _genders(speakers), MEASURE, resamples=RESAMPLES)
     return _headline(found)
 
 
@@ -267,9 +271,9 @@ def _cosine(one: Floats, other: Floats) -> float:
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-def _with_linear(probes: Sequence[Prediction]) -> list[Prediction]:
-    """The same answers of the linear probe, which the protocol's is compared with."""
-    return [*probes, *(dataclasses.replace(row, task="linear_gender") for row in probes)]
+def _with_strongest(probes: Sequence[Prediction]) -> list[Prediction]:
+    """The same answers of the strongest attacker, which the protocol's probe is compared with."""
+    return [*probes, *(dataclasses.replace(row, task="strongest_gender") for row in probes)]
 
 
 def _genders(speakers: int) -> dict[str, str | None]:

@@ -143,11 +143,11 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         _at_least("layer", 1),
         Rule("weight", "weight >= 0 AND weight <= 1 + 1e-6", "a number in [0, 1]"),
     ),
-    # The log-loss of an attacker that is sure and wrong is not finite, which is no damage.
     "attackers": (
         *_OF_A_FOLD,
         _filled("attacker"),
         *(Rule(c, f"{c} >= 0 AND {c} <= 1", "a number in [0, 1]") for c in ("dev_uar", "test_uar")),
+        _finite("dev_loss"),
     ),
     "measurements": (
         Rule("criterion", "regexp_full_match(criterion, '[a-z0-9_]+')", "a criterion's name"),

@@ -73,7 +73,7 @@ def _damages() -> list[tuple[str, str, str]]:
         if kind == "VARCHAR" and column != "run" and (table, column) not in FREE_TEXT:
             found += [(table, column, value) for value in ("''", "'{'", "'Nonsense {'")]
         found += [(table, column, value) for value in values.get(kind, ())]
-    words = {"study", "backbone", "weights_id", "started", "finished", "utterance"}
+    words = {"study", "backbone", "weights_id", "started", "finished", "utterance", "attacker"}
     return [d for d in found if d not in NO_DAMAGE and not (d[1] in words and d[2] != "''")]
 
 
