@@ -1,8 +1,11 @@
 """Which clips a head sees in which step, when many heads read the same clips once per epoch.
 
-All heads of all repetitions go through the clips in one random order per epoch; each head's own
-order is that one, restricted to its training part. So a head's batches do not depend on which other
-heads are trained beside it, and heads that share clips want them at almost the same time.
+All heads go through the clips in one random order per pass; each head's own order is that one,
+restricted to its training part. So a head's batches do not depend on which other heads are trained
+beside it, and heads that share clips want them at almost the same time.
+
+Repetitions begin one pass after the other: at the same epoch no two of them see the clips in the
+same order, since what the order does to a head is part of what repetitions are there to show.
 """
 
 from __future__ import annotations
@@ -32,9 +35,9 @@ class Round:
     done: tuple[int, ...]
 
 
-def epoch_order(clips: int, *, seed: int, epoch: int) -> list[int]:
-    """The common order of positions 0 to `clips` - 1 in one epoch (from 0)."""
-    order: list[int] = np.random.default_rng([seed, epoch]).permutation(clips).tolist()
+def pass_order(clips: int, *, seed: int, number: int) -> list[int]:
+    """The common order of positions 0 to `clips` - 1 in the pass of that number (from 0)."""
+    order: list[int] = np.random.default_rng([seed, number]).permutation(clips).tolist()
     return order
 
 

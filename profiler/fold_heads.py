@@ -104,6 +104,7 @@ def _emotion_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) ->
         epochs=protocol.epochs,
         class_weighting=protocol.class_weighting,
         seed=protocol.seed(fold.number, repetition),
+        first_pass=repetition,
     )
     labels = {name: index for index, name in enumerate(bench.classes)}
     training, dev = (
@@ -124,6 +125,7 @@ def _gender_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> 
         epochs=bench.protocol.probe_epochs,
         class_weighting="none",
         seed=bench.protocol.seed(fold.number, repetition),
+        first_pass=repetition,
     )
     training, dev = (
         Targets(bench.positions(part), _genders(part)) for part in (known.train, known.dev)

@@ -40,6 +40,8 @@ class Recipe:
     epochs: int
     class_weighting: Literal["inverse_frequency", "none"]
     seed: int
+    first_pass: int = 0
+    """Its first epoch is this pass over the clips (from 0); each pass has an order of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from profiler.batching import Batch, chunks, epoch_order, rounds
+from profiler.batching import Batch, chunks, pass_order, rounds
 from profiler.heads import Head
 from profiler.learner import Learner
 from profiler.machine import HEAP
@@ -47,14 +47,18 @@ def train(
         All clips that `read` knows; their order is drawn for all, whoever is trained.
     batch_size : int
     seed : int
-        Of the orders, one per epoch.
+        Of the orders, one per pass over the clips.
     after_epoch : callable, optional
     """
-    for epoch in range(max((learner.recipe.epochs for learner in learners), default=0)):
-        active = [one for one in learners if one.epoch == epoch < one.recipe.epochs]
+    last = (one.recipe.first_pass + one.recipe.epochs for one in learners)
+    for number in range(max(last, default=0)):
+        active = [
+            one
+            for one in learners
+            if one.epoch < one.recipe.epochs and one.recipe.first_pass + one.epoch == number
+        ]
         if active:
-            order = epoch_order(clips, seed=seed, epoch=epoch)
-            _epoch(active, read, order, batch_size)
+            _epoch(active, read, pass_order(clips, seed=seed, number=number), batch_size)
             after_epoch()
 
 

@@ -48,7 +48,17 @@ def system_performance(
         ("macro_f1", macro_f1, _guessed_f1(table)),
     ):
         estimate = over_folds(table, score)
-        found.append(record(measure, criterion, estimate, n=table.n, chance=floor, flags=flags))
+        found.append(
+            record(
+                measure,
+                criterion,
+                estimate,
+                n=table.n,
+                chance=floor,
+                flags=flags,
+                notes=_notes(table),
+            )
+        )
     found.append(_calibration(table, measure, resamples))
     return found + _per_fold(table, measure) + _per_class(table, measure)
 
@@ -57,14 +67,17 @@ def _flags(table: Table) -> tuple[str, ...]:
     flags = []
     if len(table.speakers) < FEW_SPEAKERS:
         flags.append(f"only {len(table.speakers)} speakers: the interval may be too narrow")
-    if len(table.seeds) == 1:
-        flags.append(ONE_TRAINING)
     support = table.confusions.sum(axis=(1, 3))
     for (seed, fold), counts in zip(table.cells, support, strict=True):
         absent = [name for name, n in zip(table.classes, counts, strict=True) if n == 0]
         if absent and seed == table.seeds[0]:
             flags.append(f"fold {fold} has no test clip of {', '.join(absent)}")
     return (*flags, *table.one_answer)
+
+
+def _notes(table: Table) -> tuple[str, ...]:
+    """No flag: one training is no reason to doubt its figure, but the interval says less."""
+    return (ONE_TRAINING,) if len(table.seeds) == 1 else ()
 
 
 def _majority(table: Table) -> float:

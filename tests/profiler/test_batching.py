@@ -6,13 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler.batching import Batch, batches, epoch_order, rounds
+from profiler.batching import Batch, batches, pass_order, rounds
 
 
 @given(st.integers(1, 300), st.integers(1, 80))
 @settings(max_examples=100, deadline=None)
 def test_batches_drop_only_the_last_incomplete_one(clips: int, size: int) -> None:
-    order = epoch_order(clips, seed=8, epoch=3)
+    order = pass_order(clips, seed=8, number=3)
     found = batches(order, range(clips), size)
     seen = [position for batch in found for position in batch]
     assert len(seen) == len(set(seen))
@@ -20,11 +20,11 @@ def test_batches_drop_only_the_last_incomplete_one(clips: int, size: int) -> Non
     assert clips - len(seen) < size
 
 
-def test_each_epoch_has_an_order_of_its_own_that_can_be_drawn_again() -> None:
-    orders = {tuple(epoch_order(50, seed=8, epoch=epoch)) for epoch in range(12)}
+def test_each_pass_has_an_order_of_its_own_that_can_be_drawn_again() -> None:
+    orders = {tuple(pass_order(50, seed=8, number=number)) for number in range(12)}
     assert len(orders) == 12
     assert all(sorted(order) == list(range(50)) for order in orders)
-    assert epoch_order(50, seed=8, epoch=1) == epoch_order(50, seed=8, epoch=1)
+    assert pass_order(50, seed=8, number=1) == pass_order(50, seed=8, number=1)
 
 
 @given(

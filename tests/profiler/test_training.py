@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from profiler.batching import batches, epoch_order
+from profiler.batching import batches, pass_order
 from profiler.heads import Head
 from profiler.learner import Dropout, Learner, Recipe, Targets, Trained, class_weights
 from profiler.protocol import Protocol
@@ -74,6 +75,7 @@ def _crew(clips: Clips) -> list[Learner]:
         clips.learner(Recipe(2, 12, "none", 16), train=range(40, 180), dev=range(40)),
         clips.learner(three, train=range(0, 150, 2), dev=range(151, 199)),
         clips.learner(three, train=range(5), dev=range(160, 199)),
+        clips.learner(dataclasses.replace(three, first_pass=2)),
     ]
 
 
@@ -102,7 +104,7 @@ def _plainly(clips: Clips, recipe: Recipe, protocol: Protocol, epochs: int) -> t
     dropout, loss = Dropout(protocol.dropout), torch.zeros(())
     for epoch in range(epochs):
         dropout.begin(recipe.seed, epoch)
-        order = epoch_order(len(clips.states), seed=8, epoch=epoch)
+        order = pass_order(len(clips.states), seed=8, number=recipe.first_pass + epoch)
         for batch in batches(order, part, protocol.batch_size):
             states = [clips.states[p].float() for p in batch]
             kept = dropout.kept((sum(s.shape[1] for s in states), protocol.hidden_size), CPU)
@@ -120,10 +122,11 @@ def _plainly(clips: Clips, recipe: Recipe, protocol: Protocol, epochs: int) -> t
     return head, float(loss.detach())
 
 
-def test_training_is_the_protocols_plain_loop() -> None:
+@pytest.mark.parametrize("first_pass", [0, 2])
+def test_training_is_the_protocols_plain_loop(first_pass: int) -> None:
     """Same parameters after three epochs as autograd through the head as worded gives."""
     clips, epochs = Clips(), 3
-    learner = clips.learner(Recipe(2, epochs, "inverse_frequency", 8))
+    learner = clips.learner(Recipe(2, epochs, "inverse_frequency", 8, first_pass))
     clips.train([learner])
     plain, _ = _plainly(clips, learner.recipe, QUICK, epochs)
     for name, values in learner.head.state_dict().items():
@@ -135,6 +138,15 @@ def test_each_clip_is_read_once_per_epoch_for_all_heads() -> None:
     learners = [clips.learner(Recipe(2, 3, "none", seed)) for seed in range(6)]
     clips.train(learners)
     assert clips.reads == 3 * (96 + 32)
+
+
+def test_repetitions_share_passes_and_no_order_at_the_same_epoch() -> None:
+    """Equal heads but for the pass they begin with: read together, and they differ."""
+    clips = Clips()
+    learners = [clips.learner(Recipe(2, 3, "none", 8, first)) for first in range(3)]
+    first, *others = clips.train(learners)
+    assert clips.reads == 5 * (96 + 32)
+    assert all(one.log[0] != first.log[0] for one in others)
 
 
 def test_training_finds_the_layer_and_the_class() -> None:

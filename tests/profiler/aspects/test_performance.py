@@ -42,7 +42,8 @@ def test_chance_n_and_interval_stand_beside_the_value() -> None:
     assert uar.value is not None
     assert uar.high is not None
     assert uar.low < uar.value < uar.high
-    assert uar.flags == ("trained once: the interval does not hold how training varies",)
+    assert uar.flags == ()
+    assert uar.notes == ("trained once: the interval does not hold how training varies",)
 
 
 def test_confusion_matrix_and_recalls_are_over_all_folds() -> None:
