@@ -111,6 +111,11 @@ class Bench:
         """How hidden states become one vector per clip."""
         return Pooling(*self.shape)
 
+    def forget_pooled(self) -> None:
+        """Let go of what `pool` kept, and of its place on the disk."""
+        if "_pooled" in self.__dict__:
+            self.__dict__.pop("_pooled").close()
+
     @cached_property
     def _pooled(self) -> PooledFile:
         return PooledFile(self.cache.folder, self.pooling.size)

@@ -81,9 +81,12 @@ def train_heads(
         after_epoch=after_epoch,
     )
     trained = {learner: learner.result() for learner in files}
-    seen = _seen(bench, groups, trained)
-    seconds = (time.perf_counter() - start) / len(groups)
-    return [_tested(bench, group, trained, seen, seconds) for group in groups]
+    try:
+        seen = _seen(bench, groups, trained)
+        seconds = (time.perf_counter() - start) / len(groups)
+        return [_tested(bench, group, trained, seen, seconds) for group in groups]
+    finally:
+        bench.forget_pooled()
 
 
 def _group(bench: Bench, fold: Fold, repetition: int) -> _Group:

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from profiler.statistics import Floats
+from profiles_db.files import unwritable
 
 PROJECTIONS: Final = 32
 """Random projections of a frame whose covariances are kept."""
@@ -65,7 +66,7 @@ class Pooling:
         """Which of the values belong to which states: means, deviations, then any covariances."""
         self.size = ends[-1]
         drawn = np.random.default_rng(0).standard_normal((features, PROJECTIONS))
-        self._projection = torch.from_numpy(drawn / np.linalg.norm(drawn, axis=0))
+        self._projection = torch.tensor(drawn / np.linalg.norm(drawn, axis=0))
 
     @torch.no_grad()
     def __call__(self, states: Tensor) -> Tensor:
@@ -138,7 +139,7 @@ def _moments(frames: Tensor) -> list[Tensor]:
 
 
 class PooledFile:
-    """Pooled vectors by position, in a nameless file that is gone with this process.
+    """Pooled vectors by position, in a nameless file that is gone once it is closed.
 
     A 12-layer model's take 82 kB a clip: what is held of them in memory is what is being read.
 
@@ -155,9 +156,19 @@ class PooledFile:
 
     def keep(self, position: int, vector: Tensor) -> None:
         """Keep the vector of the clip at `position`, shape (size,)."""
-        values = np.ascontiguousarray(vector.numpy(), dtype=np.float32)
-        os.pwrite(self._file.fileno(), values.tobytes(), position * self._row)
+        values = memoryview(np.ascontiguousarray(vector.numpy(), dtype=np.float32).tobytes())
+        written = 0
+        try:
+            while written < len(values):  # a disk that fills up takes a part, then refuses
+                start = position * self._row + written
+                written += os.pwrite(self._file.fileno(), values[written:], start)
+        except OSError as error:
+            raise unwritable(self._folder, error) from error
         self._kept.add(position)
+
+    def close(self) -> None:
+        """Forget them all."""
+        self._file.close()
 
     def read(self, positions: Sequence[int], columns: slice) -> Floats:
         """Some columns of the vectors at `positions`, float64, shape (positions, columns).

@@ -367,7 +367,7 @@ def recalls(confusion: Floats) -> Floats:
     """Recall per class, shape (..., classes), NaN for a class without clips."""
     support = confusion.sum(axis=-1)
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _ratio(hits, support)
+    return ratio(hits, support)
 
 
 def recall_of(index: int, confusion: Floats) -> Floats:
@@ -388,24 +388,24 @@ def unweighted_average_recall(confusion: Floats) -> Floats:
 def mean_of_defined(values: Floats) -> Floats:
     """Mean over the last axis of what is not NaN; NaN where nothing is."""
     defined = np.isfinite(values)
-    return _ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(float))
+    return ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1).astype(float))
 
 
 def macro_f1(confusion: Floats) -> Floats:
     """Mean F1 over the classes that have clips; a class never predicted scores 0."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     support = confusion.sum(axis=-1)
-    scores = _ratio(2 * hits, support + confusion.sum(axis=-2))
+    scores = ratio(2 * hits, support + confusion.sum(axis=-2))
     return mean_of_defined(np.where(support > 0, scores, np.nan))
 
 
 def accuracy(confusion: Floats) -> Floats:
     """Share of clips on the diagonal; NaN where there is no clip."""
     total = confusion.sum(axis=(-2, -1))
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), total)
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), total)
 
 
-def _ratio(part: Floats, whole: Floats) -> Floats:
+def ratio(part: Floats, whole: Floats) -> Floats:
     """`part / whole`, NaN where `whole` is 0."""
     result: Floats = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
     return result
@@ -433,7 +433,7 @@ def area_under_roc(
     def area(weights: Floats) -> Floats:
         above, below = ranked.sides(weights)
         concordant = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
-        return _ratio(concordant, above.sum(axis=1) * below.sum(axis=1))
+        return ratio(concordant, above.sum(axis=1) * below.sum(axis=1))
 
     return _by_pieces(area, weights, len(scores))
 

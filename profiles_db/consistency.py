@@ -148,7 +148,8 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         "attack_success_rate names another number of clips than were attacked",
         """
         SELECT DISTINCT m.run FROM measurements m JOIN
-            (SELECT run, attack, snr_db, count(*) AS clips FROM attacks GROUP BY ALL) a
+            (SELECT run, attack, snr_db, count(DISTINCT (fold, utterance)) AS clips
+             FROM attacks GROUP BY ALL) a
             ON a.run = m.run AND a.attack = regexp_extract(m.variant, '^(\\w+)@', 1)
             AND a.snr_db = try_cast(regexp_extract(m.variant, '@(.+)dB$', 1) AS DOUBLE)
         WHERE m.criterion = 'attack_success_rate' AND m.fold = -1 AND m.value IS NOT NULL

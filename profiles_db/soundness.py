@@ -78,12 +78,11 @@ def _finite_if_known(column: str) -> Rule:
 
 
 def _end(column: str, other: str) -> Rule:
-    """An end of an interval."""
-    order = "low <= high"
+    """An end of an interval, which may have one end alone: few timings bound a quantile below."""
     return Rule(
         column,
-        f'("{column}" IS NULL AND "{other}" IS NULL) OR (isfinite("{column}") AND {order})',
-        "finite, low not above high, and both ends or none",
+        f'"{column}" IS NULL OR (isfinite("{column}") AND ("{other}" IS NULL OR low <= high))',
+        "finite or none, low not above high",
     )
 
 

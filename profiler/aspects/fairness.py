@@ -39,6 +39,7 @@ from profiler.statistics import (
     jackknife,
     mean_of_defined,
     permuted_genders,
+    ratio,
     reaching_zero,
     recall_of,
     recalls,
@@ -501,7 +502,7 @@ class _Served:
 
     def noise(self, weights: Floats) -> Floats:
         """Mean variance that a speaker's clips add to the accuracy, shape (draws,)."""
-        of_clip = (weights @ self.squares) / (weights @ self.free)
+        of_clip = ratio(weights @ self.squares, weights @ self.free)
         noise: Floats = of_clip * (weights @ (1 / self.clips)) / weights.sum(axis=1)
         return noise
 
@@ -509,8 +510,7 @@ class _Served:
         """Variance of the accuracies over the speakers, shape (draws,)."""
         speakers = weights.sum(axis=1)
         around = weights @ self.accuracy**2 / speakers - self.mean(weights) ** 2
-        variance: Floats = around * speakers / (speakers - 1)
-        return variance
+        return ratio(around * speakers, speakers - 1)
 
     def worst(self, weights: Floats) -> Floats:
         """Mean true accuracy of the lowest tenth, shape (draws,)."""
@@ -531,7 +531,10 @@ class _Served:
 
 
 def _lowest_tenth(mean: Floats, variance: Floats) -> Floats:
-    """Mean of the lowest tenth of a beta distribution; the mean where it does not vary."""
+    """Mean of the lowest tenth of a beta distribution; the mean where it does not vary.
+
+    NaN where its variance is unknown.
+    """
     most = mean * (1 - mean)
     spread = np.clip(variance, 0.0, MOST_SPREAD * most)
     varies = spread > LEAST_SPREAD
@@ -539,4 +542,4 @@ def _lowest_tenth(mean: Floats, variance: Floats) -> Floats:
     first, second = np.where(varies, mean * size, 1.0), np.where(varies, (1 - mean) * size, 1.0)
     tenth = special.betainc(first + 1, second, special.betaincinv(first, second, 0.1)) / 0.1
     lowest: Floats = np.where(varies, mean * tenth, mean)
-    return lowest
+    return np.where(np.isfinite(variance), lowest, np.nan)

@@ -18,7 +18,7 @@ from trustser.__main__ import run
 
 FIGURES: dict[str, Given] = {
     "uar": (0.4, 0.45, 0.5),
-    "gender_accuracy": (0.8, 0.85, 0.9),
+    "gender_inference": (0.8, 0.85, 0.9),
     "attack_success_rate": 0.3,
     "excess_equalized_odds_difference": (0.0, 0.05, 0.3),
     "macs": 2.4e9,

@@ -20,6 +20,7 @@ SHORT = Protocol(
     probe_epochs=1,
     folds=2,
     seeds=1,
+    enrolment_clips=1,
     resamples=100,
     pgd_steps=1,
     pgd_clips=2,

@@ -27,7 +27,7 @@ from trustser import __main__ as main
 EPOCHS = 3
 SHORT = Protocol(
     epochs=EPOCHS, probe_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1, pgd_clips=2,
-    snr_curve_db=(), batch_size=8,
+    snr_curve_db=(), batch_size=8, enrolment_clips=1,
 )  # fmt: skip
 
 

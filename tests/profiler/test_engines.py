@@ -34,6 +34,7 @@ QUICK = Protocol(
     probe_epochs=2,
     folds=2,
     seeds=1,
+    enrolment_clips=1,
     resamples=100,
     pgd_steps=2,
     pgd_clips=4,

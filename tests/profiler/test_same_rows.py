@@ -26,7 +26,7 @@ from profiler.measuring import Measured
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
-from profiles_db.records import AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.records import Attacker, AttackOutcome, Epoch, LayerWeight, Prediction, Trial
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
 from tests.profiler.backbones.checkpoints import (
@@ -42,8 +42,8 @@ from tests.profiler.small_corpus import small_corpus
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
 SHORT: Final = Protocol(
-    epochs=3, probe_epochs=2, folds=2, resamples=100, pgd_steps=1, pgd_clips=2, snr_curve_db=(),
-    batch_size=8, seconds=0.6,
+    epochs=3, probe_epochs=2, folds=2, seeds=1, resamples=100, pgd_steps=1, pgd_clips=2,
+    snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
 )  # fmt: skip
 CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
     "apc": lambda folder: apc_checkpoint(folder / "apc.ckpt"),
@@ -58,6 +58,7 @@ EXACT: Final = {
     _aten.unsqueeze.default, _aten._reshape_copy.default, _aten.lift_fresh.default,
     _aten.ge.Scalar, _aten.index.Tensor, _aten.select.int, _aten.view.dtype,
     _aten.permute.default, _aten.transpose.int, _aten.t.default, _aten.slice.Tensor,
+    _aten.unbind.int,
 }  # fmt: skip
 """Operators that round nothing."""
 
@@ -221,6 +222,7 @@ _ROWS: Final[dict[type[Any], Any]] = {
     Epoch: Epoch(0, 1, "emotion", 1, 0.5, 0.5, 0.5, 5e-4),
     Trial: Trial(0, 1, "head", "a", "s", "t", 0.25),
     LayerWeight: LayerWeight(0, 1, 1, 0.5),
+    Attacker: Attacker(0, 1, "linear", 0.75, 0.5, 0.75, chosen=True),
 }
 
 
@@ -242,6 +244,9 @@ _ROWS: Final[dict[type[Any], Any]] = {
         (Trial, {"score": 0.2502}, False),
         (Trial, {"claimed": "s"}, False),
         (LayerWeight, {"weight": 0.5002}, False),
+        (Attacker, {"dev_loss": 0.5002}, False),
+        (Attacker, {"test_uar": 0.5, "chosen": False}, True),
+        (Attacker, {"attacker": "other"}, False),
     ],
 )
 def test_the_definition_tells_rounding_from_difference(

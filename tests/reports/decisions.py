@@ -113,7 +113,7 @@ def flagged(flagged: str = "distrust") -> Decision:
     """A choice between `sound` and `vacuous`, whose attack success rate is not to be believed."""
     sound = {"uar": (0.6, 0.62, 0.64), "attack_success_rate": (0.68, 0.7, 0.72)}
     vacuous = sound | {"attack_success_rate": (0.0, 0.01, 0.02)}
-    leak = {"gender_accuracy": (0.9, 0.93, 0.95)}
+    leak = {"gender_inference": (0.9, 0.93, 0.95)}
     profiles = [
         profile_of("sound", sound | leak),
         profile_of("vacuous", vacuous | leak, flags={"attack_success_rate": FLAG}),

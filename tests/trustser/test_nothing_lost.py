@@ -128,7 +128,7 @@ def test_a_full_disk_under_the_database_keeps_what_is_done(disk: Disk) -> None:
     store.begin(other)
     clips = [dataclasses.replace(FOLD.predictions[0], utterance=f"v{i}") for i in range(20_000)]
     attacks = [dataclasses.replace(FOLD.attacks[0], utterance=clip.utterance) for clip in clips]
-    fold = dataclasses.replace(FOLD, predictions=tuple(clips), attacks=tuple(attacks))
+    fold = dataclasses.replace(FOLD, predictions=tuple(clips), attacks=tuple(attacks), attackers=())
     with disk.full(room=8192, largest=20_000):
         for _ in range(2):
             with pytest.raises(StoreError) as caught:
