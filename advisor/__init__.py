@@ -9,8 +9,8 @@ Examples
 
 from advisor.choosing import advise
 from advisor.decision import Decision
-from advisor.evidence import Evidence, gather
-from advisor.scenario import Scenario, load_scenario, parse_scenario, shipped_names
+from advisor.evidence.gathering import Evidence, gather
+from advisor.scenario.loading import Scenario, load_scenario, parse_scenario, shipped_names
 
 __all__ = [
     "Decision",

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from advisor.decision import canonical_json
-from advisor.dominance import dominators_of
-from advisor.evidence import Alternative
-from advisor.information import score_range
-from advisor.judgement import Judgement
+from advisor.evidence.gathering import Alternative
+from advisor.ranking.dominance import dominators_of
+from advisor.ranking.information import score_range
+from advisor.ranking.judgement import Judgement
+from advisor.ranking.requirements import is_near, relaxations
+from advisor.ranking.uncertainty import Draws
 from advisor.records import Candidate, Figure, Outcome
-from advisor.requirements import is_near, relaxations
-from advisor.uncertainty import Draws
 from profiles_db.criteria import ASPECTS
 
 

@@ -7,21 +7,21 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from advisor import sensitivity
 from advisor.assembly import candidates
 from advisor.decision import FORMAT, Decision
-from advisor.dominance import plane
-from advisor.evidence import Evidence, gather
-from advisor.explanation import explain
-from advisor.findings import Sampling, WeightedCriterion
-from advisor.information import missing, sways
-from advisor.judgement import Judgement
-from advisor.matrix import build
+from advisor.evidence.gathering import Evidence, gather
+from advisor.explanation.sentences import explain
+from advisor.ranking import sensitivity
+from advisor.ranking.dominance import plane
+from advisor.ranking.findings import Sampling, WeightedCriterion
+from advisor.ranking.information import missing, sways
+from advisor.ranking.judgement import Judgement
+from advisor.ranking.matrix import build
+from advisor.ranking.requirements import Bound, bounds_of, judge
+from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR, Draws, tie_groups
+from advisor.ranking.weights import weighted_criteria
 from advisor.records import Figure, ScenarioRecord
-from advisor.requirements import Bound, bounds_of, judge
-from advisor.scenario import Scenario, load_scenario
-from advisor.uncertainty import DRAWS, WEIGHT_FACTOR, Draws, tie_groups
-from advisor.weights import weighted_criteria
+from advisor.scenario.loading import Scenario, load_scenario
 from profiles_db.criteria import CRITERIA
 from profiles_db.errors import EvidenceError, InputError
 from profiles_db.profile import Profile

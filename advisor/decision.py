@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from advisor.findings import (
+from advisor.explanation.wording import share
+from advisor.ranking.findings import (
     Flip,
     LeaveOneOut,
     MethodResult,
@@ -24,9 +25,8 @@ from advisor.findings import (
     Sway,
     WeightedCriterion,
 )
-from advisor.methods import METHODS
+from advisor.ranking.methods import METHODS
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
-from advisor.wording import share
 from profiles_db.errors import InputError
 
 FORMAT = 2
@@ -65,7 +65,7 @@ class Decision:
 
     Notes
     -----
-    The other fields are described with their records in `advisor.findings` and
+    The other fields are described with their records in `advisor.ranking.findings` and
     `advisor.records`.
     """
 

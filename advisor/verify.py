@@ -15,11 +15,11 @@ from typing import Any, Final
 from advisor.assembly import digest_of
 from advisor.choosing import MOST_SEED, decide
 from advisor.decision import Decision
-from advisor.evidence import Alternative, Evidence, gather
-from advisor.findings import Sampling
+from advisor.evidence.gathering import Alternative, Evidence, gather
+from advisor.ranking.findings import Sampling
+from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
 from advisor.records import Figure
-from advisor.scenario import Scenario, parse_scenario
-from advisor.uncertainty import DRAWS, WEIGHT_FACTOR
+from advisor.scenario.loading import Scenario, parse_scenario
 from profiles_db.criteria import ASPECTS, CRITERIA
 from profiles_db.errors import EvidenceError, InputError, ScenarioError
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from advisor import advise, load_scenario
-from advisor.evidence import gather
+from advisor.evidence.gathering import gather
 
 ROUNDS = 9
 SCENARIO = "cloud"

@@ -28,12 +28,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from profiler.aspects.fairness import fairness
-from profiler.aspects.performance import system_performance
-from profiler.aspects.privacy import privacy
-from profiler.aspects.safety import safety
-from profiler.aspects.tables import Table
-from profiler.statistics import Floats, Ints
+from profiler.measures.fairness import fairness
+from profiler.measures.performance import system_performance
+from profiler.measures.privacy import privacy
+from profiler.measures.safety import safety
+from profiler.measures.statistics import Floats, Ints
+from profiler.measures.tables import Table
 from profiles_db.measurement import Measurement
 from profiles_db.records import AttackOutcome, Prediction, Task, Trial
 

@@ -21,8 +21,8 @@ import duckdb
 
 from advisor import advise, load_scenario
 from advisor.decision import Decision
-from advisor.measured import needed
-from advisor.scenario import Scenario
+from advisor.evidence.selection import needed
+from advisor.scenario.loading import Scenario
 from profiles_db.criteria import CRITERIA
 from profiles_db.profile import Profile
 from profiles_db.snapshot import reading

@@ -30,16 +30,16 @@ from typing import Final, get_args
 import torch
 from torch import Tensor
 
-from profiler.attacks import loss_gradient
-from profiler.audio import load_clip
 from profiler.backbones.base import Backbone
 from profiler.backbones.load import load
+from profiler.backbones.precision import hidden_states
 from profiler.cache_home import cache_home
-from profiler.heads import Head
-from profiler.precision import hidden_states
+from profiler.corpora.audio import load_clip
+from profiler.measures.attacks import loss_gradient
 from profiler.progress import Silent
 from profiler.protocol import Precision, Protocol
 from profiler.study import open_study
+from profiler.training.head import Head
 
 CLASSES: Final = 4
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)

@@ -42,23 +42,23 @@ import torch
 from torch import Tensor
 
 from benchmarks.tree_memory import tree_memory
-from profiler.audio import load_clip
-from profiler.bench import Bench
 from profiler.cache_home import cache_home
-from profiler.costs.device import describe
-from profiler.engines.choose import Choice
-from profiler.execute import execute
-from profiler.features import Clip, FeatureCache
-from profiler.fold_attack import attack, pgd_targets
-from profiler.fold_heads import train_heads
-from profiler.heads import Head
+from profiler.corpora.audio import load_clip
+from profiler.features.cache import Clip, FeatureCache
+from profiler.features.entry import States
 from profiler.machine import pick_device
-from profiler.plan import BackboneSpec, Plan, Workshop
+from profiler.measures.costs.device import describe
+from profiler.pipeline.bench import Bench
+from profiler.pipeline.engines.choose import Choice
+from profiler.pipeline.fold_attack import attack, pgd_targets
+from profiler.pipeline.fold_training import train_heads
+from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
+from profiler.pipeline.scheduler import execute
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.run import describe_run
-from profiler.states import States
 from profiler.study import Study, open_study
+from profiler.training.head import Head
 from profiles_db.records import FoldResult
 from profiles_db.store import Store
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import psutil
 
-from profiler.repeating import repeating
+from profiler.pipeline.epoch_progress import repeating
 
 SECONDS_BETWEEN: Final = 0.25
 

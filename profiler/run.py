@@ -11,16 +11,16 @@ from typing import Any
 
 import torch
 
-from profiler.aspects.sustainability import NO_CORPUS
 from profiler.backbones.base import Backbone
-from profiler.costs.counting import CLIP_SECONDS
-from profiler.costs.device import describe
-from profiler.engines.choose import Choice
-from profiler.execute import execute
-from profiler.feature_stage import make_room
 from profiler.machine import peak_memory_bytes, versions
-from profiler.measuring import FAILED, Measured, measure_costs, measure_run
-from profiler.plan import BackboneSpec, Plan, Workshop
+from profiler.measures.costs.counting import CLIP_SECONDS
+from profiler.measures.costs.device import describe
+from profiler.measures.sustainability import NO_CORPUS
+from profiler.pipeline.engines.choose import Choice
+from profiler.pipeline.feature_stage import make_room
+from profiler.pipeline.measuring import FAILED, Measured, measure_costs, measure_run
+from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
+from profiler.pipeline.scheduler import execute
 from profiler.progress import Progress
 from profiler.protocol import digest_of
 from profiler.study import SHORT, Study

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from profiler.backbones.load import load
-from profiler.engines.choose import Choice, EngineName
 from profiler.machine import pick_device
-from profiler.plan import BackboneSpec
+from profiler.pipeline.engines.choose import Choice, EngineName
+from profiler.pipeline.plan import BackboneSpec
 from profiler.progress import Progress
 from profiler.protocol import Protocol
 from profiler.run import profile, profile_costs

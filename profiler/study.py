@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from profiler.audio import file_digest
+from profiler.corpora.audio import file_digest
 from profiler.corpora.base import Corpus, Fold
+from profiler.corpora.folds import require_filled_parts, require_speaker_disjoint
 from profiler.corpora.registry import read, reader_of
-from profiler.features import Clip
-from profiler.folds import require_filled_parts, require_speaker_disjoint
+from profiler.features.cache import Clip
 from profiler.progress import Progress
 from profiler.protocol import Protocol, digest_of
 from profiles_db.errors import AudioError, CorpusError

@@ -1,5 +1,5 @@
 """What was measured, in which unit, by whom: criteria, measurements, and the DuckDB store.
 
-The bottom room of the house: everything else may import it, it imports nothing of the house,
+The lowest package: all others may import it, it imports none of them,
 and it never imports torch.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from advisor.decision import Decision
-from advisor.methods import METHODS
+from advisor.ranking.methods import METHODS
 from profiles_db.files import write_text
 from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from advisor.decision import Decision
-from advisor.findings import Requirement, WeightedCriterion
+from advisor.ranking.findings import Requirement, WeightedCriterion
 from advisor.records import Candidate, Figure, Outcome
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
 from reports import wording

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from advisor.quantities import quantity_text
+from advisor.explanation.wording import size_text
 from advisor.records import Comparison
-from advisor.wording import size_text
+from advisor.scenario.quantities import quantity_text
 from profiles_db.criteria import Unit, format_value
 from profiles_db.measurement import IntervalKind, Origin
 

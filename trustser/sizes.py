@@ -13,7 +13,7 @@ def parse_size(text: str, option: str) -> int:
     InputError
         If it is no size.
     """
-    from advisor.quantities import QuantityError, parse_quantity  # noqa: PLC0415 - when asked for
+    from advisor.scenario.quantities import QuantityError, parse_quantity  # noqa: PLC0415 - when asked for
 
     try:
         return int(parse_quantity(text, "bytes"))

@@ -17,9 +17,9 @@ from profiler.backbones.catalogue import Entry
 from profiler.backbones.checkpoint import named_tensors
 from profiler.backbones.encoder import Encoder
 from profiler.backbones.kaldi import MEL_BINS, TWO_FRAMES, log_mel, normalise_utterance
+from profiler.backbones.precision import in_float32
 from profiler.backbones.s3prl_source import checkpoint_file, read_checkpoint, unusable
 from profiler.backbones.weights import drawn, fitted
-from profiler.precision import in_float32
 
 ARCHITECTURE: Final[Mapping[str, Any]] = MappingProxyType(
     {"num_layers": 3, "hidden_size": 512, "dropout": 0.1, "residual": True}

@@ -7,7 +7,7 @@ import abc
 from torch import Tensor
 
 from profiler.backbones.base import Backbone
-from profiler.precision import in_float32
+from profiler.backbones.precision import in_float32
 from profiles_db.errors import AudioError
 
 

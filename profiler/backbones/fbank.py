@@ -10,7 +10,7 @@ from profiler.backbones.base import Weights
 from profiler.backbones.catalogue import Entry
 from profiler.backbones.encoder import Encoder
 from profiler.backbones.kaldi import MEL_BINS, TWO_FRAMES, log_mel, normalise_utterance
-from profiler.precision import in_float32
+from profiler.backbones.precision import in_float32
 
 _DELTA_WINDOW = 5
 

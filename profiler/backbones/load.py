@@ -10,7 +10,7 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.backbones.catalogue import FACTORIES, Entry, resolve
-from profiler.precision import settle
+from profiler.backbones.precision import settle
 from profiles_db.errors import InputError
 
 Factory = Callable[[Entry, str, int], Backbone]

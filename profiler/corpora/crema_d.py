@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from profiler.corpora.base import Gender, Utterance
+from profiler.corpora.folds import kfold_by_speaker
 from profiler.corpora.reader import (
     BASIC_CLASSES,
     Contents,
@@ -22,7 +23,6 @@ from profiler.corpora.reader import (
     unique_by_id,
 )
 from profiler.corpora.tables import read_table
-from profiler.folds import kfold_by_speaker
 from profiles_db.errors import CorpusError
 
 EMOTIONS: Final = {

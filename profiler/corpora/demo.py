@@ -13,8 +13,8 @@ from typing import Final
 
 from profiler.cache_home import cache_home
 from profiler.corpora.base import Gender, Utterance
+from profiler.corpora.folds import kfold_by_speaker
 from profiler.corpora.reader import BASIC_CLASSES, Contents, CorpusReader
-from profiler.folds import kfold_by_speaker
 from profiles_db.errors import CorpusError, OutputError
 from profiles_db.files import make_folder, replacing
 

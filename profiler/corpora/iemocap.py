@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from profiler.corpora.base import Utterance
+from profiler.corpora.folds import kfold_by_session
 from profiler.corpora.reader import BASIC_CLASSES, Contents, CorpusReader, unique_by_id
 from profiler.corpora.tables import read_lines
-from profiler.folds import kfold_by_session
 from profiles_db.errors import CorpusError
 
 SESSIONS: Final = 5

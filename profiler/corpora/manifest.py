@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from profiler.corpora.base import Gender, Part, Utterance
+from profiler.corpora.folds import balanced_kfold, balanced_kfold_by_session, fold_by_split
 from profiler.corpora.reader import FEWEST_CLASSES, Contents, CorpusReader, FoldRule
 from profiler.corpora.tables import open_table
-from profiler.folds import balanced_kfold, balanced_kfold_by_session, fold_by_split
 from profiles_db.errors import CorpusError
 
 REQUIRED: Final = ("path", "speaker", "label")

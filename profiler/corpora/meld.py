@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from profiler.corpora.base import Part, Utterance
+from profiler.corpora.folds import fold_by_split
 from profiler.corpora.reader import (
     BASIC_CLASSES,
     Contents,
@@ -19,7 +20,6 @@ from profiler.corpora.reader import (
     unique_by_id,
 )
 from profiler.corpora.tables import read_table
-from profiler.folds import fold_by_split
 from profiles_db.errors import CorpusError
 
 EMOTIONS: Final = {

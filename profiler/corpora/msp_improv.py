@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from profiler.corpora.base import Utterance
+from profiler.corpora.folds import kfold_by_session
 from profiler.corpora.reader import (
     BASIC_CLASSES,
     Contents,
@@ -20,7 +21,6 @@ from profiler.corpora.reader import (
     unique_by_id,
 )
 from profiler.corpora.tables import read_lines
-from profiler.folds import kfold_by_session
 from profiles_db.errors import CorpusError
 
 EMOTIONS: Final = {"N": "neutral", "H": "happy", "S": "sad", "A": "angry"}

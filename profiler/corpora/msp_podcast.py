@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from profiler.corpora.base import Gender, Part, Utterance
+from profiler.corpora.folds import fold_by_split
 from profiler.corpora.reader import (
     BASIC_CLASSES,
     Contents,
@@ -20,7 +21,6 @@ from profiler.corpora.reader import (
     unique_by_id,
 )
 from profiler.corpora.tables import Row, read_table
-from profiler.folds import fold_by_split
 from profiles_db.errors import CorpusError
 
 EMOTIONS: Final = {

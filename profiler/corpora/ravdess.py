@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from profiler.corpora.base import Gender, Utterance
+from profiler.corpora.folds import kfold_by_speaker
 from profiler.corpora.reader import BASIC_CLASSES, Contents, CorpusReader, unique_by_id
-from profiler.folds import kfold_by_speaker
 
 CLIPS: Final = 1_440
 ACTORS: Final = 24

@@ -32,7 +32,7 @@ class Contents:
         In a fixed order; of every class the corpus has.
     fold : callable
         Folds the utterances of the chosen classes, at least one; as a rule a function of
-        `profiler.folds`.
+        `profiler.corpora.folds`.
     left_out : mapping, optional
         Entries that the corpus' own rules exclude, with the reason.
     notes : tuple of str, optional

@@ -25,7 +25,10 @@ from typing import Any
 from profiles_db.errors import TrustserError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SEEDS = (*sorted((REPOSITORY / "scenarios").glob("*.yaml")), REPOSITORY / "advisor/starter.yaml")
+SEEDS = (
+    *sorted((REPOSITORY / "scenarios").glob("*.yaml")),
+    REPOSITORY / "advisor/scenario/starter.yaml",
+)
 MOST_SECONDS = 2.0
 MOST_MEBIBYTES = 500
 TOKENS = ("priorities:", "requirements:", "criterion:", "at_least:", "at_most:", "budget:",
@@ -52,7 +55,7 @@ def guided(folder: str, *options: str) -> None:
     """Fuzz with coverage as guide, with the fuzzer's own options."""
     atheris = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["advisor"]):
-        reader = importlib.import_module("advisor.scenario")
+        reader = importlib.import_module("advisor.scenario.loading")
     seeds = Path(folder)
     seeds.mkdir(parents=True, exist_ok=True)
     if not any(seeds.iterdir()):
@@ -70,7 +73,7 @@ def guided(folder: str, *options: str) -> None:
 
 def mutations(cases: str, seed: str = "0") -> None:
     """Read so many scenarios with a few places changed at random."""
-    reader = importlib.import_module("advisor.scenario")
+    reader = importlib.import_module("advisor.scenario.loading")
     draw = random.Random(int(seed))  # noqa: S311
     texts = [file.read_bytes() for file in SEEDS]
     valid, slowest = 0, 0.0

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.findings import WeightedCriterion
-from advisor.matrix import Matrix
+from advisor.ranking.findings import WeightedCriterion
+from advisor.ranking.matrix import Matrix
 from advisor.records import ScenarioText
-from advisor.scenario import Scenario, parse_scenario
+from advisor.scenario.loading import Scenario, parse_scenario
 from profiles_db.criteria import CRITERIA
 from profiles_db.measurement import IntervalKind, Measurement
 from profiles_db.profile import Profile, WeightsKind

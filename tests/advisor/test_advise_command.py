@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from advisor import shipped_names
-from advisor.schema import scenario_schema
+from advisor.scenario.json_schema import scenario_schema
 from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store

@@ -12,8 +12,8 @@ import pytest
 
 import advisor
 from advisor import Decision, advise, shipped_names
-from advisor.methods import METHODS
-from advisor.scenario import load_scenario
+from advisor.ranking.methods import METHODS
+from advisor.scenario.loading import load_scenario
 from profiles_db.errors import InputError
 from tests.advisor.tables import profile_of, scenario_of
 

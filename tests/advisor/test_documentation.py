@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import advisor
-from advisor.language import ScenarioSpec
-from advisor.quantities import SUFFIXES
+from advisor.scenario.language import ScenarioSpec
+from advisor.scenario.quantities import SUFFIXES
 from tests.advisor.tables import scenario_of
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "scenario-language.md"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from advisor import advise
-from advisor.evidence import Evidence, gather
-from advisor.measured import needed
-from advisor.methods import METHODS
+from advisor.evidence.gathering import Evidence, gather
+from advisor.evidence.selection import needed
+from advisor.ranking.methods import METHODS
 from profiles_db.errors import EvidenceError, ScenarioError
 from profiles_db.profile import Profile
 from tests.advisor.tables import Given, profile_of, scenario_of

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from advisor import Decision, advise, shipped_names
-from advisor.summary import as_markdown, as_text
-from advisor.wording import difference_text, listed, share, title_of
+from advisor.explanation.summary import as_markdown, as_text
+from advisor.explanation.wording import difference_text, listed, share, title_of
 from tests.advisor.tables import Given, profile_of, scenario_of
 
 

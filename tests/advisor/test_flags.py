@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor import Decision, advise
-from advisor.methods import METHODS
+from advisor.explanation.summary import as_text
+from advisor.ranking.methods import METHODS
+from advisor.ranking.requirements import bounds_of, judge
 from advisor.records import Figure, OnFlag
-from advisor.requirements import bounds_of, judge
-from advisor.summary import as_text
 from advisor.verify import verify
 from tests.advisor.tables import profile_of, scenario_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from advisor.records import ScenarioText
-from advisor.scenario import load_scenario, parse_scenario
+from advisor.scenario.loading import load_scenario, parse_scenario
 from profiles_db.errors import ScenarioError
 from tests.advisor.tables import scenario_of
 

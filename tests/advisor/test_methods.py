@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from advisor import Decision, advise
-from advisor.methods import METHODS, RankingMethod, register
-from advisor.scenario import starter_text
-from advisor.schema import scenario_schema
-from advisor.scoring import Array
+from advisor.ranking.methods import METHODS, RankingMethod, register
+from advisor.ranking.scoring import Array
+from advisor.scenario.json_schema import scenario_schema
+from advisor.scenario.loading import starter_text
 from advisor.verify import verify
 from profiles_db.errors import ScenarioError
 from reports.advice import render_advice

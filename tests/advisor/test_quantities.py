@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from advisor.quantities import QuantityError, parse_quantity
+from advisor.scenario.quantities import QuantityError, parse_quantity
 from profiles_db.criteria import Unit
 
 

@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from advisor import advise
-from advisor.evidence import gather
-from advisor.quantities import parse_quantity, quantity_text, write_quantity
+from advisor.evidence.gathering import gather
+from advisor.ranking.requirements import Bound, bounds_of, is_near, judge, relaxations
 from advisor.records import Figure, Relaxation
-from advisor.requirements import Bound, bounds_of, is_near, judge, relaxations
+from advisor.scenario.quantities import parse_quantity, quantity_text, write_quantity
 from profiles_db.criteria import CRITERIA, Unit
 from tests.advisor.tables import profile_of, scenario_of
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from advisor import advise, load_scenario, shipped_names
-from advisor.scenario import SHIPPED, starter_text
-from advisor.schema import scenario_schema
+from advisor.scenario.json_schema import scenario_schema
+from advisor.scenario.loading import SHIPPED, starter_text
 from tests.advisor.tables import scenario_of
 
 PAPER = {"edge": "whisper_tiny", "cloud": "whisper_small", "critical": "wavlm_base_plus"}

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from pymcdm.methods import PROMETHEE_II, TOPSIS, VIKOR, WPM, WSM
 
-from advisor.methods import METHODS
-from advisor.scoring import (
+from advisor.ranking.methods import METHODS
+from advisor.ranking.scoring import (
     PRODUCT_FLOOR,
     criterion_flows,
     floored_product,

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from advisor.dominance import dominators
-from advisor.matrix import Matrix
-from advisor.methods import METHODS
-from advisor.sensitivity import leave_one_out, smallest_flip, stability
+from advisor.ranking.dominance import dominators
+from advisor.ranking.matrix import Matrix
+from advisor.ranking.methods import METHODS
+from advisor.ranking.sensitivity import leave_one_out, smallest_flip, stability
 from tests.advisor.tables import matrix_of
 
 Array = NDArray[np.float64]

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor import advise
-from advisor.findings import Sampling
-from advisor.matrix import build
+from advisor.ranking.findings import Sampling
+from advisor.ranking.matrix import build
+from advisor.ranking.requirements import bounds_of, judge
+from advisor.ranking.uncertainty import WEIGHT_FACTOR, Draws, spread, tie_groups
 from advisor.records import Figure
-from advisor.requirements import bounds_of, judge
-from advisor.uncertainty import WEIGHT_FACTOR, Draws, spread, tie_groups
 from tests.advisor.tables import scenario_of, weighted
 
 NORMAL = np.array([NormalDist().inv_cdf((k + 0.5) / 4001) for k in range(4001)])

@@ -162,7 +162,7 @@ def test_what_carries_no_decision() -> None:
 
 def test_a_scenario_that_extends_carries_its_base() -> None:
     from advisor import load_scenario  # noqa: PLC0415
-    from advisor.scenario import parse_scenario  # noqa: PLC0415
+    from advisor.scenario.loading import parse_scenario  # noqa: PLC0415
 
     base = load_scenario("cloud").texts[0]
     child = dataclasses.replace(base, name="child.yaml", text="extends: cloud\ntitle: Child\n")

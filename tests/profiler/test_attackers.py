@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize
 
-from profiler.attackers import Guess, Known, Space, linear, linear_and_not, strongest
 from profiler.backbones.load import load
 from profiler.corpora.base import Utterance
-from profiler.pooling import AVERAGE, HALF_PRECISION, PooledFile, Pooling, rounding_of
-from profiler.probes import Standard, logistic_regression, perceptron
-from profiler.statistics import Floats, Ints
+from profiler.measures.attackers import Guess, Known, Space, linear, linear_and_not, strongest
+from profiler.measures.pooling import AVERAGE, HALF_PRECISION, PooledFile, Pooling, rounding_of
+from profiler.measures.probes import Standard, logistic_regression, perceptron
+from profiler.measures.statistics import Floats, Ints
 
 
 def _two_clouds(clips: int = 120, features: int = 5, seed: int = 0) -> tuple[Floats, Ints]:

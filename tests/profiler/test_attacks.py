@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from profiler import attacks
+from profiler.measures import attacks
 
 SAMPLES = 400
 

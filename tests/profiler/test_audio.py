@@ -16,7 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from profiler.audio import ClipError, Reason, audio_digest, file_digest, load_clip, read_clip
+from profiler.corpora.audio import (
+    ClipError,
+    Reason,
+    audio_digest,
+    file_digest,
+    load_clip,
+    read_clip,
+)
 from profiles_db.errors import AudioError
 
 RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000)
@@ -217,7 +224,7 @@ def test_a_lying_header_gets_no_memory(tmp_path: Path, header: bytes) -> None:
     path.write_bytes(header + bytes(range(256)) * 64)
     code = (
         "import resource, sys, pathlib, numpy, soundfile, soxr\n"
-        "from profiler.audio import load_clip\n"
+        "from profiler.corpora.audio import load_clip\n"
         "from profiles_db.errors import AudioError\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try: load_clip(pathlib.Path(sys.argv[1]), seconds=6)\n"

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler.batching import Batch, batches, pass_order, rounds
+from profiler.training.batches import Batch, batches, pass_order, rounds
 
 
 @given(st.integers(1, 300), st.integers(1, 80))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from profiler.backbones.load import load
-from profiler.cache import ABOUT, prune, sections, step_results, verify
-from profiler.cache_entry import read_entry, undamaged, write_entry
-from profiler.features import FeatureCache
+from profiler.features.cache import FeatureCache
+from profiler.features.entry import read_entry, undamaged, write_entry
+from profiler.features.upkeep import ABOUT, prune, sections, step_results, verify
 from profiles_db.errors import CacheError, InputError, OutputError
 from profiles_db.holding import held, holding
 from tests.conftest import REPOSITORY

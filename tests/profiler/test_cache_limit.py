@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from profiler import execute, feature_stage, run
-from profiler.cache import sections
-from profiler.cache_entry import write_entry
-from profiler.features import Clip, FeatureCache
-from profiler.measuring import Measured
+from profiler import run
+from profiler.features.cache import Clip, FeatureCache
+from profiler.features.entry import write_entry
+from profiler.features.upkeep import sections
+from profiler.pipeline import feature_stage
+from profiler.pipeline import scheduler as execute
+from profiler.pipeline.measuring import Measured
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all

@@ -17,13 +17,13 @@ import pytest
 import torch
 
 from profiler.backbones.base import Backbone
-from profiler.engines.choose import Choice, best_workers
 from profiler.machine import available_cores
-from profiler.plan import BackboneSpec
+from profiler.pipeline.engines.choose import Choice, best_workers
+from profiler.pipeline.plan import BackboneSpec
+from profiler.pipeline.results import read_step, write_step
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
-from profiler.steps import read_step, write_step
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.store import Store

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 import torch
 
-from profiler import features
-from profiler.audio import file_digest, load_clip
 from profiler.backbones.load import load
-from profiler.features import Clip, FeatureCache
-from profiler.states import Entry
+from profiler.corpora.audio import file_digest, load_clip
+from profiler.features import cache as features
+from profiler.features.cache import Clip, FeatureCache
+from profiler.features.entry import Entry
 from profiles_db.errors import CacheError
 
 

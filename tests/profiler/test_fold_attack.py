@@ -12,13 +12,13 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.backbones.load import load
-from profiler.bench import Bench
 from profiler.corpora import demo
 from profiler.corpora.base import Utterance
-from profiler.features import FeatureCache
-from profiler.fold_attack import attack
-from profiler.heads import Head
+from profiler.features.cache import FeatureCache
+from profiler.pipeline.bench import Bench
+from profiler.pipeline.fold_attack import attack
 from profiler.protocol import Protocol
+from profiler.training.head import Head
 from profiles_db.records import AttackOutcome
 
 CLASSES = ("a", "b", "c")

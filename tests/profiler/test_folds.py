@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold
 
 from profiler.corpora.base import Corpus, Fold, Gender, Part, Utterance
-from profiler.folds import (
+from profiler.corpora.folds import (
     fold_by_split,
     kfold,
     kfold_by_session,

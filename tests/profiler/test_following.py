@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from profiler.following import following, note_epochs
+from profiler.pipeline.epoch_progress import following, note_epochs
 from profiler.progress import Silent
 
 

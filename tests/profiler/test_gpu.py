@@ -15,16 +15,18 @@ import pytest
 import torch
 import transformers as hf
 
-from profiler import fold_heads, jobs, session
+from profiler import session
 from profiler.backbones.load import load
-from profiler.costs import device as costs
-from profiler.costs import memory
-from profiler.features import MAX_BATCH
-from profiler.measuring import criteria_of
+from profiler.features.cache import MAX_BATCH
+from profiler.measures.costs import device as costs
+from profiler.measures.costs import memory
+from profiler.pipeline import fold_training as fold_heads
+from profiler.pipeline import jobs
+from profiler.pipeline.measuring import criteria_of
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all, profile_all_costs
-from profiler.training_state import StateFiles
+from profiler.training.checkpoint import StateFiles
 from profiles_db.store import Store
 from tests.profiler.backbones.checkpoints import (
     WAVEFORM,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from profiler.heads import Head, mix_layers
+from profiler.training.head import Head, mix_layers
 
 
 def _as_worded(head: Head, clips: list[Tensor]) -> Tensor:

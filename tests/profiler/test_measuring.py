@@ -8,10 +8,10 @@ from typing import Final, NoReturn
 
 import pytest
 
-from profiler import jobs, measuring
-from profiler.costs import device
-from profiler.costs.memory import PeakMemory
-from profiler.measuring import criteria_of
+from profiler.measures.costs import device
+from profiler.measures.costs.memory import PeakMemory
+from profiler.pipeline import jobs, measuring
+from profiler.pipeline.measuring import criteria_of
 from profiles_db.criteria import CRITERIA
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
@@ -30,7 +30,7 @@ PARTS: Final[dict[str, tuple[str, list[str]]]] = {
     "costs of the architecture": ("costs_of", ["macs", "paper_macs", "parameters", "size"]),
     "costs on the device": ("measure_device", [*TIMED]),
 }
-"""Each part: what of `profiler.measuring` it calls, and the criteria it measures."""
+"""Each part: what of `profiler.pipeline.measuring` it calls, and the criteria it measures."""
 
 
 def _broken(*_: object, **__: object) -> NoReturn:

@@ -14,22 +14,22 @@ import torch
 import transformers as hf
 from torch import Tensor, nn
 
-from profiler.attacks import Gradient, loss_gradient, reached_snr_db
-from profiler.audio import file_digest
 from profiler.backbones.base import Backbone, Weights
 from profiler.backbones.encoder import Encoder
 from profiler.backbones.load import load
-from profiler.cache import sections
-from profiler.engines import choose
-from profiler.engines.choose import Choice
-from profiler.features import Clip, FeatureCache
-from profiler.fold_attack import attack
-from profiler.heads import Head
-from profiler.plan import BackboneSpec, Plan, Workshop
-from profiler.precision import hidden_states
+from profiler.backbones.precision import hidden_states
+from profiler.corpora.audio import file_digest
+from profiler.features.cache import Clip, FeatureCache
+from profiler.features.upkeep import sections
+from profiler.measures.attacks import Gradient, loss_gradient, reached_snr_db
+from profiler.pipeline.engines import choose
+from profiler.pipeline.engines.choose import Choice
+from profiler.pipeline.fold_attack import attack
+from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Silent
 from profiler.protocol import Precision, Protocol
 from profiler.study import open_study
+from profiler.training.head import Head
 from profiles_db.measurement import POOLED
 from tests.profiler.backbones.checkpoints import WAVEFORM, WHISPER, saved
 from tests.profiler.small_corpus import small_corpus

@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from profiler.engines.choose import Choice
-from profiler.jobs import AttackJob
-from profiler.plan import BackboneSpec, Plan
+from profiler.pipeline.engines.choose import Choice
+from profiler.pipeline.jobs import AttackJob
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.session import profile_all
 from profiles_db.errors import CacheError, EngineError, InputError, MissingExtraError
@@ -111,7 +111,7 @@ def test_two_nodes_and_a_killed_worker_give_the_rows_of_one_process(
 
 
 def test_a_cluster_is_started_here_and_brings_back_what_a_job_raises(tmp_path: Path) -> None:
-    from profiler.engines.ray import RayEngine  # noqa: PLC0415 - an extra
+    from profiler.pipeline.engines.ray import RayEngine  # noqa: PLC0415 - an extra
 
     before = set(_processes())
     spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
@@ -130,8 +130,8 @@ LISTENERS = """
 import sys
 from pathlib import Path
 import psutil
-from profiler.engines.choose import Choice
-from profiler.plan import BackboneSpec, Plan, Workshop
+from profiler.pipeline.engines.choose import Choice
+from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
@@ -172,8 +172,8 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_node_of_other_versions_is_refused() -> None:
-    from profiler.engines.ray import _require_same  # noqa: PLC0415 - an extra
     from profiler.machine import versions  # noqa: PLC0415
+    from profiler.pipeline.engines.ray import _require_same  # noqa: PLC0415 - an extra
 
     _require_same(versions())
     with pytest.raises(EngineError, match=r"numpy .* \(driver: 0\.1\)"):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from profiler import jobs
-from profiler.features import FeatureCache
+from profiler.features.cache import FeatureCache
+from profiler.pipeline import jobs
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all

@@ -21,11 +21,15 @@ from torch import Tensor
 from torch.utils import _pytree as trees
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from profiler import features, fold_attack, mixing, run, states
-from profiler.measuring import Measured
+from profiler import run
+from profiler.features import cache as features
+from profiler.features import entry
+from profiler.pipeline import fold_attack
+from profiler.pipeline.measuring import Measured
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
+from profiler.training import mixing
 from profiles_db.records import Attacker, AttackOutcome, Epoch, LayerWeight, Prediction, Trial
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
@@ -137,7 +141,7 @@ def test_where_memory_begins_changes_no_row(
         (features, "load_clip"),
         (fold_attack, "load_clip"),
         (features, "read_entry"),
-        (states, "read_entry"),
+        (entry, "read_entry"),
     ):
         monkeypatch.setattr(module, name, astray(getattr(module, name)))
     shifted = tmp_path / "shifted"
@@ -163,7 +167,7 @@ def test_sums_that_round_otherwise_leave_the_rows_within_the_tolerance(
             for frames in mixing.mix(*args)
         ]
 
-    monkeypatch.setattr("profiler.training.mix", otherwise)
+    monkeypatch.setattr("profiler.training.loop.mix", otherwise)
     other = tmp_path / "other"
     other.mkdir()
     found = _profile("fbank", "pretrained", manifest, other)

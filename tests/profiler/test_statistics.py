@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn import metrics
 
-from profiler import statistics
-from profiler.statistics import (
+from profiler.measures import statistics
+from profiler.measures.statistics import (
     Estimate,
     Floats,
     accuracy,

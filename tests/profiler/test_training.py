@@ -12,12 +12,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from profiler.batching import batches, pass_order
-from profiler.heads import Head
-from profiler.learner import Dropout, Learner, Recipe, Targets, Trained, class_weights
 from profiler.protocol import Protocol
-from profiler.training import embed, train
-from profiler.training_state import StateFiles
+from profiler.training.batches import batches, pass_order
+from profiler.training.checkpoint import StateFiles
+from profiler.training.head import Head
+from profiler.training.learner import Dropout, Learner, Recipe, Targets, Trained, class_weights
+from profiler.training.loop import embed, train
 
 CPU = torch.device("cpu")
 QUICK = Protocol(batch_size=16, learning_rate=5e-3, hidden_size=16)

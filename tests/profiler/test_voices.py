@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from profiler.statistics import Floats, equal_error_rate
-from profiler.voices import Comparison, compare
+from profiler.measures.speaker_verification import Comparison, compare
+from profiler.measures.statistics import Floats, equal_error_rate
 
 EMOTIONS = ("happy", "sad")
 SPEAKERS = [str(speaker) for speaker in range(6) for _ in range(20)]

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from advisor import scenario
 from advisor.records import ScenarioText
-from advisor.scenario import load_scenario, parse_scenario, starter_text
+from advisor.scenario import loading as scenario
+from advisor.scenario.loading import load_scenario, parse_scenario, starter_text
 from profiles_db import located_yaml
 from profiles_db.errors import ScenarioError, TrustserError
 from profiles_db.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from advisor import Decision, advise, parse_scenario
-from advisor.findings import Sentence
+from advisor.ranking.findings import Sentence
 from advisor.records import Candidate, Figure, ScenarioText
 from profiles_db.criteria import CRITERIA
 from tests.advisor.tables import profile_of

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from advisor import Decision, advise, parse_scenario
-from advisor.methods import METHODS
+from advisor.ranking.methods import METHODS
 from advisor.records import ScenarioText
 from reports.advice import write_advice
 from tests.reports.decisions import (

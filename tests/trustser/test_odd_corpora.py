@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from profiler.costs import device
-from profiler.costs.memory import PeakMemory
+from profiler.measures.costs import device
+from profiler.measures.costs.memory import PeakMemory
 from trustser.__main__ import run
 
 QUICK = ["--backbone", "fbank", "--dataset", "manifest", "--epochs", "1", "--seeds", "1",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from advisor.decision import Decision
-    from advisor.scenario import Scenario
+    from advisor.scenario.loading import Scenario
     from profiles_db.profile import Profile
 
 NOTHING_STANDS = 3
@@ -55,7 +55,7 @@ def advise(
     if json:
         typer.echo(decision.to_json(indent=2))
     elif markdown:
-        from advisor.summary import as_markdown  # noqa: PLC0415
+        from advisor.explanation.summary import as_markdown  # noqa: PLC0415
 
         typer.echo(as_markdown(decision))
     if output is not None or not (json or markdown):
@@ -66,7 +66,7 @@ def advise(
 
 def _decide(name: str, db: Path | None, seed: int) -> Decision:
     from advisor.choosing import advise as choose  # noqa: PLC0415
-    from advisor.scenario import load_scenario  # noqa: PLC0415
+    from advisor.scenario.loading import load_scenario  # noqa: PLC0415
 
     scenario = load_scenario(name)
     return choose(scenario, _profiles(scenario, db), seed=seed)
@@ -81,14 +81,14 @@ def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
             )
         return None
     # DuckDB takes a while to load, and published figures do without it.
-    from advisor.measured import needed  # noqa: PLC0415
+    from advisor.evidence.selection import needed  # noqa: PLC0415
 
     with open_to_read(db or DEFAULT_DB) as snapshot:
         return snapshot.with_measurements(needed(scenario.spec.evidence, snapshot.outlines()))
 
 
 def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: bool) -> None:
-    from advisor.summary import as_text  # noqa: PLC0415
+    from advisor.explanation.summary import as_text  # noqa: PLC0415
     from reports.advice import write_advice  # noqa: PLC0415
 
     path = output or Path(f"trustser-{decision.scenario.name}.html")
@@ -111,9 +111,9 @@ def validate(
 
 
 def _problems(file: str) -> list[ScenarioError]:
-    from advisor.evidence import gather  # noqa: PLC0415
-    from advisor.scenario import load_scenario  # noqa: PLC0415
-    from advisor.weights import weighted_criteria  # noqa: PLC0415
+    from advisor.evidence.gathering import gather  # noqa: PLC0415
+    from advisor.ranking.weights import weighted_criteria  # noqa: PLC0415
+    from advisor.scenario.loading import load_scenario  # noqa: PLC0415
 
     try:
         scenario = load_scenario(file)
@@ -134,7 +134,7 @@ def schema(
 
     Example: trustser schema -o scenarios/scenario.schema.json
     """
-    from advisor.schema import scenario_schema  # noqa: PLC0415
+    from advisor.scenario.json_schema import scenario_schema  # noqa: PLC0415
 
     text = json_text.dumps(scenario_schema(), indent=2) + "\n"
     if output is None:
@@ -151,7 +151,7 @@ def init(
 
     Example: trustser init my.yaml
     """
-    from advisor.scenario import starter_text  # noqa: PLC0415
+    from advisor.scenario.loading import starter_text  # noqa: PLC0415
 
     if file.exists() and not force:
         raise InputError("there is a file already", where=str(file), remedy="use --force")

@@ -12,7 +12,7 @@ from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
     from profiler.backbones.catalogue import Entry
-    from profiler.costs.architecture import Costs
+    from profiler.measures.costs.architecture import Costs
 
 
 def backbones(
@@ -50,7 +50,7 @@ def backbones(
 
 def _count(names: list[str]) -> list[Costs]:
     require_profile("backbones")
-    from profiler.costs.architecture import architecture_costs  # noqa: PLC0415 - imports torch
+    from profiler.measures.costs.architecture import architecture_costs  # noqa: PLC0415 - imports torch
 
     counted = []
     with TerminalProgress().stage("Counting", total=len(names)) as stage:

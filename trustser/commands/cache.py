@@ -14,7 +14,7 @@ from trustser.sizes import parse_size
 from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
-    from profiler.cache import Section
+    from profiler.features.upkeep import Section
 
 FAILED = 1
 """Exit code where a check failed."""
@@ -38,7 +38,7 @@ def list_cache(cache: Folder = None, json: AsJson = False) -> None:
 
     Example: trustser cache list
     """
-    from profiler.cache import sections, step_results  # noqa: PLC0415 - loaded only when asked for
+    from profiler.features.upkeep import sections, step_results  # noqa: PLC0415 - loaded only when asked for
 
     folder = _home(cache)
     found, left = sections(folder), step_results(folder)
@@ -68,7 +68,7 @@ def prune(
 
     Example: trustser cache prune --limit 20GB
     """
-    from profiler.cache import prune as remove  # noqa: PLC0415 - loaded only when asked for
+    from profiler.features.upkeep import prune as remove  # noqa: PLC0415 - loaded only when asked for
 
     if (limit is None) != everything:
         raise InputError("--limit and --all", rule="exactly one of the two")
@@ -85,8 +85,8 @@ def verify(cache: Folder = None, json: AsJson = False) -> None:
 
     Example: trustser cache verify
     """
-    from profiler.cache import sections  # noqa: PLC0415 - loaded only when asked for
-    from profiler.cache import verify as compare  # noqa: PLC0415
+    from profiler.features.upkeep import sections  # noqa: PLC0415 - loaded only when asked for
+    from profiler.features.upkeep import verify as compare  # noqa: PLC0415
 
     folder = _home(cache)
     total = sum(section.entries for section in sections(folder))

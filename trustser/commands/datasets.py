@@ -10,7 +10,7 @@ import typer
 from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
-    from profiler.corpora.audit import Audit
+    from profiler.corpora.audit.check import Audit
     from profiler.corpora.reader import CorpusReader
 
 FAILED = 1
@@ -78,7 +78,7 @@ def check(
 
     Example: trustser datasets check ravdess --data-root RAVDESS
     """
-    from profiler.corpora.audit import check as audit  # noqa: PLC0415 - loaded only when asked for
+    from profiler.corpora.audit.check import check as audit  # noqa: PLC0415 - loaded only when asked for
     from profiler.corpora.registry import read  # noqa: PLC0415 - loaded only when asked for
 
     corpus = read(name, data_root, classes=classes, allow_outside=allow_outside)

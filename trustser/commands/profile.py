@@ -89,7 +89,7 @@ def profile(
     """
     require_profile("profile")
     from profiler.cache_home import cache_home  # noqa: PLC0415
-    from profiler.measuring import require_measured  # noqa: PLC0415
+    from profiler.pipeline.measuring import require_measured  # noqa: PLC0415
     from profiler.protocol import load_protocol  # noqa: PLC0415
     from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
     from profiles_db.store import Store  # noqa: PLC0415

@@ -17,7 +17,7 @@ from fairlearn.metrics import (
 from scipy import stats
 from sklearn import metrics
 
-from profiler.aspects.fairness import (
+from profiler.measures.fairness import (
     BETWEEN_GENDERS,
     PER_FOLD,
     Comparison,
@@ -28,7 +28,7 @@ from profiler.aspects.fairness import (
     equalized_odds,
     fairness,
 )
-from profiler.aspects.fairness_power import (
+from profiler.measures.fairness_power import (
     STATED_GAP,
     WANTED,
     Power,
@@ -36,8 +36,8 @@ from profiler.aspects.fairness_power import (
     rules_out_fair,
     with_recall_gap,
 )
-from profiler.aspects.tables import Table
-from profiler.statistics import Floats, permuted_genders
+from profiler.measures.statistics import Floats, permuted_genders
+from profiler.measures.tables import Table
 from profiles_db.measurement import Measurement
 from profiles_db.records import Prediction
 from tests.profiler.aspects.rows import CLASSES, emotion_rows, figure, measure, prediction

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from profiler.aspects.performance import system_performance
-from profiler.aspects.tables import Table
+from profiler.measures.performance import system_performance
+from profiler.measures.tables import Table
 from tests.profiler.aspects.rows import CLASSES, emotion_rows, figure, measure, prediction
 
 ROWS = emotion_rows()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from profiler.aspects.fairness import fairness
-from profiler.aspects.performance import system_performance
-from profiler.aspects.privacy import privacy
-from profiler.aspects.safety import safety
-from profiler.aspects.tables import Table
+from profiler.measures.fairness import fairness
+from profiler.measures.performance import system_performance
+from profiler.measures.privacy import privacy
+from profiler.measures.safety import safety
+from profiler.measures.tables import Table
 from profiles_db.measurement import Measurement
 from profiles_db.records import Attacker, AttackOutcome, Prediction, Task, Trial
 from tests.profiler.aspects.rows import (

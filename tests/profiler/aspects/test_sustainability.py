@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from profiler.aspects.sustainability import Subject, counted, on_device
-from profiler.costs.architecture import Costs
-from profiler.costs.device import DeviceCosts, Latency
-from profiler.costs.memory import PeakMemory
-from profiler.costs.quantiles import Quantile
+from profiler.measures.costs.architecture import Costs
+from profiler.measures.costs.device import DeviceCosts, Latency
+from profiler.measures.costs.memory import PeakMemory
+from profiler.measures.costs.quantiles import Quantile
+from profiler.measures.sustainability import Subject, counted, on_device
 from profiles_db.criteria import CRITERIA
 
 SUBJECT = Subject(study="abc", backbone="whisper_tiny", weights="random:0")

@@ -13,7 +13,7 @@ import torch
 
 from profiler.backbones.catalogue import CATALOGUE, installed, resolve
 from profiler.backbones.load import load
-from profiler.costs.architecture import architecture_costs
+from profiler.measures.costs.architecture import architecture_costs
 from profiles_db.errors import CheckpointError, InputError
 from tests.conftest import REPOSITORY
 

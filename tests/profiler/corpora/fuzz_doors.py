@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     """Fuzz one door with the fuzzer's own options."""
     name, folder, *options = arguments
     atheris = importlib.import_module("atheris")
-    with atheris.instrument_imports(include=["profiler.corpora", "profiler.audio", "csv"]):
+    with atheris.instrument_imports(include=["profiler.corpora", "profiler.corpora.audio", "csv"]):
         door = _DOORS[name]()
     _seed(Path(folder), name)
     path = Path(tempfile.mkdtemp()) / "input"
@@ -47,7 +47,7 @@ def _manifest() -> Door:
 
 
 def _audio() -> Door:
-    audio = importlib.import_module("profiler.audio")
+    audio = importlib.import_module("profiler.corpora.audio")
     return lambda path: audio.load_clip(path, seconds=6.0)
 
 

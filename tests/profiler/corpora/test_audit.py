@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats.contingency import association
 
-from profiler.corpora.audit import Audit, check
-from profiler.corpora.audit_folds import cramers_v
+from profiler.corpora.audit.check import Audit, check
+from profiler.corpora.audit.findings import Finding
+from profiler.corpora.audit.metadata import cramers_v
 from profiler.corpora.base import Corpus, Fold, Gender, Utterance
-from profiler.corpora.findings import Finding
+from profiler.corpora.folds import balanced_kfold, kfold_by_speaker
 from profiler.corpora.registry import read
-from profiler.folds import balanced_kfold, kfold_by_speaker
 from tests.profiler.corpora import trees
 from tests.profiler.corpora.trees import write_tone
 

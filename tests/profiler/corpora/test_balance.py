@@ -17,8 +17,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from profiler.corpora.balance import Integers, assign, imbalance
 from profiler.corpora.base import Corpus, Fold, Gender, Utterance
+from profiler.corpora.folds import balanced_kfold, balanced_kfold_by_session, leaks
 from profiler.corpora.registry import read
-from profiler.folds import balanced_kfold, balanced_kfold_by_session, leaks
 from profiles_db.errors import CorpusError
 
 SPEAKERS_AND_CLIPS = st.integers(5, 10).flatmap(

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiler.corpora.audit import check
+from profiler.corpora.audit.check import check
 from profiler.corpora.base import Corpus
+from profiler.corpora.folds import leaks
 from profiler.corpora.manifest import MOST_FAULTS, Manifest
-from profiler.folds import leaks
 from profiles_db.errors import CorpusError, TrustserError
 from tests.profiler.corpora.trees import write_lines
 

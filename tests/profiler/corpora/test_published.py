@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from profiler.corpora.base import Corpus, Fold
+from profiler.corpora.folds import leaks
 from profiler.corpora.registry import CORPORA, read
-from profiler.folds import leaks
 from profiles_db.errors import CorpusError, InputError
 from tests.profiler.corpora import trees
 

@@ -15,8 +15,8 @@ from profiler.backbones.base import Backbone, Weights
 from profiler.backbones.catalogue import CATALOGUE
 from profiler.backbones.encoder import Encoder
 from profiler.backbones.load import load
-from profiler.costs.architecture import architecture_costs, costs_of
-from profiler.costs.counting import Count, count
+from profiler.measures.costs.architecture import architecture_costs, costs_of
+from profiler.measures.costs.counting import Count, count
 from tests.conftest import REPOSITORY
 
 # Table 4 of arXiv:2305.11229, printed as FLOPs in 1e9.

@@ -11,9 +11,9 @@ import transformers as hf
 
 from profiler.backbones.fbank import Fbank
 from profiler.backbones.load import load
-from profiler.costs import memory
-from profiler.costs.device import FEWEST, describe, measure_device, measure_latency
-from profiler.costs.memory import PeakMemory, Request, peak_memory
+from profiler.measures.costs import memory
+from profiler.measures.costs.device import FEWEST, describe, measure_device, measure_latency
+from profiler.measures.costs.memory import PeakMemory, Request, peak_memory
 from tests.profiler.backbones.checkpoints import WHISPER, saved
 
 linux_only = pytest.mark.skipif(

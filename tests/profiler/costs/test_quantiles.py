@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from profiler.costs.quantiles import Quantile, quantile
+from profiler.measures.costs.quantiles import Quantile, quantile
 
 LEVELS = (0.5, 0.95)
 

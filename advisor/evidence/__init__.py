@@ -1,0 +1,1 @@
+"""Comparable figures for every candidate: published, or measured."""

@@ -1,0 +1,1 @@
+"""The decision in words, every sentence made from its data."""

@@ -1,0 +1,254 @@
+"""The decision in words, every sentence made from its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from advisor.decision import Decision
+from advisor.explanation.caveats import caveats
+from advisor.explanation.counting import counting_sentences
+from advisor.explanation.why_not import blocked_text, why
+from advisor.explanation.wording import listed, scores_text, share, title_of
+from advisor.ranking.findings import Sentence, Topic
+from advisor.ranking.judgement import Judgement
+from advisor.ranking.methods import METHODS
+from advisor.ranking.uncertainty import LEVEL
+from advisor.records import Candidate, Relaxation
+
+
+def explain(decision: Decision, judgement: Judgement) -> Decision:
+    """The decision with its explanation, and with a reason for each candidate."""
+    by_name = {candidate.name: candidate for candidate in decision.candidates}
+    candidates = tuple(
+        replace(candidate, why=why(candidate, by_name, judgement))
+        for candidate in decision.candidates
+    )
+    decision = replace(decision, candidates=candidates)
+    return replace(decision, explanation=tuple(_sentences(decision, judgement)))
+
+
+def _sentences(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+    yield _choice(decision, judgement)
+    yield from _confidence(decision)
+    yield from _ties(decision, judgement)
+    yield from _decisive(decision, judgement)
+    for candidate in decision.candidates:
+        topic: Topic = "choice" if candidate.name == decision.choice else "why_not"
+        yield Sentence(topic, candidate.name, candidate.why)
+    yield from _relaxations(decision)
+    yield from _sensitivity(decision, judgement)
+    yield from _methods(decision, judgement)
+    yield from counting_sentences(judgement)
+    yield from caveats(decision, judgement)
+
+
+def _choice(decision: Decision, judgement: Judgement) -> Sentence:
+    if not decision.ranking:
+        text = "No candidate has every figure that counts, so that none can be scored or chosen."
+        return Sentence("choice", "", text)
+    if decision.choice is None:
+        count = len(decision.candidates)
+        many = f"None of the {count} candidates" if count > 1 else "The only candidate does not"
+        verb = " meets" if count > 1 else " meet"
+        return Sentence("choice", "", f"{many}{verb} every requirement, so that nothing is chosen.")
+    chosen, eligible = decision.candidate(decision.choice), judgement.eligible
+    if len(eligible) == 1:
+        alone = f"{chosen.title} is chosen: it is the only candidate"
+        meets = (
+            " that meets every requirement." if decision.requirements else " that can be scored."
+        )
+        return Sentence("choice", chosen.name, alone + meets)
+    second = decision.candidate(eligible[1])
+    field = f"the {len(eligible)} candidates"
+    field += " that meet every requirement" if decision.requirements else ""
+    method = METHODS[decision.scenario.method].title
+    own, other = scores_text(_score(chosen), _score(second))
+    text = f"{chosen.title} is chosen: of {field} it scores highest by {method}, {own}"
+    if level := _level_with_choice(decision):
+        whom = listed([judgement.titles[name] for name in level])
+        text += f", level with {whom}, and comes first in the alphabet."
+    else:
+        text += f" against {other} for {second.title}."
+    return Sentence("choice", chosen.name, text)
+
+
+def _score(candidate: Candidate) -> float:
+    """The score of one of the ranking, who all have one."""
+    assert candidate.score is not None  # noqa: S101
+    return candidate.score
+
+
+def _level_with_choice(decision: Decision) -> list[str]:
+    """Eligible candidates whose score is that of the choice."""
+    scores = {c.name: c.score for c in decision.candidates if c.eligible}
+    best = scores.get(decision.choice or "")
+    return [name for name, score in scores.items() if name != decision.choice and score == best]
+
+
+def _confidence(decision: Decision) -> Iterator[Sentence]:
+    if decision.choice is None or decision.confidence is None:
+        return
+    checked = ", the requirements checked anew in each," if decision.requirements else ""
+    text = (
+        f"Drawing the measurements from their intervals and the weights around the stated "
+        f"priorities {decision.sampling.draws:,} times{checked} gives the same choice in "
+        f"{share(decision.confidence)} of the draws."
+    )
+    yield Sentence("margin", decision.choice, text)
+
+
+def _ties(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+    if decision.choice is None or len(judgement.eligible) == 1:
+        return
+    chosen, others = judgement.titles[decision.choice], decision.tie_groups[0][1:]
+    if others:
+        level = set(_level_with_choice(decision))
+        parts = [_rival(decision, judgement, name, level) for name in others]
+        above = ", which it scores above" if level.isdisjoint(others) else ""
+        text = f"The evidence cannot tell {chosen} apart from {listed(parts)}{above}."
+    else:
+        rivals = [judgement.titles[name] for name in judgement.eligible[1:]]
+        whom = rivals[0] if len(rivals) == 1 else "each of the others"
+        text = f"{chosen} scores above {whom} in at least {share(LEVEL)} of the draws."
+    yield Sentence("tie", decision.choice, text)
+
+
+def _rival(decision: Decision, judgement: Judgement, name: str, level: set[str]) -> str:
+    """A candidate of the choice's tie group, and how often the choice scores above it."""
+    own = share(decision.beats[name], missed=LEVEL)
+    place = "" if level.isdisjoint(decision.tie_groups[0]) else "below it in "
+    place = f"level with it, {place}" if name in level else place
+    return f"{judgement.titles[name]} ({place}{own} of the draws)"
+
+
+def _decisive(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+    first = decision.priorities_ranking[0] if decision.priorities_ranking else None
+    if first is not None and first != decision.choice:
+        yield Sentence("decisive", first, _priorities_text(decision, first))
+    for requirement in decision.requirements:
+        if requirement.decisive and requirement.choice_without is not None:
+            other = judgement.titles[requirement.choice_without]
+            text = f"“{requirement.text}” is decisive: without it, {other} would be chosen."
+            yield Sentence("decisive", requirement.id, text)
+    if decision.choice is not None and first == decision.choice and decision.requirements:
+        text = "The priorities alone give the same choice: no requirement is decisive."
+        yield Sentence("decisive", decision.choice, text)
+
+
+def _priorities_text(decision: Decision, first: str) -> str:
+    requirements = {requirement.id: requirement for requirement in decision.requirements}
+    candidate = decision.candidate(first)
+    reasons = [
+        blocked_text(outcome, requirements[outcome.requirement])
+        for outcome in candidate.outcomes
+        if outcome.blocks
+    ]
+    against = ""
+    if decision.choice is not None:
+        chosen = decision.candidate(decision.choice)
+        own, other = scores_text(_score(candidate), _score(chosen))
+        against = f" ({own} against {other} for {chosen.title})"
+    return (
+        f"The priorities alone would choose {candidate.title}{against}; it is out because "
+        f"{listed(reasons)}."
+    )
+
+
+def _relaxations(decision: Decision) -> Iterator[Sentence]:
+    out = [c for c in decision.candidates if c.relaxations and not _hopeless(c)]
+    out.sort(key=lambda c: sum(r.share or 0.0 for r in c.relaxations))
+    nearest = [c for c in out if c.near_miss] or (out[:1] if decision.choice is None else [])
+    requirements = {requirement.id: requirement for requirement in decision.requirements}
+    for candidate in nearest:
+        parts = [_relaxed(r, requirements[r.requirement].text) for r in candidate.relaxations]
+        text = f"{candidate.title} would come in if {listed(parts)}{_then(candidate, decision)}."
+        yield Sentence("relax", candidate.name, text)
+
+
+def _hopeless(candidate: Candidate) -> bool:
+    return candidate.score is None or any(r.to is None for r in candidate.relaxations)
+
+
+def _relaxed(relaxation: Relaxation, text: str) -> str:
+    return f"“{text}” were relaxed to {relaxation.to_text}"
+
+
+def _then(candidate: Candidate, decision: Decision) -> str:
+    if decision.choice is None:
+        return ""
+    ahead = [decision.choice, candidate.name]
+    first = min(ahead, key=decision.priorities_ranking.index)
+    return ", and would then be chosen" if first == candidate.name else ", but not be chosen"
+
+
+def _sensitivity(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+    if decision.choice is None or len(judgement.eligible) == 1:
+        return
+    yield _flip(decision, judgement)
+    bounded = [s for s in decision.stability if s.below or s.above]
+    if bounded:
+        tight = min(bounded, key=lambda s: min(_room(s.weight, s.low), _room(s.weight, s.high)))
+        text = (
+            f"The weight to be surest of is that of {title_of(tight.criterion)}: the choice holds "
+            f"while its share stays between {share(tight.low)} and {share(tight.high)}; it is "
+            f"{share(tight.weight)}"
+        )
+        text += "." if tight.exact else ", as far as a search shows."
+        yield Sentence("sensitivity", tight.criterion, text)
+    yield from _left_out(decision, judgement)
+
+
+def _room(weight: float, end: float) -> float:
+    return 1.0 if end in {0.0, 1.0} else abs(weight - end)
+
+
+def _flip(decision: Decision, judgement: Judgement) -> Sentence:
+    flip, chosen = decision.flip, str(decision.choice)
+    if flip is None and METHODS[decision.scenario.method].utility is None:
+        text = (
+            "No move of weight from one criterion to another was found that makes another "
+            f"candidate than {judgement.titles[chosen]} the choice among those that meet the "
+            "requirements."
+        )
+        return Sentence("sensitivity", chosen, text)
+    if flip is None:
+        text = (
+            f"No change of the weights makes another candidate than {judgement.titles[chosen]} the "
+            "choice among those that meet the requirements."
+        )
+        return Sentence("sensitivity", chosen, text)
+    changes = {c.criterion: flip.weights[c.criterion] - c.weight for c in decision.criteria}
+    given = [title_of(name) for name, change in changes.items() if change < 0]
+    taken = [title_of(name) for name, change in changes.items() if change > 0]
+    least = "The smallest change" if flip.exact else "The smallest change found"
+    text = (
+        f"{least} of the weights that alters the choice moves {100 * flip.moved:.1f} % of all "
+        f"weight from {listed(given)} to {listed(taken)}; beyond it, {judgement.titles[flip.to]} "
+        "is chosen."
+    )
+    return Sentence("sensitivity", flip.to, text)
+
+
+def _left_out(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+    changed = [row for row in decision.leave_one_out if row.choice != decision.choice]
+    for row in changed:
+        other = judgement.titles[str(row.choice)]
+        text = f"Without {title_of(row.criterion)}, {other} would be chosen."
+        yield Sentence("sensitivity", row.criterion, text)
+    if decision.leave_one_out and not changed:
+        text = "Leaving out any one criterion does not change the choice."
+        yield Sentence("sensitivity", str(decision.choice), text)
+
+
+def _methods(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+    if decision.choice is None or len(judgement.eligible) == 1:
+        return
+    others = [result for result in decision.methods if not result.agrees]
+    for result in others:
+        title = judgement.titles[result.order[0]]
+        text = f"By {METHODS[result.method].title}, {title} would be chosen."
+        yield Sentence("method", result.method, text)
+    if not others:
+        text = f"All {len(decision.methods)} methods choose {judgement.titles[decision.choice]}."
+        yield Sentence("method", decision.choice, text)

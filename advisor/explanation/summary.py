@@ -1,0 +1,90 @@
+"""The decision as short text: for the terminal, and as Markdown for a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from advisor.decision import Decision
+from advisor.explanation.wording import share
+from advisor.records import Candidate
+from profiles_db.criteria import ASPECT_TITLES
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>&#|~@])")
+_TOPICS = ("margin", "tie", "decisive", "relax", "flagged", "missing", "mark")
+
+
+def as_text(decision: Decision) -> str:
+    """A few lines for the terminal: the explanation's core and the ranking."""
+    lines = [decision.scenario.title, "", *_core(decision), ""]
+    width = max(len(candidate.name) for candidate in decision.candidates)
+    lines += [_line(candidate, width) for candidate in decision.candidates]
+    return "\n".join(map(_printable, lines))
+
+
+def _printable(line: str) -> str:
+    """Without what could steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in line)
+
+
+def _core(decision: Decision) -> Iterator[str]:
+    yield decision.summary
+    for sentence in decision.explanation:
+        if sentence.topic in _TOPICS:
+            yield sentence.text
+
+
+def _line(candidate: Candidate, width: int) -> str:
+    place = f"{candidate.position}." if candidate.position else "-"
+    marks = "".join(f" [{mark}]" for mark in candidate.marks)
+    return (
+        f"{place:>3} {candidate.name:<{width}}  {_score(candidate)}  {_standing(candidate)}{marks}"
+    )
+
+
+def _score(candidate: Candidate) -> str:
+    return "unknown" if candidate.score is None else f"{candidate.score:.3f}  "
+
+
+def _standing(candidate: Candidate) -> str:
+    if candidate.rank_probabilities:
+        return f"first place in {share(candidate.rank_probabilities[0])} of draws"
+    failed = [outcome.requirement for outcome in candidate.outcomes if outcome.blocks]
+    return "out: " + ", ".join(failed) if failed else "cannot be scored"
+
+
+def as_markdown(decision: Decision) -> str:
+    """A short version for a pull request: the choice, the ranking, what to know."""
+    aspects = list(dict.fromkeys(criterion.aspect for criterion in decision.criteria))
+    titles = [ASPECT_TITLES[aspect] for aspect in aspects]
+    lines = [
+        f"### {_safe(decision.scenario.title)}: {_safe(decision.choice or 'no candidate')}",
+        "",
+        _safe(decision.summary),
+        "",
+        "| # | Candidate | Score | First place | " + " | ".join(titles) + " |",
+        "|--:|---|--:|--:|" + "--:|" * len(titles),
+    ]
+    lines += [_row(candidate, aspects) for candidate in decision.candidates]
+    lines += ["", *(f"- {_safe(text)}" for text in list(_core(decision))[1:]), ""]
+    lines.append(f"<sub>Evidence: {_safe(decision.study.title)}. `{decision.hash}`</sub>")
+    return "\n".join(lines)
+
+
+def _row(candidate: Candidate, aspects: Sequence[str]) -> str:
+    name = _safe(candidate.title + "".join(f" ({mark})" for mark in candidate.marks))
+    first = candidate.rank_probabilities
+    cells = [
+        str(candidate.position or "out"),
+        name,
+        "unknown" if candidate.score is None else f"{candidate.score:.3f}",
+        share(first[0]) if first else "",
+    ]
+    shares = dict(candidate.aspect_contributions)
+    cells += [f"{shares[aspect]:.3f}" if aspect in shares else "unknown" for aspect in aspects]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _safe(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,113 @@
+"""Why this candidate, and why not each of the others: sentences made from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from advisor.explanation.wording import difference_text, listed, title_of, value_text
+from advisor.ranking.findings import Requirement
+from advisor.ranking.judgement import Judgement
+from advisor.records import Candidate, Outcome
+
+_LEVEL = 5e-4  # scores are shown to three digits
+
+
+def why(candidate: Candidate, by_name: Mapping[str, Candidate], judgement: Judgement) -> str:
+    """One or two sentences on a candidate."""
+    if candidate.name == judgement.choice:
+        return _why_chosen(candidate, judgement)
+    if any(outcome.blocks for outcome in candidate.outcomes):
+        return _why_out(candidate, judgement)
+    if candidate.score is None:
+        return _why_unscored(candidate, judgement)
+    assert judgement.choice is not None  # noqa: S101  # someone is eligible, so someone is chosen
+    return _why_behind(candidate, by_name[judgement.choice])
+
+
+def _why_chosen(candidate: Candidate, judgement: Judgement) -> str:
+    strongest = sorted(judgement.criteria, key=lambda c: -candidate.contributions[c.criterion])[:2]
+    parts = [
+        f"{title_of(c.criterion)} of {_value(candidate, c.criterion)} "
+        f"({candidate.contributions[c.criterion]:.3f} of a possible {c.weight:.3f})"
+        for c in strongest
+    ]
+    return f"{candidate.title} earns most by {listed(parts)}."
+
+
+def _why_out(candidate: Candidate, judgement: Judgement) -> str:
+    requirements = {requirement.id: requirement for requirement in judgement.requirements}
+    parts = [
+        blocked_text(outcome, requirements[outcome.requirement])
+        for outcome in candidate.outcomes
+        if outcome.blocks
+    ]
+    return f"{candidate.title} is out: {listed(parts)}."
+
+
+def blocked_text(outcome: Outcome, requirement: Requirement) -> str:
+    """Which bound a candidate misses, and by how much."""
+    name = title_of(requirement.criterion)
+    if outcome.tested is None or outcome.margin is None:
+        return (
+            f"its {name} is unknown ({outcome.reason}), and the requirement is “{requirement.text}”"
+        )
+    what = "the safe end of its " if requirement.holds_for == "interval" else "its "
+    tested = value_text(requirement.criterion, outcome.tested)
+    short = difference_text(requirement.criterion, outcome.margin)
+    return f"{what}{name} of {tested} misses “{requirement.text}” by {short}"
+
+
+def _why_unscored(candidate: Candidate, judgement: Judgement) -> str:
+    unknown = [c.criterion for c in judgement.criteria if c.criterion not in candidate.scores]
+    parts = [f"{title_of(name)} ({_reason(candidate, name)})" for name in unknown]
+    return f"{candidate.title} cannot be scored, for want of {listed(parts)}."
+
+
+def _reason(candidate: Candidate, criterion: str) -> str:
+    figure = candidate.figures.get(criterion)
+    return (figure.unknown or "unknown") if figure else "the evidence has no such figure"
+
+
+def _why_behind(candidate: Candidate, chosen: Candidate) -> str:
+    gaps = {
+        name: chosen.contributions[name] - share for name, share in candidate.contributions.items()
+    }
+    parts = list(_gap_texts(candidate, chosen, gaps))
+    behind = sum(gaps.values())
+    start = f"{candidate.title} comes {_place(candidate.position)}"
+    if parts:
+        start += f": {'; '.join(parts)}"
+    if candidate.score == chosen.score:
+        start += f"; its score is that of {chosen.title}, which the alphabet puts first"
+    elif abs(behind) >= _LEVEL:
+        side = "below" if behind > 0 else "above"
+        start += f"; its weighted sum is {abs(behind):.3f} {side} that of {chosen.title}"
+    if chosen.name in candidate.dominated_by:
+        start += f". {chosen.title} is at least as good on everything that counts"
+    return start + "."
+
+
+def _gap_texts(candidate: Candidate, chosen: Candidate, gaps: Mapping[str, float]) -> Iterator[str]:
+    loses, gains = max(gaps, key=gaps.__getitem__), min(gaps, key=gaps.__getitem__)
+    if gaps[loses] >= _LEVEL:
+        yield f"it loses most on {_against(candidate, chosen, loses)}"
+    if gaps[gains] <= -_LEVEL:
+        yield f"it gains most on {_against(candidate, chosen, gains)}"
+
+
+def _against(candidate: Candidate, chosen: Candidate, criterion: str) -> str:
+    own, others = _value(candidate, criterion), _value(chosen, criterion)
+    return f"{title_of(criterion)}, {own} against {others}"
+
+
+def _value(candidate: Candidate, criterion: str) -> str:
+    value = candidate.figures[criterion].value
+    if value is None:
+        return "unknown"
+    flagged = " (flagged)" if criterion in candidate.distrusted else ""
+    return f"{value_text(criterion, value)}{flagged}"
+
+
+def _place(position: int | None) -> str:
+    words = {2: "second", 3: "third", 4: "fourth", 5: "fifth", 6: "sixth", 7: "seventh"}
+    return words.get(position or 0, f"in place {position}")

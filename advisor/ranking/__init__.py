@@ -1,0 +1,1 @@
+"""Scores, requirements, and how sure a ranking is."""

@@ -1,0 +1,157 @@
+"""Requirements and budgets: who holds which bound, by how much, and what would let one in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from advisor.explanation.wording import flag_text, full_title, value_text
+from advisor.records import (
+    Comparison,
+    Figure,
+    HoldsFor,
+    OnFlag,
+    OnUnknown,
+    Outcome,
+    Relaxation,
+)
+from advisor.scenario.loading import Scenario
+from advisor.scenario.quantities import parse_quantity, quantity_text, write_quantity
+from profiles_db.criteria import CRITERIA, Scale
+
+NEAR: Final = 0.25
+"""A near miss: the bounds it fails have to move by at most this share of their scales, all told,"""
+NEAR_RELATIVE: Final = 0.5
+"""and each by at most this share of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound before it is held against anyone; `scale` measures how far off a figure is."""
+
+    id: str
+    kind: Literal["requirement", "budget"]
+    criterion: str
+    comparison: Comparison
+    bound: float
+    holds_for: HoldsFor
+    on_unknown: OnUnknown
+    flagged: OnFlag
+    why: str
+    scale: Scale
+
+    @property
+    def text(self) -> str:
+        """As people say it: `Unweighted average recall at least 66.0 %`."""
+        criterion = CRITERIA[self.criterion]
+        words = "at least" if self.comparison == "at_least" else "at most"
+        shown = quantity_text(self.bound, criterion.unit)
+        whole = " over its whole interval" if self.holds_for == "interval" else ""
+        return f"{full_title(self.criterion)} {words} {shown}{whole}"
+
+
+def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
+    """All bounds of a scenario: its requirements, then its budget, each with its own id."""
+    spec, bounds = scenario.spec, list[Bound]()
+    for stated in spec.requirements:
+        bounds.append(
+            Bound(
+                id=_unique(stated.criterion, bounds),
+                kind="requirement",
+                criterion=stated.criterion,
+                comparison=stated.comparison,
+                bound=stated.bound,
+                holds_for=stated.holds_for,
+                on_unknown=stated.on_unknown,
+                flagged=stated.flagged or spec.flagged,
+                why=stated.why,
+                scale=spec.scale_of(stated.criterion),
+            )
+        )
+    for criterion, bound in spec.budget.bounds().items():
+        name = _unique(f"budget.{criterion}", bounds)
+        scale = spec.scale_of(criterion)
+        bounds.append(
+            Bound(
+                id=name,
+                kind="budget",
+                criterion=criterion,
+                comparison="at_most",
+                bound=bound,
+                holds_for="value",
+                on_unknown="fail",
+                flagged=spec.flagged,
+                why="",
+                scale=scale,
+            )
+        )
+    return tuple(bounds)
+
+
+def _unique(name: str, bounds: Iterable[Bound]) -> str:
+    taken = {bound.id for bound in bounds}
+    number, unique = 2, name
+    while unique in taken:
+        unique, number = f"{name}-{number}", number + 1
+    return unique
+
+
+def judge(bound: Bound, figures: Mapping[str, Figure]) -> Outcome:
+    """How a candidate's figures do on one bound; what is unknown or distrusted never passes."""
+    tested, reason = _tested(bound, figures.get(bound.criterion))
+    if tested is None:
+        blocks = bound.on_unknown == "fail"
+        return Outcome(bound.id, "unknown", blocks=blocks, reason=reason)
+    sign = 1.0 if bound.comparison == "at_least" else -1.0
+    margin = sign * (tested - bound.bound)
+    share = margin / abs(bound.scale.best - bound.scale.worst)
+    holds = margin >= 0
+    return Outcome(
+        bound.id, "pass" if holds else "fail", blocks=not holds, tested=tested, margin=margin,
+        margin_share=share,
+    )  # fmt: skip
+
+
+def _tested(bound: Bound, figure: Figure | None) -> tuple[float | None, str]:
+    if figure is None:
+        return None, "the evidence has no such figure"
+    if figure.value is None:
+        return None, figure.unknown or "unknown"
+    if figure.distrusted(bound.flagged):
+        return None, f"{value_text(figure.criterion, figure.value)} is {flag_text(figure)}"
+    if bound.holds_for == "value":
+        return figure.value, ""
+    safe = figure.low if bound.comparison == "at_least" else figure.high
+    return safe, "" if safe is not None else "the figure has no interval"
+
+
+def relaxations(bounds: Iterable[Bound], outcomes: Iterable[Outcome]) -> tuple[Relaxation, ...]:
+    """The smallest change of each bound that blocks a candidate, which together let it in."""
+    return tuple(
+        _relaxation(bound, outcome)
+        for bound, outcome in zip(bounds, outcomes, strict=True)
+        if outcome.blocks
+    )
+
+
+def _relaxation(bound: Bound, outcome: Outcome) -> Relaxation:
+    if outcome.tested is None or outcome.margin_share is None:
+        return Relaxation(bound.id, bound.bound, None, "", None)
+    unit = CRITERIA[bound.criterion].unit
+    text = write_quantity(outcome.tested, unit, up=bound.comparison == "at_most")
+    to = parse_quantity(text, unit)
+    return Relaxation(bound.id, bound.bound, to, text, -outcome.margin_share)
+
+
+def is_near(found: tuple[Relaxation, ...]) -> bool:
+    """Whether a candidate is out by little, as `NEAR` and `NEAR_RELATIVE` say."""
+    return bool(found) and sum(map(_distance, found)) <= NEAR
+
+
+def _distance(relaxation: Relaxation) -> float:
+    if relaxation.to is None or relaxation.share is None:
+        return math.inf
+    change = abs(relaxation.to - relaxation.bound)
+    return relaxation.share if change <= NEAR_RELATIVE * abs(relaxation.bound) else math.inf

@@ -1,0 +1,71 @@
+"""From priorities to weighted criteria: which criterion stands for an aspect, and what share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from advisor.ranking.findings import WeightedCriterion
+from advisor.records import StudyRecord
+from advisor.scenario.fields import WORDS
+from advisor.scenario.loading import Scenario
+from profiles_db.criteria import ASPECTS, CRITERIA, Aspect
+
+_WORD_OF: Final = {value: word for word, value in WORDS.items()}
+
+
+def weighted_criteria(scenario: Scenario, study: StudyRecord) -> tuple[WeightedCriterion, ...]:
+    """The scored criteria in the order of the aspects, their weights summing to 1.
+
+    Raises
+    ------
+    ScenarioError
+        Two priorities stand for the same criterion, which would count it twice.
+    """
+    spec = scenario.spec
+    stated = {key: value for key, value in spec.priorities.items() if value > 0}
+    _check_once(scenario, study, stated)
+    total = sum(stated.values())
+    rows = [_row(scenario, study, key, raw, raw / total) for key, raw in stated.items()]
+    return tuple(sorted(rows, key=lambda row: ASPECTS.index(row.aspect)))
+
+
+def criterion_of(key: str, study: StudyRecord) -> str:
+    """The criterion that a priority's key stands for in this study."""
+    aspects: dict[str, str] = {str(a): name for a, name in study.aspect_criterion.items()}
+    return aspects.get(key, key)
+
+
+def _check_once(scenario: Scenario, study: StudyRecord, stated: dict[str, float]) -> None:
+    seen: dict[str, str] = {}
+    for key in stated:
+        name = criterion_of(key, study)
+        if name in seen:
+            raise scenario.problem(
+                ("priorities", key),
+                f"{key!r} and {seen[name]!r} both stand for {name}",
+                rule="each criterion counts once",
+                remedy="remove one of the two, or set it to 0",
+            )
+        seen[name] = key
+
+
+def _row(
+    scenario: Scenario, study: StudyRecord, key: str, raw: float, weight: float
+) -> WeightedCriterion:
+    criterion = CRITERIA[criterion_of(key, study)]
+    scale = scenario.spec.scale_of(criterion.name)
+    aspect: Aspect = criterion.aspect
+    return WeightedCriterion(
+        criterion=criterion.name,
+        key=key,
+        aspect=aspect,
+        title=criterion.title,
+        unit=criterion.unit,
+        direction=criterion.direction,
+        stated=_WORD_OF.get(raw, f"{raw:g}"),
+        raw=raw,
+        weight=weight,
+        worst=scale.worst,
+        best=scale.best,
+        scale_source=scale.source,
+    )

@@ -1,1 +1,0 @@
-"""From stored rows to measurements: one module per aspect, pure functions of what a run stored."""

@@ -1,0 +1,1 @@
+"""Hidden states of clips: made once, kept on disk, read again."""

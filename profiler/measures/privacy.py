@@ -1,0 +1,302 @@
+"""Privacy: what the frozen hidden states, and the head itself, give away of the speaker.
+
+Gender by the strongest of several attackers, and by the reference's probe (accuracy averaged over
+the folds, as the reference does for its one); identity by speaker verification: voices never seen
+in training are enrolled with a few clips and recognised by cosine similarity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from profiler.corpora.base import GENDERS
+from profiler.measures.statistics import (
+    Floats,
+    Statistic,
+    accuracy,
+    area_under_roc,
+    bootstrap,
+    equal_error_rate,
+    jackknife,
+    mean_of_defined,
+    permuted_genders,
+    unweighted_average_recall,
+)
+from profiler.measures.tables import UNKNOWN_GENDER, Measure, Table, over_folds, record
+from profiles_db.measurement import Measurement
+from profiles_db.records import Attacker, Prediction, Space, Task, Trial
+
+EER_CRITERION: Final[dict[Space, str]] = {"backbone": "speaker_eer", "head": "head_speaker_eer"}
+WEAK_PROBE_MARGIN: Final = 0.02
+"""How much more the strongest attacker must infer for the reference's probe to be flagged."""
+LINEAR: Final[dict[str, Task]] = {
+    "linear_gender_accuracy": "linear_gender",
+    "head_gender_accuracy": "head_gender",
+}
+NO_GENDER: Final = "the corpus does not give both genders in every part of a fold"
+CONSTANT: Final = "the vectors of all clips are the same, to the rounding of half precision"
+NO_VOICES: Final = (
+    "no fold has an emotion of which two unseen speakers have clips beyond their enrolment"
+)
+
+
+def privacy(
+    predictions: Sequence[Prediction],
+    attackers: Sequence[Attacker],
+    trials: Sequence[Trial],
+    genders: Mapping[str, str | None],
+    measure: Measure,
+    *,
+    resamples: int,
+) -> list[Measurement]:
+    """Gender inference and speaker re-identification, from the backbone and from the head.
+
+    Parameters
+    ----------
+    predictions : sequence of Prediction
+        Of all tasks.
+    attackers : sequence of Attacker
+    trials : sequence of Trial
+    genders : mapping from speaker to gender
+    measure : callable
+    resamples : int
+    """
+    folds = len({row.fold for row in predictions})
+    best = _of_task(predictions, "strongest_gender")
+    probe = _of_task(predictions, "gender")
+    found = _strongest(best, attackers, folds, measure)
+    found += _gender(probe, best, folds, measure, resamples)
+    unknown = CONSTANT if probe.rows else NO_GENDER
+    for name, task in LINEAR.items():
+        found += _linear(name, _of_task(predictions, task), folds, unknown, measure)
+    unknown = CONSTANT if trials else NO_VOICES
+    for space in EER_CRITERION:
+        own = [trial for trial in trials if trial.space == space]
+        found.append(_eer(space, own, unknown, genders, measure, resamples))
+    return found
+
+
+def _of_task(predictions: Sequence[Prediction], task: Task) -> Table:
+    return Table([row for row in predictions if row.task == task], GENDERS)
+
+
+def _strongest(
+    table: Table, attackers: Sequence[Attacker], folds: int, measure: Measure
+) -> list[Measurement]:
+    """What the strongest attacker infers, over the folds and in each, and what every one does.
+
+    The source names the attackers chosen. Their choice is taken for given: the interval is that of
+    the answers of the attacker chosen in each fold.
+    """
+    name = "gender_inference"
+    if not table.rows:
+        return [measure(criterion=name, value=None, unknown=NO_GENDER)]
+    estimate = over_folds(table, unweighted_average_recall)
+    flags = _incomplete(table, folds)
+    found = [record(measure, name, estimate, n=table.n, chance=0.5, flags=flags)]
+    found[0] = _by(found[0], attackers)
+    for fold in table.folds:
+        own = table.of_fold(fold)
+        estimate = over_folds(own, unweighted_average_recall)
+        one = record(measure, name, estimate, fold=fold, n=own.n, chance=0.5)
+        found.append(_by(one, [row for row in attackers if row.fold == fold]))
+    for attacker in dict.fromkeys(row.attacker for row in attackers):
+        scores = [row.test_uar for row in attackers if row.attacker == attacker]
+        value = float(np.mean(scores))
+        found.append(
+            measure(criterion=name, variant=f"attacker={attacker}", value=value, n=table.n)
+        )
+    return found
+
+
+def _by(measurement: Measurement, attackers: Sequence[Attacker]) -> Measurement:
+    """The measurement with the attackers chosen as part of its source, the most frequent first."""
+    chosen: dict[str, set[int]] = {}
+    for row in attackers:
+        if row.chosen:
+            chosen.setdefault(row.attacker, set()).add(row.fold)
+    words = "; ".join(
+        f"{name} (fold {', '.join(map(str, sorted(folds)))})"
+        for name, folds in sorted(chosen.items(), key=lambda item: -len(item[1]))
+    )
+    return dataclasses.replace(measurement, source=f"{measurement.source}, by {words}".lstrip(", "))
+
+
+def _incomplete(table: Table, folds: int) -> tuple[str, ...]:
+    """A flag where some of the `folds` could not be probed."""
+    if len(table.folds) == folds:
+        return ()
+    return (f"on {len(table.folds)} of {folds} folds: the others lack a gender in a part",)
+
+
+def _gender(
+    table: Table, strongest: Table, folds: int, measure: Measure, resamples: int
+) -> list[Measurement]:
+    """Figures of the reference's probe, flagged where some of the `folds` could not be probed."""
+    names = ("gender_accuracy", "gender_uar", "gender_auc")
+    if not table.rows:
+        return [measure(criterion=name, value=None, unknown=NO_GENDER) for name in names]
+    estimates = (
+        over_folds(table, accuracy),
+        over_folds(table, unweighted_average_recall),
+        jackknife(_auc(table), table.strata),
+    )
+    floors = (_majority(table), 0.5, 0.5)
+    incomplete = _incomplete(table, folds)
+    found = []
+    for name, estimate, floor in zip(names, estimates, floors, strict=True):
+        flags, notes = incomplete, ()  # type: tuple[str, ...], tuple[str, ...]
+        if name == "gender_accuracy":
+            flags = (*_flags(table, strongest), *incomplete)
+            notes = _notes(table, resamples)
+        found.append(
+            record(measure, name, estimate, n=table.n, chance=floor, flags=flags, notes=notes)
+        )
+    low, middle, high = np.quantile(_null(table, resamples), [0.025, 0.5, 0.975])
+    found.append(
+        measure(
+            criterion="gender_accuracy",
+            variant="label permutation null",
+            value=float(middle),
+            low=float(low),
+            high=float(high),
+            interval="quantile",
+            n=table.n,
+        )
+    )
+    return found + _per_fold(table, measure)
+
+
+def _linear(
+    name: str, table: Table, folds: int, unknown: str, measure: Measure
+) -> list[Measurement]:
+    if not table.rows:
+        return [measure(criterion=name, value=None, unknown=unknown)]
+    estimate = over_folds(table, accuracy)
+    missing = folds - len(table.folds)
+    flags = (f"on {len(table.folds)} of {folds} folds",) if missing else ()
+    return [record(measure, name, estimate, n=table.n, chance=_majority(table), flags=flags)]
+
+
+def _majority(table: Table) -> float:
+    """Accuracy of always answering the commoner gender."""
+    counts = np.bincount(table.truth, minlength=len(GENDERS))
+    return float(counts.max() / counts.sum())
+
+
+def _flags(table: Table, strongest: Table) -> tuple[str, ...]:
+    """Whether another attacker infers more than the reference's probe."""
+    most = _mean_uar(strongest)
+    if most <= _mean_uar(table) + WEAK_PROBE_MARGIN:
+        return ()
+    return (
+        f"the strongest attacker tried infers gender with {100 * most:.1f} % UAR: this probe "
+        "is under-trained here, and privacy looks better than it is",
+    )
+
+
+def _notes(table: Table, resamples: int) -> tuple[str, ...]:
+    """Whether the accuracy is that of answers that ignore gender.
+
+    No flag: states that hide gender do just that, and an under-trained probe is flagged by itself.
+    """
+    pooled = float(accuracy(table.pooled.sum(axis=1)).mean())
+    if pooled > float(np.quantile(_null(table, resamples), 0.95)):
+        return ()
+    return ("no better than answers that ignore gender (permutation test, 5 %)",)
+
+
+def _null(table: Table, permutations: int) -> Floats:
+    """Accuracies of the probe's same answers with the genders dealt anew to the speakers."""
+    female = permuted_genders(table.strata, permutations=permutations).astype(float)
+    says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
+    clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)
+    null: Floats = (female @ says_female + (1 - female) @ (clips - says_female)) / clips.sum()
+    return null
+
+
+def _mean_uar(table: Table) -> float:
+    """UAR of each fold, averaged."""
+    return float(unweighted_average_recall(table.confusions.sum(axis=1)).mean())
+
+
+def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
+    found = []
+    for fold in table.folds:
+        own = table.of_fold(fold)
+        estimate = over_folds(own, accuracy)
+        found.append(
+            record(measure, "gender_accuracy", estimate, fold=fold, n=own.n, chance=_majority(own))
+        )
+    return found
+
+
+def _auc(table: Table) -> Statistic:
+    """Area under the ROC curve of the probe's score for 'male': mean over each repetition."""
+    cells = [np.flatnonzero(table.cell == index) for index in range(len(table.cells))]
+
+    def statistic(weights: Floats) -> Floats:
+        areas = [
+            area_under_roc(
+                table.probabilities[rows, 1],
+                table.truth[rows] == 1,
+                weights,
+                table.speaker[rows],
+            )
+            for rows in cells
+        ]
+        means = [mean_of_defined(np.stack([areas[cell] for cell in own], axis=-1))
+                 for own in table.cells_of_seed]  # fmt: skip
+        return np.stack(means, axis=-1)
+
+    return statistic
+
+
+def _eer(
+    space: Space,
+    trials: Sequence[Trial],
+    unknown: str,
+    genders: Mapping[str, str | None],
+    measure: Measure,
+    resamples: int,
+) -> Measurement:
+    """Equal error rate per cell, averaged; resampled over the speakers on both sides."""
+    name = EER_CRITERION[space]
+    if not trials:
+        return measure(criterion=name, value=None, unknown=unknown)
+    speakers = sorted({name for trial in trials for name in (trial.speaker, trial.claimed)})
+    place = {speaker: index for index, speaker in enumerate(speakers)}
+    cells: dict[tuple[int, int], list[Trial]] = {}
+    for trial in trials:
+        cells.setdefault((trial.seed, trial.fold), []).append(trial)
+    seeds = sorted({seed for seed, _ in cells})
+    arrays = {
+        pair: (
+            np.array([trial.score for trial in cell]),
+            np.array([trial.speaker == trial.claimed for trial in cell]),
+            np.array([place[trial.speaker] for trial in cell]),
+            np.array([place[trial.claimed] for trial in cell]),
+        )
+        for pair, cell in cells.items()
+    }
+
+    def statistic(weights: Floats) -> Floats:
+        rates = {
+            cell: equal_error_rate(score, same, weights, own, claimed)
+            for cell, (score, same, own, claimed) in arrays.items()
+        }
+        return np.stack([_over_own(rates, seed) for seed in seeds], axis=-1)
+
+    strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in speakers]
+    estimate = bootstrap(statistic, strata, resamples=resamples, trained=space == "head")
+    clips = len({(trial.fold, trial.utterance) for trial in trials})
+    return record(measure, name, estimate, n=clips, chance=0.5)
+
+
+def _over_own(rates: Mapping[tuple[int, int], Floats], seed: int) -> Floats:
+    """The mean over the folds of one repetition."""
+    return mean_of_defined(np.stack([r for (s, _), r in rates.items() if s == seed], axis=-1))

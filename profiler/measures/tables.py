@@ -1,0 +1,222 @@
+"""Rows as arrays: predictions counted per cell (a fold of a repetition) and speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from profiler.measures.statistics import (
+    Estimate,
+    Floats,
+    Ints,
+    Statistic,
+    confusion_by_group,
+    jackknife,
+    mean_of_defined,
+)
+from profiles_db.measurement import Measurement
+from profiles_db.records import Prediction
+
+Score: TypeAlias = Callable[[Floats], Floats]
+"""Counts of shape (..., classes, classes) to a figure of shape (...)."""
+
+Measure: TypeAlias = Callable[..., Measurement]
+"""`Measurement` with study, backbone, weights and corpus already filled in."""
+
+UNKNOWN_GENDER = "unknown"
+"""The stratum of speakers whose gender the corpus does not give."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Predictions of one task.
+
+    Parameters
+    ----------
+    rows : sequence of Prediction, not empty
+    classes : sequence of str
+        The order of classes in every array.
+    """
+
+    rows: Sequence[Prediction]
+    classes: Sequence[str]
+
+    @cached_property
+    def speakers(self) -> list[str]:
+        """All speakers, sorted."""
+        return sorted({row.speaker for row in self.rows})
+
+    @cached_property
+    def strata(self) -> list[str]:
+        """Each speaker's gender, in the order of `speakers`."""
+        gender = {row.speaker: row.gender or UNKNOWN_GENDER for row in self.rows}
+        return [gender[speaker] for speaker in self.speakers]
+
+    @cached_property
+    def cells(self) -> list[tuple[int, int]]:
+        """All (seed, fold) pairs, sorted."""
+        return sorted({(row.seed, row.fold) for row in self.rows})
+
+    @cached_property
+    def seeds(self) -> list[int]:
+        """All repetitions, sorted."""
+        return sorted({seed for seed, _ in self.cells})
+
+    @cached_property
+    def folds(self) -> list[int]:
+        """All folds, sorted."""
+        return sorted({fold for _, fold in self.cells})
+
+    @property
+    def n(self) -> int:
+        """Clips, each counted once however often the training was repeated."""
+        return len({(row.fold, row.utterance) for row in self.rows})
+
+    @cached_property
+    def truth(self) -> Ints:
+        """True class of each row, shape (rows,)."""
+        return self._indices([row.label for row in self.rows], self.classes)
+
+    @cached_property
+    def predicted(self) -> Ints:
+        """Predicted class of each row, shape (rows,)."""
+        return self._indices([row.predicted for row in self.rows], self.classes)
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """Shape (rows, classes)."""
+        return np.array([row.probabilities for row in self.rows], dtype=np.float64)
+
+    @cached_property
+    def speaker(self) -> Ints:
+        """Position in `speakers` of each row, shape (rows,)."""
+        return self._indices([row.speaker for row in self.rows], self.speakers)
+
+    @cached_property
+    def cell(self) -> Ints:
+        """Position in `cells` of each row, shape (rows,)."""
+        place = {cell: index for index, cell in enumerate(self.cells)}
+        return np.array([place[row.seed, row.fold] for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def confusions(self) -> Floats:
+        """Counts, shape (cells, speakers, classes, classes), indexed [.., .., truth, predicted]."""
+        speakers, classes = len(self.speakers), len(self.classes)
+        counts = confusion_by_group(
+            self.truth,
+            self.predicted,
+            self.cell * speakers + self.speaker,
+            classes=classes,
+            groups=len(self.cells) * speakers,
+        )
+        return counts.reshape(len(self.cells), speakers, classes, classes)
+
+    @cached_property
+    def cells_of_seed(self) -> list[list[int]]:
+        """Positions in `cells` of each repetition, in the order of `seeds`."""
+        return [
+            [index for index, (seed, _) in enumerate(self.cells) if seed == wanted]
+            for wanted in self.seeds
+        ]
+
+    @cached_property
+    def repetition(self) -> Ints:
+        """Position in `seeds` of each row, shape (rows,)."""
+        place = {seed: index for index, seed in enumerate(self.seeds)}
+        return np.array([place[row.seed] for row in self.rows], dtype=np.int64)
+
+    @cached_property
+    def pooled(self) -> Floats:
+        """Counts over all folds, shape (seeds, speakers, classes, classes)."""
+        return np.stack([self.confusions[cells].sum(axis=0) for cells in self.cells_of_seed])
+
+    def of_fold(self, fold: int) -> Table:
+        """The rows of one fold."""
+        return Table([row for row in self.rows if row.fold == fold], self.classes)
+
+    @property
+    def one_answer(self) -> tuple[str, ...]:
+        """A flag for the folds whose head answers one class whatever it hears.
+
+        Such a head has chance UAR, and nothing can be said of its robustness or fairness.
+        """
+        answered = (self.confusions.sum(axis=(1, 2)) > 0).sum(axis=1)
+        folds = sorted({f for (_, f), n in zip(self.cells, answered, strict=True) if n == 1})
+        if not folds:
+            return ()
+        names = ", ".join(map(str, folds))
+        return (f"the head of fold {names} gives one answer only, whatever it hears",)
+
+    @staticmethod
+    def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:
+        place = {name: index for index, name in enumerate(order)}
+        return np.array([place[value] for value in values], dtype=np.int64)
+
+
+def weighted(counts: Floats, weights: Floats) -> Floats:
+    """Counts summed over speakers with multiplicities.
+
+    Parameters
+    ----------
+    counts : array, shape (groups, speakers, classes, classes)
+    weights : array, shape (resamples, speakers)
+
+    Returns
+    -------
+    array, shape (resamples, groups, classes, classes)
+    """
+    groups, speakers, rows, columns = counts.shape
+    flat = counts.transpose(1, 0, 2, 3).reshape(speakers, -1)
+    summed: Floats = (weights @ flat).reshape(-1, groups, rows, columns)
+    return summed
+
+
+def over_folds(table: Table, score: Score) -> Estimate:
+    """`score` of each fold, averaged over the folds and the repetitions, with its interval."""
+
+    def statistic(weights: Floats) -> Floats:
+        by_cell = score(weighted(table.confusions, weights))
+        means = [mean_of_defined(by_cell[:, cells]) for cells in table.cells_of_seed]
+        return np.stack(means, axis=-1)
+
+    return jackknife(statistic, table.strata, spread=_of_all_folds(table, score))
+
+
+def all_folds(table: Table, score: Score) -> Estimate:
+    """`score` over all folds together, averaged over the repetitions, with its interval."""
+    return jackknife(_of_all_folds(table, score), table.strata)
+
+
+def _of_all_folds(table: Table, score: Score) -> Statistic:
+    return lambda weights: score(weighted(table.pooled, weights))
+
+
+def record(
+    measure: Measure,
+    criterion: str,
+    estimate: Estimate,
+    *,
+    undefined: str = "the test clips do not define it",
+    **details: Any,
+) -> Measurement:
+    """A measurement from an estimate: unknown, for the reason `undefined`, where it has no value.
+
+    A value without an interval says so in its flags.
+    """
+    flags: tuple[str, ...] = details.pop("flags", ())
+    if estimate.value is not None and estimate.low is None:
+        flags = (*flags, "no interval: too few speakers")
+    return measure(
+        criterion=criterion,
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        interval="none" if estimate.low is None else "bootstrap",
+        unknown=undefined if estimate.value is None else None,
+        flags=flags,
+        **details,
+    )

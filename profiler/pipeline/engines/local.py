@@ -1,0 +1,154 @@
+"""Jobs in worker processes of this machine, one thread each.
+
+A worker that dies is replaced and its job is given out again. Workers leave with their driver:
+each watches for its end, so that a killed run leaves no process behind.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
+from types import TracebackType
+from typing import Final, Self
+
+import torch
+
+from profiler.backbones.load import modules_of
+from profiler.pipeline.engines.base import MOST_TRIES
+from profiler.pipeline.jobs import Job
+from profiler.pipeline.plan import Plan, Workshop
+from profiles_db.errors import EngineError
+
+_PRELOADED: Final = ("profiler.pipeline.jobs", "torch._dynamo")
+"""What every worker imports sooner or later, and inherits instead."""
+
+_shop: Workshop | None = None
+
+
+def prepare_workers(modules: Sequence[str]) -> None:
+    """Begin to import `modules`, and what every job needs, in the process that workers come from.
+
+    Returns at once: this process can load its own meanwhile. What is imported there is imported
+    once for all workers, and its memory is shared.
+    """
+    _context().set_forkserver_preload([*_PRELOADED, *modules])
+    # Ctrl-C reaches every process of the terminal; this one must not die of it with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _context() -> ForkServerContext:
+    return multiprocessing.get_context("forkserver")
+
+
+def _prepare(plan: Plan, driver: Connection) -> None:
+    """Make a worker: one thread, deaf to Ctrl-C (the driver hears it), gone with the driver."""
+    global _shop  # noqa: PLW0603 - a worker process has one plan
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    threading.Thread(target=_watch, args=(driver,), daemon=True).start()
+    _shop = Workshop(plan)
+
+
+def _watch(driver: Connection) -> None:
+    """Leave when the other end of the pipe closes: on purpose, or because the driver died."""
+    driver.poll(None)
+    os._exit(1)
+
+
+def _run(job: Job) -> None:
+    if _shop is None:
+        raise RuntimeError("the worker was never prepared")
+    job.run(_shop)
+
+
+class LocalEngine:
+    """A pool of `workers` processes for one plan."""
+
+    def __init__(self, plan: Plan, workers: int) -> None:
+        self._plan, self._workers = plan, workers
+        self._context = _context()
+        self._futures: dict[Future[None], Job] = {}
+        self._tries: dict[Job, int] = {}
+
+    @property
+    def slots(self) -> int:
+        """Worker processes."""
+        return self._workers
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._pool.shutdown()
+        self._abandon()
+
+    def submit(self, job: Job) -> None:
+        """Give `job` to the pool."""
+        self._tries[job] = self._tries.get(job, 0) + 1
+        if self._tries[job] > MOST_TRIES:
+            raise EngineError(
+                f"a worker died {MOST_TRIES} times on {job.file(self._plan).stem}",
+                rule=f"a job is tried {MOST_TRIES} times",
+                remedy="look for a lack of memory, and try --workers 1",
+            )
+        self._futures[self._pool.submit(_run, job)] = job
+
+    def wait(self) -> Job:
+        """The next job that is done, lost workers made good."""
+        while True:
+            done, _ = concurrent.futures.wait(
+                self._futures, return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            future = done.pop()
+            job = self._futures[future]
+            try:
+                future.result()
+            except BrokenProcessPool:
+                self._restart()
+                continue
+            del self._futures[future]
+            return job
+
+    def _start(self) -> None:
+        prepare_workers(modules_of([self._plan.spec.name]))
+        reader, self._alive = self._context.Pipe(duplex=False)
+        self._pool = ProcessPoolExecutor(
+            self._workers,
+            mp_context=self._context,
+            initializer=_prepare,
+            initargs=(self._plan, reader),
+        )
+
+    def _abandon(self) -> None:
+        """Close the pipe that the workers watch, upon which they leave at once."""
+        self._alive.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _restart(self) -> None:
+        """A new pool for all jobs that the broken one had not finished."""
+        unfinished = list(self._futures.values())
+        self._abandon()
+        self._futures.clear()
+        self._start()
+        for job in unfinished:
+            self.submit(job)

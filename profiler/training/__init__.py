@@ -1,0 +1,1 @@
+"""Heads on frozen hidden states, from random weights to their best dev epoch."""
