@@ -16,6 +16,7 @@ from profiler.features import cache as features
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.entry import Entry
 from profiles_db.errors import CacheError
+from profiles_db.files import PART, replacing
 
 
 def _clip(path: Path) -> Clip:
@@ -73,7 +74,10 @@ def test_a_second_fill_makes_nothing_and_a_damaged_entry_is_made_again(
         assert paths[1].read_bytes() == whole
     untouched = [0, *range(2, len(paths))]
     assert [paths[i].stat().st_mtime_ns for i in untouched] == [before[i] for i in untouched]
-    assert not list(tmp_path.rglob(".part-*"))
+    assert not list(tmp_path.rglob(f"*{PART}"))
+    with replacing(tmp_path / "a") as part:
+        part.touch()
+        assert list(tmp_path.rglob(f"*{PART}")) == [part]  # so that leftovers would be found
 
 
 @pytest.mark.real_audio
