@@ -5,7 +5,7 @@ the same clips of the built-in corpus (or another, with `--dataset` and `--data-
 
     a  a full profile, from an empty cache (all aspects, all folds and epochs)
     b  the bare forward passes of the clips through the backbone
-    c  the bare passes of the attacks on the clips classified right
+    c  the bare passes of the attacks on the clips classified correctly
     d  the training and testing of all heads with the features already in memory
     e  the reference's schedule: the backbone runs in every epoch of every fold, attacks and heads
        as in c and d (timed over a part of the clips and scaled)
@@ -17,9 +17,8 @@ own, as they do in the command. Left out of a: latency and memory of the device,
 for a fixed time, and the intervals. The reference attacks once, with FGSM at one ratio; a full
 profile does so at four, with noise as the control, and PGD upon some clips: `--reference-attack`
 leaves FGSM and noise at that one ratio. It trains once, and so does every profile here; a profile
-as by default trains three times. e holds the same attacks as a: the more
-clips are classified right, and so attacked, the lower is e / a. `--device cuda` measures everything
-on a GPU.
+as by default trains three times. e holds the same attacks as a: the more clips are classified
+correctly, and so attacked, the lower is e / a. `--device cuda` measures everything on a GPU.
 """
 
 from __future__ import annotations
@@ -171,15 +170,17 @@ def _train_one_by_one(bench: Bench, study: Study, folder: Path) -> None:
 
 
 def _attack_seconds(shop: Workshop, head: Head, result: FoldResult) -> float:
-    """The attack on a fold's rightly classified clips, alone in this process."""
+    """The attack on a fold's correctly classified clips, alone in this process."""
     right = [
         row.utterance
         for row in result.predictions
         if row.task == "emotion" and row.label == row.predicted
     ]
-    hunted = pgd_targets(shop.plan.protocol, right, result.fold)
+    for_pgd = pgd_targets(shop.plan.protocol, right, result.fold)
     clips = [shop.plan.utterances[name] for name in right]
-    return _timed(lambda: attack(shop.bench, head, clips, hunted=hunted, seed=0, fold=result.fold))
+    return _timed(
+        lambda: attack(shop.bench, head, clips, for_pgd=for_pgd, seed=0, fold=result.fold)
+    )
 
 
 def _passes(study: Study) -> int:

@@ -110,14 +110,14 @@ CHECKS: Final[tuple[tuple[str, str], ...]] = (
         """,  # noqa: S608
     ),
     (
-        "an attack on a clip that was not classified right",
+        "an attack on a clip that was not classified correctly",
         f"""
         SELECT DISTINCT {_FOLD} FROM attacks
         ANTI JOIN ({_RIGHT}) USING (run, seed, fold, utterance)
         """,  # noqa: S608
     ),
     (
-        "a clip classified right that was not attacked",
+        "a clip classified correctly that was not attacked",
         f"""
         SELECT DISTINCT {_FOLD} FROM ({_RIGHT})
         ANTI JOIN (SELECT * FROM attacks WHERE attack = 'fgsm') USING (run, seed, fold, utterance)

@@ -95,11 +95,12 @@ def _criterion(
 _ALL: Final[tuple[Criterion, ...]] = (
     _criterion(
         "uar", "system_performance", "Unweighted average recall", "fraction", 0.56, 0.68, _PAPER,
-        "Mean over the emotion classes of the share of that class's test clips classified right.",
+        "Mean over the emotion classes of the share of that class's test clips classified "
+        "correctly.",
     ),
     _criterion(
         "accuracy", "system_performance", "Accuracy", "fraction", 0.0, 1.0, _FULL,
-        "Share of the test clips classified right.",
+        "Share of the test clips classified correctly.",
     ),
     _criterion(
         "macro_f1", "system_performance", "Macro F1", "fraction", 0.0, 1.0, _FULL,
@@ -143,30 +144,30 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Accuracy of a probe that infers gender from the emotion head's embedding alone.",
     ),
     _criterion(
-        "speaker_eer", "privacy", "Speaker re-identification EER", "fraction", 0.0, 0.5,
+        "speaker_eer", "privacy", "Speaker verification EER", "fraction", 0.0, 0.5,
         "from certainty to chance",
         "Equal error rate of verifying unseen speakers by cosine similarity of pooled hidden "
         "states, among clips of one emotion; 0.5 means that speakers cannot be told apart.",
     ),
     _criterion(
-        "head_speaker_eer", "privacy", "Speaker re-identification EER from the head", "fraction",
+        "head_speaker_eer", "privacy", "Speaker verification EER, from the head", "fraction",
         0.0, 0.5, "from certainty to chance",
         "The same equal error rate, from the emotion head's embedding.",
     ),
     _criterion(
         "attack_success_rate", "safety", "Attack success rate", "fraction", 1.0, 0.4, _PAPER,
-        "Share of the clips classified right whose class changes under FGSM at the protocol's "
+        "Share of the clips classified correctly whose class changes under FGSM at the protocol's "
         "signal-to-noise ratio (45 dB in the paper).",
     ),
     _criterion(
         "accuracy_under_attack", "safety", "Accuracy under attack", "fraction", 0.0, 1.0, _FULL,
-        "Share of all test clips still classified right under the attack.",
+        "Share of all test clips still classified correctly under the attack.",
     ),
     _criterion(
         "excess_equalized_odds_difference", "fairness", "Equalized odds difference beyond chance",
         "fraction", 0.2, 0.0, _FOUR_FIFTHS,
         "Equalized odds difference less what a fair model would score on the same clips (mean over "
-        "the genders dealt anew to the speakers), at least 0.",
+        "the genders permuted over the speakers), at least 0.",
     ),
     _criterion(
         "equalized_odds_difference", "fairness", "Equalized odds difference", "fraction",

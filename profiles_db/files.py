@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and files read only where they are files.
+"""Files written atomically, and files read only where they are files.
 
 A pipe that nobody writes, a device that never ends or a file of a terabyte would hang a program
 or fill its memory. So every file that people name is opened by `open_regular`, directly or
@@ -76,7 +76,7 @@ def _stem(name: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, line ends as they are, whole or not at all.
+    """Write `text` to `path` as UTF-8, line ends as they are, atomically.
 
     Raises
     ------

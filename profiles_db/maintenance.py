@@ -47,7 +47,7 @@ def backup(
     patience: float = PATIENCE_SECONDS,
     on_wait: OnWait | None = None,
 ) -> dict[str, int]:
-    """Copy the database `source` to `target`, as it stood at one moment, whole or not at all.
+    """Copy the database `source` to `target`, as it stood at one moment, atomically.
 
     Every table is read and written anew, so damage to the file shows here and is not copied.
 

@@ -63,7 +63,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class AttackOutcome:
-    """What became of one rightly classified clip under one perturbation.
+    """What became of one correctly classified clip under one perturbation.
 
     `snr_db` is what was asked for, `reached_snr_db` what the perturbed waveform has (None where
     the perturbation is zero).
@@ -141,7 +141,7 @@ class LayerWeight:
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """All that one fold of one repetition yields; stored whole or not at all."""
+    """All that one fold of one repetition yields; stored atomically."""
 
     seed: int
     fold: int

@@ -21,7 +21,7 @@ _EXCERPT: Final = 120
 
 
 def write_advice(decision: Decision, path: Path, *, made_at: str | None = None) -> None:
-    """Write the report of `decision` to `path`, whole or not at all.
+    """Write the report of `decision` to `path`, atomically.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from reports.wording import INTERVALS, ORIGINS
 
 
 def write_profile(profiles: Sequence[Profile], path: Path, *, made_at: str | None = None) -> None:
-    """Write the report of `profiles` to `path`, whole or not at all.
+    """Write the report of `profiles` to `path`, atomically.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ ENTRY_OVERHEAD: Final = 128 + _CHECKSUM.size
 
 
 def write_entry(path: Path, array: NDArray[Any]) -> None:
-    """Write `array` to `path`, whole or not at all.
+    """Write `array` to `path`, atomically.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 The largest difference over classes is biased upwards at few clips, so it is taken over the pooled
 test clips rather than averaged over folds, and stands beside what a fair model would score here:
-the same figure with the genders dealt anew to the speakers. Where that test does not rule a fair
+the same figure with the genders permuted over the speakers. Where that test does not rule a fair
 model out, the interval reaches 0. So made, intervals hold the true difference in 93 to 97 % of
 simulated corpora of 24 and of 90 speakers; plain percentile intervals in 0 to 97 %.
 
@@ -246,7 +246,7 @@ def compare(
     genders : list of str, one per speaker
     difference : callable
     dealt : array of bool, shape (dealings, speakers)
-        Genders dealt anew to the speakers; as many resamples are drawn for the interval.
+        Genders permuted over the speakers; as many resamples are drawn for the interval.
     repetitions : sequence of the positions of each repetition's groups, optional
         The difference is averaged over a repetition's groups, its folds say, and then over the
         repetitions. Each group is a repetition where not given.
@@ -397,7 +397,7 @@ def _folds_lacking(table: Table, difference: Difference) -> list[int]:
 
 
 def _dealt_within_folds(table: Table, dealings: int) -> Bools:
-    """Genders dealt anew among the speakers of each fold, so that each keeps both genders."""
+    """Genders permuted among the speakers of each fold, so that each keeps both genders."""
     female = np.array([stratum == min(table.strata) for stratum in table.strata])
     dealt = np.tile(female, (dealings, 1))
     folds: dict[str, set[int]] = {}

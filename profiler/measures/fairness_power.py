@@ -1,7 +1,7 @@
 """How large a gap between the genders the permutation test would have found.
 
 A test that finds no gap shows fairness only where it would have found one. So worlds with a known
-gap are made from the model's own answers: the genders are dealt anew to the speakers, which leaves
+gap are made from the model's own answers: the genders are permuted over the speakers, which leaves
 them fair, and then the recall of one class, drawn anew in each world, is made to differ between the
 genders by the gap. The power is the share of the worlds in which the test finds it.
 """

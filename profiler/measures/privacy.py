@@ -53,7 +53,7 @@ def privacy(
     *,
     resamples: int,
 ) -> list[Measurement]:
-    """Gender inference and speaker re-identification, from the backbone and from the head.
+    """Gender inference and speaker verification, from the backbone and from the head.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _notes(table: Table, resamples: int) -> tuple[str, ...]:
 
 
 def _null(table: Table, permutations: int) -> Floats:
-    """Accuracies of the probe's same answers with the genders dealt anew to the speakers."""
+    """Accuracies of the probe's same answers with the genders permuted over the speakers."""
     female = permuted_genders(table.strata, permutations=permutations).astype(float)
     says_female = table.pooled.sum(axis=-2)[..., 0].mean(axis=0)
     clips = table.pooled.sum(axis=(-2, -1)).mean(axis=0)

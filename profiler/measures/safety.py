@@ -1,6 +1,6 @@
 """Safety: how often a perturbation at a given signal-to-noise ratio changes the answer.
 
-Success counts over the clips classified right (the paper's figure), accuracy under attack over
+Success counts over the clips classified correctly (the paper's figure), accuracy under attack over
 all test clips. Every figure stands beside Gaussian noise of the same ratio, and is flagged where
 the attack is not to be believed.
 """
@@ -26,7 +26,7 @@ SNR_TOLERANCE_DB: Final = 0.5
 
 @dataclass(frozen=True)
 class _Counts:
-    """Per cell (a fold of a repetition) and speaker: clips, clips classified right, clips
+    """Per cell (a fold of a repetition) and speaker: clips, clips classified correctly, clips
     attacked, attacks that succeeded; each of shape (cells, speakers)."""
 
     clips: Floats
@@ -89,7 +89,7 @@ def safety(
     strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in table.speakers]
     kinds: list[tuple[AttackName, float]] = sorted({(o.attack, o.snr_db) for o in outcomes})
     if not kinds:
-        reason = "no clip was classified right, so none could be attacked"
+        reason = "no clip was classified correctly, so none could be attacked"
         names = ("attack_success_rate", "accuracy_under_attack")
         return [measure(criterion=name, value=None, unknown=reason) for name in names]
     by_kind = {kind: [o for o in outcomes if (o.attack, o.snr_db) == kind] for kind in kinds}
@@ -139,7 +139,7 @@ def _figures(
     attacked = counts.attacked.sum(axis=1)
     empty = {fold for (_, fold), n in zip(table.cells, attacked, strict=True) if n == 0}
     if empty:
-        flags = (*flags, f"{len(empty)} folds have no clip classified right and do not count")
+        flags = (*flags, f"{len(empty)} folds have no clip classified correctly and do not count")
     found = [
         record(
             measure,

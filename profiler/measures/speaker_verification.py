@@ -1,4 +1,4 @@
-"""Speaker re-identification: can a voice never seen in training be recognised from its vectors?
+"""Speaker verification: can a voice never seen in training be recognised from its vectors?
 
 Each speaker of the test part is enrolled with a few clips of each emotion; every other clip is
 compared with its own speaker and with others, each enrolled in that clip's emotion. Were emotions

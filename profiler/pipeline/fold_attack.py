@@ -1,4 +1,4 @@
-"""The attacks on one fold's rightly classified clips."""
+"""The attacks on one fold's correctly classified clips."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def attack(
     head: Head,
     correct: Sequence[Utterance],
     *,
-    hunted: frozenset[str],
+    for_pgd: frozenset[str],
     seed: int,
     fold: int,
 ) -> list[AttackOutcome]:
-    """FGSM and noise at every ratio, PGD at the main one, on clips classified right.
+    """FGSM and noise at every ratio, PGD at the main one, on clips classified correctly.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def attack(
     head : Head
         The trained emotion head, in eval mode.
     correct : sequence of Utterance
-    hunted : frozenset of str
+    for_pgd : frozenset of str
         Ids of the clips that PGD attacks too.
     seed, fold : int
         Entered in the outcomes; `seed` is the repetition, from 0.
@@ -77,7 +77,7 @@ def attack(
 
     outcomes: list[AttackOutcome] = []
     for target in _targets(bench, correct):
-        perturbed = list(_perturbations(bench, model, target, hunted))
+        perturbed = list(_perturbations(bench, model, target, for_pgd))
         answers = _answers(model, [one.wave for one in perturbed], bench.attack_batch)
         for one, predicted in zip(perturbed, answers, strict=True):
             outcomes += _outcomes(bench, one, predicted, seed, fold)
@@ -112,7 +112,7 @@ def _target(bench: Bench, group: list[Utterance], waves: list[np.ndarray]) -> _T
 
 
 def _perturbations(
-    bench: Bench, model: attacks.Model, target: _Target, hunted: frozenset[str]
+    bench: Bench, model: attacks.Model, target: _Target, for_pgd: frozenset[str]
 ) -> Iterator[_Perturbed]:
     protocol = bench.protocol
     clip = protocol.clip_waveform
@@ -123,12 +123,14 @@ def _perturbations(
         yield _Perturbed("fgsm", snr_db, target, stepped, gradient.states)
         noisy = attacks.noise(target.wave, snr_db=snr_db, seeds=seeds, clip=clip)
         yield _Perturbed("noise", snr_db, target, noisy, ["none"] * len(seeds))
-    chosen = [p for p, utterance in enumerate(target.utterances) if utterance.id in hunted]
+    chosen = [p for p, utterance in enumerate(target.utterances) if utterance.id in for_pgd]
     if chosen:
-        prey, snr_db = target.only(chosen), protocol.snr_db
+        under_pgd, snr_db = target.only(chosen), protocol.snr_db
         steps = protocol.pgd_steps
-        found = attacks.pgd(model, prey.wave, prey.classes, snr_db=snr_db, steps=steps, clip=clip)
-        yield _Perturbed("pgd", snr_db, prey, found, [gradient.states[p] for p in chosen])
+        found = attacks.pgd(
+            model, under_pgd.wave, under_pgd.classes, snr_db=snr_db, steps=steps, clip=clip
+        )
+        yield _Perturbed("pgd", snr_db, under_pgd, found, [gradient.states[p] for p in chosen])
 
 
 @torch.no_grad()

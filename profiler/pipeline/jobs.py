@@ -121,12 +121,12 @@ def _threads(number: int | None) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class AttackJob:
-    """Attack some of the clips that a fold's head classified right; PGD on those of `hunted`."""
+    """Attack some clips that a fold's head classified correctly; PGD on those of `for_pgd`."""
 
     repetition: int
     fold: int
     clips: tuple[str, ...]
-    hunted: frozenset[str]
+    for_pgd: frozenset[str]
 
     def file(self, plan: Plan) -> Path:
         """Where the result lies."""
@@ -141,7 +141,7 @@ class AttackJob:
             shop.bench,
             self._head(shop),
             correct,
-            hunted=self.hunted,
+            for_pgd=self.for_pgd,
             seed=self.repetition,
             fold=self.fold,
         )

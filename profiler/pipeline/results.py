@@ -1,4 +1,4 @@
-"""Results of steps as files: whole or not at all, and checked when they are read.
+"""Results of steps as files: written atomically, and checked when they are read.
 
 A worker that dies leaves the files of the steps it finished; the next attempt finds them. Files
 are JSON with a checksum, never pickles, so that reading one cannot run code.

@@ -1,7 +1,7 @@
 """Drive a plan's jobs through an engine, and put whole folds into the store.
 
 Features come first, all of them; then every fold's heads, and as soon as a fold's heads are
-trained, the attacks on its rightly classified clips. Only this driver writes the database.
+trained, the attacks on its correctly classified clips. Only this driver writes the database.
 """
 
 from __future__ import annotations
@@ -151,16 +151,16 @@ class _Folds:
             self._store_if_whole(fold)
 
     def _trained(self, files: FoldFiles, stage: Following) -> None:
-        """Hand out the attacks on what the fold's head classified right."""
+        """Hand out the attacks on what the fold's head classified correctly."""
         result = from_plain(require_step(files.result))
         correct = [
             row.utterance
             for row in result.predictions
             if row.task == "emotion" and row.label == row.predicted
         ]
-        hunted = pgd_targets(self._plan.protocol, correct, files.fold)
+        for_pgd = pgd_targets(self._plan.protocol, correct, files.fold)
         attacks = [
-            AttackJob(files.repetition, files.fold, tuple(chunk), hunted.intersection(chunk))
+            AttackJob(files.repetition, files.fold, tuple(chunk), for_pgd.intersection(chunk))
             for chunk in chunks(correct, ATTACK_CHUNK[self._plan.spec.device])
         ]
         missing = {attack for attack in attacks if not is_done(attack, self._plan)}

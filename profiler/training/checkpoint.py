@@ -1,6 +1,6 @@
 """Where heads in training are kept between epochs, so that a killed run goes on from there.
 
-One file per head, written whole or not at all, with a checksum; a damaged one, or one of other
+One file per head, written atomically, with a checksum; a damaged one, or one of other
 clips, is as if it were not there.
 """
 

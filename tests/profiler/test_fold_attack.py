@@ -47,8 +47,8 @@ def _attacked(backbone: Backbone, folder: Path, batches: bool) -> list[AttackOut
     )  # fmt: skip
     torch.manual_seed(0)
     head = Head(layers=backbone.layers, features=backbone.hidden_size, classes=3, width=16)
-    hunted = frozenset({"0", "2", "3"})
-    found = attack(bench, head, _utterances(folder), hunted=hunted, seed=0, fold=1)
+    for_pgd = frozenset({"0", "2", "3"})
+    found = attack(bench, head, _utterances(folder), for_pgd=for_pgd, seed=0, fold=1)
     return sorted(found, key=lambda one: (one.utterance, one.attack, one.snr_db))
 
 

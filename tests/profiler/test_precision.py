@@ -175,8 +175,8 @@ def test_every_pass_is_in_the_protocols_precision_and_no_head_is(
     stages.append(len(spy.passes))
     head, heads = shop.bench.new_head(len(plan.classes)).eval(), []
     head.register_forward_pre_hook(lambda *_: heads.append(torch.is_autocast_enabled("cpu")))
-    hunted = frozenset(u.id for u in utterances)
-    attack(shop.bench, head, utterances, hunted=hunted, seed=0, fold=1)
+    for_pgd = frozenset(u.id for u in utterances)
+    attack(shop.bench, head, utterances, for_pgd=for_pgd, seed=0, fold=1)
     stages.append(len(spy.passes))
     monkeypatch.setattr(choose, "available_cores", lambda: 2)
     Choice().engine(shop, Silent())

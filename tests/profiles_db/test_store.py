@@ -1,4 +1,4 @@
-"""The store: whole or not at all, in turns, and never of another kind."""
+"""The store: transactions, in turns, and never of another kind."""
 
 from __future__ import annotations
 

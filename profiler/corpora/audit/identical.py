@@ -20,7 +20,7 @@ _IDENTICAL: Final[dict[str, tuple[str, Severity, str, tuple[Aspect, ...]]]] = {
     "speakers": (
         "identical_clips_of_speakers",
         "warning",
-        "under two speakers' names: speaker re-identification is blurred.",
+        "under two speakers' names: speaker verification is blurred.",
         ("privacy", "fairness"),
     ),
     "labels": (

@@ -81,7 +81,7 @@ def outcome(
     gradient: GradientState = "ok",
     reached: float | None = None,
 ) -> AttackOutcome:
-    """What became of a rightly classified clip."""
+    """What became of a correctly classified clip."""
     other = next(name for name in CLASSES if name != row.label)
     return AttackOutcome(
         seed=row.seed,
