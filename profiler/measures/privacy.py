@@ -89,7 +89,7 @@ def _strongest(
 ) -> list[Measurement]:
     """What the strongest attacker infers, over the folds and in each, and what every one does.
 
-    The source names the attackers chosen. Their choice is taken for given: the interval is that of
+    A note names the attackers chosen. Their choice is taken for given: the interval is that of
     the answers of the attacker chosen in each fold.
     """
     name = "gender_inference"
@@ -114,7 +114,7 @@ def _strongest(
 
 
 def _by(measurement: Measurement, attackers: Sequence[Attacker]) -> Measurement:
-    """The measurement with the attackers chosen as part of its source, the most frequent first."""
+    """The measurement with a note that names the attackers chosen, the most frequent first."""
     chosen: dict[str, set[int]] = {}
     for row in attackers:
         if row.chosen:
@@ -123,7 +123,7 @@ def _by(measurement: Measurement, attackers: Sequence[Attacker]) -> Measurement:
         f"{name} (fold {', '.join(map(str, sorted(folds)))})"
         for name, folds in sorted(chosen.items(), key=lambda item: -len(item[1]))
     )
-    return dataclasses.replace(measurement, source=f"{measurement.source}, by {words}".lstrip(", "))
+    return dataclasses.replace(measurement, notes=(*measurement.notes, f"strongest: {words}"))
 
 
 def _incomplete(table: Table, folds: int) -> tuple[str, ...]:

@@ -186,10 +186,10 @@ def test_the_strongest_attacker_is_scored_by_uar_and_named() -> None:
     assert strongest.chance == 0.5
     assert strongest.low is not None
     assert strongest.n == 240
-    assert strongest.source == "by linear, layer 2 (fold 1, 2, 3)"
+    assert strongest.notes == ("strongest: linear, layer 2 (fold 1, 2, 3)",)
     second = figure(found, "gender_inference", fold=2)
     assert second.value == pytest.approx(recalls[1])
-    assert second.source == "by linear, layer 2 (fold 2)"
+    assert second.notes == ("strongest: linear, layer 2 (fold 2)",)
     for name in ("linear, layer 1", "linear, layer 2"):
         assert figure(found, "gender_inference", f"attacker={name}").value == pytest.approx(0.62)
 
