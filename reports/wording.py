@@ -22,7 +22,7 @@ ORIGINS: Final[dict[Origin, str]] = {
 
 INTERVALS: Final[dict[IntervalKind, str]] = {
     "none": "no interval",
-    "bootstrap": "over speakers and trainings",
+    "bootstrap": "over speakers",
     "assumed": "assumed: nobody measured it",
     "exact": "exact",
     "quantile": "quantiles of the repetitions",
