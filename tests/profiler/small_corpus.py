@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import functools
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from profiler.corpora import demo
 
@@ -25,8 +27,13 @@ def small_corpus(folder: Path) -> Path:
             for style in demo.Demo.classes:
                 for take in TAKES:
                     name = f"speaker_{speaker:02d}/{style}_{take}"
-                    samples = np.frombuffer(demo.samples_of(name), dtype="<i2")
                     path = name.replace("/", "-") + ".wav"
-                    soundfile.write(folder / path, samples, 16_000)
+                    soundfile.write(folder / path, _samples_of(name), 16_000)
                     writer.writerow([path, f"s{speaker}", style, demo.gender_of(speaker)])
     return manifest
+
+
+@functools.cache
+def _samples_of(name: str) -> NDArray[np.int16]:
+    """The samples of a clip, made once in a process."""
+    return np.frombuffer(demo.samples_of(name), dtype="<i2")

@@ -23,7 +23,7 @@ from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.store import Store
 from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
-from tests.profiler.small_corpus import CLIPS, small_corpus
+from tests.profiler.small_corpus import CLIPS
 from trustser import __main__ as main
 
 EPOCHS = 3
@@ -45,11 +45,6 @@ def short_runs() -> Iterator[None]:
         patch.setitem(feature_stage.CHUNK, "cpu", 2)
         yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 def _profile(

@@ -18,6 +18,8 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.machine import available_cores
+from profiler.measures.costs import device
+from profiler.measures.costs.memory import PeakMemory
 from profiler.pipeline.engines.choose import Choice, best_workers
 from profiler.pipeline.plan import BackboneSpec
 from profiler.pipeline.results import read_step, write_step
@@ -42,31 +44,42 @@ QUICK = Protocol(
 )
 
 
-def _profile(folder: Path, workers: int, progress: Silent | None = None) -> tuple[Profile, Rows]:
-    """The built-in corpus through FBANK; the profile and all its rows."""
+@pytest.fixture(autouse=True, scope="module")
+def little_on_costs() -> Iterator[None]:
+    """Costs are measured, since it matters where, but few times and not in another process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "MOST", 2)
+        patch.setattr(device, "peak_memory", lambda _: PeakMemory(1))
+        yield
+
+
+def _profile(
+    manifest: Path, folder: Path, workers: int, progress: Silent | None = None
+) -> tuple[Profile, Rows]:
+    """A small corpus through FBANK; the profile and all its rows."""
     store = Store(folder / "a.duckdb")
     (profile,) = profile_all(
-        ["fbank"], "demo", None, QUICK, store, weights="pretrained", weights_seed=0,
+        ["fbank"], "manifest", manifest, QUICK, store, weights="pretrained", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=workers, progress=progress or Silent(),
     )  # fmt: skip
     return profile, rows_of(store, profile.run)
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, Rows]:
+def expected(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Profile, Rows]:
     """The rows of one thread in one process, as every worker has one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _profile(tmp_path_factory.mktemp("serial"), workers=0)
+        return _profile(manifest, tmp_path_factory.mktemp("serial"), workers=0)
     finally:
         torch.set_num_threads(before)
 
 
 def test_workers_give_the_rows_that_one_process_gives(
-    expected: tuple[Profile, Rows], tmp_path: Path
+    expected: tuple[Profile, Rows], manifest: Path, tmp_path: Path
 ) -> None:
-    profile, rows = _profile(tmp_path, workers=2)
+    profile, rows = _profile(manifest, tmp_path, workers=2)
     assert profile.run == expected[0].run
     assert_same_rows(rows, expected[1])
 
@@ -86,7 +99,7 @@ class Holding(Silent):
 
 
 def test_a_driver_holds_no_weights_while_its_workers_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[weakref.ref[Backbone]] = []
     load = BackboneSpec.load
@@ -98,7 +111,7 @@ def test_a_driver_holds_no_weights_while_its_workers_do(
 
     monkeypatch.setattr(BackboneSpec, "load", noted)
     holding = Holding(loaded)
-    _profile(tmp_path, workers=2, progress=holding)
+    _profile(manifest, tmp_path, workers=2, progress=holding)
     assert {name: holding.held[name] for name in ("features", "heads", "costs")} == {
         "features": False,
         "heads": False,
@@ -126,10 +139,10 @@ class Killer(Silent):
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(
-    expected: tuple[Profile, Rows], tmp_path: Path
+    expected: tuple[Profile, Rows], manifest: Path, tmp_path: Path
 ) -> None:
     killer = Killer()
-    profile, rows = _profile(tmp_path, workers=2, progress=killer)
+    profile, rows = _profile(manifest, tmp_path, workers=2, progress=killer)
     assert len(killer.killed) == 1
     assert profile.run == expected[0].run
     assert_same_rows(rows, expected[1])
@@ -139,29 +152,31 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tests.profiler.test_engines import _profile
-_profile(Path(sys.argv[1]), workers=2)
+_profile(Path(sys.argv[1]), Path(sys.argv[2]), workers=2)
 """
 
 
-def _start(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder)], env=dict(os.environ))
+def _start(manifest: Path, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", SCRIPT, str(manifest), str(folder)]
+    return subprocess.Popen(command, env=dict(os.environ))
 
 
 def test_a_killed_run_goes_on_to_the_same_rows(
-    expected: tuple[Profile, Rows], tmp_path: Path
+    expected: tuple[Profile, Rows], manifest: Path, tmp_path: Path
 ) -> None:
-    """SIGKILL at three moments, each deeper into the run; then one run is left alone."""
-    for seconds in (6.0, 9.0, 12.0):
-        driver = _start(tmp_path)
-        try:
-            driver.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            children = psutil.Process(driver.pid).children(recursive=True)
-            driver.send_signal(signal.SIGKILL)
-            driver.wait()
-            _, alive = psutil.wait_procs(children, timeout=20)
-            assert not alive, "workers outlive their driver"
-    profile, rows = _profile(tmp_path, workers=2)
+    """SIGKILL among the features and among the trained heads; then one run is left alone."""
+    for deeper in ("features/**/*.npy", "steps/**/heads-*"):
+        driver = _start(manifest, tmp_path)
+        while not list((tmp_path / "cache").glob(deeper)):
+            assert driver.poll() is None
+            time.sleep(0.01)
+        children = psutil.Process(driver.pid).children(recursive=True)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert not alive, "workers outlive their driver"
+        assert Store(tmp_path / "a.duckdb").finished(expected[0].run) is False
+    profile, rows = _profile(manifest, tmp_path, workers=2)
     assert profile.run == expected[0].run
     assert_same_rows(rows, expected[1])
     assert not [
@@ -181,11 +196,12 @@ main()
 
 @pytest.mark.parametrize("asked", STOPPED)
 def test_a_stop_is_obeyed_at_once_says_how_to_go_on_and_leaves_no_process(
-    asked: signal.Signals, tmp_path: Path
+    asked: signal.Signals, manifest: Path, tmp_path: Path
 ) -> None:
     """Ctrl-C, and what schedulers send."""
     database, cache = tmp_path / "a.duckdb", tmp_path / "cache"
     command = [sys.executable, "-c", AS_FROM_A_TERMINAL, "profile", "--backbone", "fbank"]
+    command += ["--dataset", "manifest", "--data-root", str(manifest)]
     command += ["--db", str(database), "--cache", str(cache), "--workers", "2"]
     driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list(cache.rglob("*.npy")):

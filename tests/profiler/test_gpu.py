@@ -15,14 +15,16 @@ import pytest
 import torch
 import transformers as hf
 
-from profiler import session
+from profiler import run, session
 from profiler.backbones.load import load
 from profiler.features.cache import MAX_BATCH
+from profiler.measures.costs import architecture, memory
 from profiler.measures.costs import device as costs
-from profiler.measures.costs import memory
+from profiler.measures.costs.counting import count
+from profiler.measures.costs.device import measure_device
 from profiler.pipeline import fold_training as fold_heads
-from profiler.pipeline import jobs
-from profiler.pipeline.measuring import criteria_of
+from profiler.pipeline import jobs, measuring
+from profiler.pipeline.measuring import Measured, criteria_of
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all, profile_all_costs
@@ -36,7 +38,6 @@ from tests.profiler.backbones.checkpoints import (
     tera_checkpoint,
 )
 from tests.profiler.same_rows import ON_GPU, Rows, assert_same_rows, rows_of
-from tests.profiler.small_corpus import small_corpus
 from tests.profiler.stand_in_gpu import GPU, stand_in_gpu
 
 Gpu = Callable[[], AbstractContextManager[None]]
@@ -45,15 +46,15 @@ GPUS: Final[dict[str, Gpu]] = {"stand-in": stand_in_gpu} | (
     {"cuda": nullcontext} if torch.cuda.is_available() else {}
 )
 SHORT: Final = Protocol(
-    epochs=3, probe_epochs=2, folds=2, seeds=1, resamples=100, pgd_steps=2, pgd_clips=6,
+    epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=2, pgd_clips=6,
     snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
 )  # fmt: skip
-REACHING: Final = WHISPER | {"max_source_positions": 300}
-"""Far enough for the 6 s on which costs are measured."""
+COSTED_SECONDS: Final = 1.0
+"""Length of the clip on which costs are measured here: the stand-in runs operators one by one."""
 CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
     "apc": lambda folder: apc_checkpoint(folder / "apc.ckpt"),
     "tera": lambda folder: tera_checkpoint(folder / "tera.ckpt"),
-    "whisper_tiny": lambda folder: saved(hf.WhisperModel(hf.WhisperConfig(**REACHING)), folder),
+    "whisper_tiny": lambda folder: saved(hf.WhisperModel(hf.WhisperConfig(**WHISPER)), folder),
     "wav2vec2_base": lambda folder: saved(hf.Wav2Vec2Model(hf.Wav2Vec2Config(**WAVEFORM)), folder),
     "wavlm_base_plus": lambda folder: saved(hf.WavLMModel(hf.WavLMConfig(**WAVEFORM)), folder),
 }
@@ -72,11 +73,6 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     cudnn.allow_tf32, cudnn.deterministic, matmul.allow_tf32 = settings
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 @pytest.fixture(params=GPUS)
@@ -110,6 +106,7 @@ def _profile(backbone: str, weights: str, manifest: Path, folder: Path, device: 
 def test_a_gpu_gives_the_figures_of_a_cpu(
     backbone: str, gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run, "measure_costs", lambda *_: Measured())  # see the next test
     torch.manual_seed(0)
     weights = str(CHECKPOINTS[backbone](tmp_path)) if backbone in CHECKPOINTS else "pretrained"
     expected = _profile(backbone, weights, manifest, tmp_path, "cpu")
@@ -129,7 +126,12 @@ def test_a_gpu_gives_the_figures_of_a_cpu(
 
 
 @pytest.mark.parametrize("backbone", ["fbank", *CHECKPOINTS])
-def test_costs_are_measured_on_a_gpu(backbone: str, gpu: Gpu, tmp_path: Path) -> None:
+def test_costs_are_measured_on_a_gpu(
+    backbone: str, gpu: Gpu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short_clip = functools.partial(measure_device, clip_seconds=COSTED_SECONDS)
+    monkeypatch.setattr(measuring, "measure_device", short_clip)
+    monkeypatch.setattr(architecture, "count", functools.partial(count, seconds=COSTED_SECONDS))
     torch.manual_seed(0)
     weights = str(CHECKPOINTS[backbone](tmp_path)) if backbone in CHECKPOINTS else "pretrained"
     store = Store(tmp_path / "a.duckdb")
@@ -148,6 +150,7 @@ def test_costs_are_measured_on_a_gpu(backbone: str, gpu: Gpu, tmp_path: Path) ->
 def test_training_on_a_gpu_goes_on_from_kept_states(
     gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(run, "measure_costs", lambda *_: Measured())
     whole = tmp_path / "whole"
     whole.mkdir()
     with gpu():

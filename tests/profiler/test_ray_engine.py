@@ -25,11 +25,11 @@ from profiles_db.profile import Profile
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
 from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
-from tests.profiler.test_engines import QUICK, expected
+from tests.profiler.test_engines import QUICK, expected, little_on_costs
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
 
-__all__ = ["expected"]  # a fixture
+__all__ = ["expected", "little_on_costs"]  # fixtures
 TITLE = "ray::trustser job"
 
 
@@ -87,10 +87,12 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def _profile(folder: Path, address: str | None, progress: Silent) -> tuple[Profile, Rows]:
+def _profile(
+    manifest: Path, folder: Path, address: str | None, progress: Silent
+) -> tuple[Profile, Rows]:
     store = Store(folder / "a.duckdb")
     (profile,) = profile_all(
-        ["fbank"], "demo", None, QUICK, store, weights="pretrained", weights_seed=0,
+        ["fbank"], "manifest", manifest, QUICK, store, weights="pretrained", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=None, progress=progress, engine="ray",
         ray_address=address,
     )  # fmt: skip
@@ -98,10 +100,10 @@ def _profile(folder: Path, address: str | None, progress: Silent) -> tuple[Profi
 
 
 def test_two_nodes_and_a_killed_worker_give_the_rows_of_one_process(
-    address: str, expected: tuple[Profile, Rows], tmp_path: Path
+    address: str, expected: tuple[Profile, Rows], manifest: Path, tmp_path: Path
 ) -> None:
     killer = Killer()
-    profile, rows = _profile(tmp_path, address, killer)
+    profile, rows = _profile(manifest, tmp_path, address, killer)
     assert killer.killed
     assert len(killer.nodes) == 2
     assert profile.run == expected[0].run
@@ -152,7 +154,7 @@ def test_a_cluster_started_here_listens_on_loopback_alone(tmp_path: Path) -> Non
     assert found <= {"127.0.0.1", "::1"}
 
 
-def test_a_cluster_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
+def test_a_cluster_that_cannot_be_had_is_one_line(manifest: Path, tmp_path: Path) -> None:
     for bad in ("nowhere", "ray://host:1", "host", "host:port"):
         with pytest.raises(InputError, match="is no address"):
             Choice(None, "ray", bad)
@@ -162,7 +164,7 @@ def test_a_cluster_that_cannot_be_had_is_one_line(tmp_path: Path) -> None:
         Choice(0, "ray")
     assert Choice(2, "ray").name == "ray, 2 workers"
     with pytest.raises(InputError, match="no Ray cluster can be joined"):
-        _profile(tmp_path, "127.0.0.1:9", Silent())
+        _profile(manifest, tmp_path, "127.0.0.1:9", Silent())
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,6 @@ from tests.profiler.backbones.checkpoints import (
     tera_checkpoint,
 )
 from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
-from tests.profiler.small_corpus import small_corpus
 
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
@@ -75,11 +74,6 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_corpus(tmp_path_factory.mktemp("corpus"))
 
 
 def _profile(backbone: str, weights: str, manifest: Path, folder: Path) -> Rows:

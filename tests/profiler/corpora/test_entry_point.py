@@ -105,8 +105,9 @@ def test_it_is_shown_and_checked_on_the_command_line(data: Path) -> None:
 def test_it_is_profiled_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(
         ["profile", "--backbone", "fbank", "--dataset", "folders", "--data-root", str(data),
-         "--folds", "1", "--epochs", "1", "--workers", "0", "--set", "probe_epochs=1",
-         "--set", "pgd_steps=0", "--set", "snr_curve_db=[]", "--set", "resamples=100",
+         "--folds", "1", "--seeds", "1", "--epochs", "1", "--workers", "0",
+         "--set", "probe_epochs=1", "--set", "pgd_steps=0", "--set", "snr_curve_db=[]",
+         "--set", "resamples=100",
          "--db", str(tmp_path / "a.duckdb"), "--cache", str(tmp_path / "cache"), "--json"]
     )  # fmt: skip
     shown = capsys.readouterr()
