@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,14 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real audio at {folder}: set TRUSTSER_TEST_DATA to the corpora's folder")
     return folder
+
+
+@pytest.fixture(scope="module")
+def little_on_costs() -> Iterator[None]:
+    """Latency from two repetitions, and no process that measures memory: these have their tests."""
+    from profiler.measures.costs import device, memory  # noqa: PLC0415 - torch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(device, "MOST", 2)
+        patch.setattr(device, "peak_memory", lambda _: memory.PeakMemory(1))
+        yield

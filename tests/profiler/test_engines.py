@@ -18,8 +18,6 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.machine import available_cores
-from profiler.measures.costs import device
-from profiler.measures.costs.memory import PeakMemory
 from profiler.pipeline.engines.choose import Choice, best_workers
 from profiler.pipeline.plan import BackboneSpec
 from profiler.pipeline.results import read_step, write_step
@@ -30,6 +28,8 @@ from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.store import Store
 from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
+
+pytestmark = pytest.mark.usefixtures("little_on_costs")
 
 QUICK = Protocol(
     epochs=2,
@@ -42,15 +42,6 @@ QUICK = Protocol(
     pgd_clips=4,
     snr_curve_db=(),
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def little_on_costs() -> Iterator[None]:
-    """Costs are measured, since it matters where, but few times and not in another process."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device, "MOST", 2)
-        patch.setattr(device, "peak_memory", lambda _: PeakMemory(1))
-        yield
 
 
 def _profile(

@@ -22,8 +22,6 @@ from profiler.corpora.audio import file_digest
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.upkeep import sections
 from profiler.measures.attacks import Gradient, loss_gradient, reached_snr_db
-from profiler.measures.costs import device
-from profiler.measures.costs.memory import PeakMemory
 from profiler.pipeline.engines import choose
 from profiler.pipeline.engines.choose import Choice
 from profiler.pipeline.fold_attack import attack
@@ -238,11 +236,10 @@ def test_two_precisions_are_two_studies(tmp_path: Path) -> None:
     assert len(names) == len(PRECISIONS)
 
 
+@pytest.mark.usefixtures("little_on_costs")
 def test_a_profile_in_bfloat16_is_asked_for_by_set_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(device, "MOST", 2)
-    monkeypatch.setattr(device, "peak_memory", lambda _: PeakMemory(1))
     config = hf.WhisperConfig(**WHISPER | {"max_source_positions": 300})
     weights = saved(hf.WhisperModel(config), tmp_path / "whisper")
     db, cache, report = (str(tmp_path / name) for name in ("p.duckdb", "c", "r.html"))

@@ -25,11 +25,12 @@ from profiles_db.profile import Profile
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
 from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
-from tests.profiler.test_engines import QUICK, expected, little_on_costs
+from tests.profiler.test_engines import QUICK, expected
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="ray is not installed")
 
-__all__ = ["expected", "little_on_costs"]  # fixtures
+__all__ = ["expected"]  # a fixture
+pytestmark = pytest.mark.usefixtures("little_on_costs")
 TITLE = "ray::trustser job"
 
 

@@ -22,6 +22,8 @@ from profiles_db.records import AttackOutcome, Epoch, Prediction
 from profiles_db.store import Store
 from tests.profiler.same_rows import assert_same_rows, rows_of
 
+pytestmark = pytest.mark.usefixtures("little_on_costs")
+
 QUICK = Protocol(
     epochs=3, probe_epochs=2, batch_size=16, folds=3, seeds=1, resamples=100, pgd_steps=2,
     pgd_clips=3, snr_curve_db=(30.0,), enrolment_clips=1,

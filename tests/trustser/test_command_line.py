@@ -24,13 +24,13 @@ COMMANDS = (
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(little_on_costs: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short profile of the built-in corpus, made through the command line."""
     folder = tmp_path_factory.mktemp("cli")
     path = folder / "demo.duckdb"
     code = run(
         ["profile", "--backbone", "fbank", "--db", str(path), "--cache", str(folder / "cache"),
-         "--folds", "2", "--seeds", "1", "--epochs", "2",
+         "--folds", "2", "--seeds", "1", "--epochs", "2", "--workers", "0",
          "--set", "pgd_steps=0", "--set", "snr_curve_db=[]", "--set", "resamples=100"]
     )  # fmt: skip
     assert code == 0

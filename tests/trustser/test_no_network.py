@@ -46,7 +46,7 @@ LOCAL = (
     "backbones --no-counts",
     "backbones whisper_tiny apc",
     "datasets",
-    "datasets check demo --data-root demo",
+    "datasets check demo",
 )
 
 

@@ -26,6 +26,8 @@ from tests.profiles_db.test_store import _hold
 from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
 from trustser.__main__ import run
 
+pytestmark = pytest.mark.usefixtures("little_on_costs")
+
 QUICK = ("--folds", "1", "--seeds", "1", "--epochs", "1", "--set", "probe_epochs=1",
          "--set", "pgd_steps=0", "--set", "snr_curve_db=[]", "--set", "resamples=100",
          "--workers", "0")  # fmt: skip

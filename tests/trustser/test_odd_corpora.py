@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from profiler.measures.costs import device
-from profiler.measures.costs.memory import PeakMemory
 from trustser.__main__ import run
+
+pytestmark = pytest.mark.usefixtures("little_on_costs")
 
 QUICK = ["--backbone", "fbank", "--dataset", "manifest", "--epochs", "1", "--seeds", "1",
          "--workers", "0", "--set", "probe_epochs=1", "--set", "pgd_steps=0", "--set",
@@ -33,12 +33,6 @@ class Row:
     label: str
     gender: str = ""
     split: str = ""
-
-
-@pytest.fixture(autouse=True)
-def _no_memory_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Peak memory is measured in a process of its own, which takes seconds and has its tests."""
-    monkeypatch.setattr(device, "peak_memory", lambda _: PeakMemory(None, "left out here"))
 
 
 def sound(label: str, seed: int, seconds: float = 0.3, rate: int = 16_000) -> Any:

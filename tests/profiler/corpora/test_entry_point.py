@@ -101,7 +101,7 @@ def test_it_is_shown_and_checked_on_the_command_line(data: Path) -> None:
     assert "Test parts: 4 to 4 clips" in result.stdout
 
 
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("site", "little_on_costs")
 def test_it_is_profiled_on(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(
         ["profile", "--backbone", "fbank", "--dataset", "folders", "--data-root", str(data),
