@@ -17,7 +17,6 @@ from unittest import mock
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils import _pytree as trees
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 
 GPU: Final = torch.device("cuda", 0)
@@ -142,7 +141,7 @@ def _run(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     RuntimeError
         If tensors of two devices meet.
     """
-    flat, shape = trees.tree_flatten((args, kwargs))
+    flat = [*_leaves(args), *_leaves(kwargs)]
     on_gpu = any(isinstance(value, GpuTensor) for value in flat)
     for value in flat:
         _require_values(func, value)
@@ -150,16 +149,40 @@ def _run(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
             _require_on_gpu(func, value)
     wanted = kwargs.get("device")
     to_gpu = on_gpu if wanted is None else torch.device(wanted) == _SIGN
-    plain_args, plain_kwargs = trees.tree_unflatten([_plain(value) for value in flat], shape)
-    found = func(*plain_args, **plain_kwargs)
+    found = func(*_mapped(_plain, args), **_mapped(_plain, kwargs))
     if func is _aten.copy_.default:
         return args[0]
     if not to_gpu:
         return found
-    found = trees.tree_map_only(Tensor, GpuTensor, found)
+    found = _mapped(_held, found)
     if not on_gpu:
         return found
     return return_and_correct_aliasing(func, args, dict(kwargs), found)  # type: ignore[no-untyped-call]
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """All in lists, tuples and dictionaries: torch's own trees do more, and take half the time."""
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _leaves(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _leaves(one)
+    else:
+        yield value
+
+
+def _mapped(change: Callable[[Any], Any], value: Any) -> Any:
+    """`value` with each of its leaves changed."""
+    if isinstance(value, list | tuple):
+        return type(value)([_mapped(change, one) for one in value])
+    if isinstance(value, dict):
+        return {name: _mapped(change, one) for name, one in value.items()}
+    return change(value)
+
+
+def _held(value: Any) -> Any:
+    return GpuTensor(value) if isinstance(value, Tensor) else value
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,7 @@ from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
 from tests.profiler.small_corpus import CLIPS
 from trustser import __main__ as main
 
-EPOCHS = 3
+EPOCHS = 2
 SHORT = Protocol(
     epochs=EPOCHS, probe_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1, pgd_clips=2,
     snr_curve_db=(), batch_size=8, enrolment_clips=1,

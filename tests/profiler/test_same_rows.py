@@ -45,7 +45,7 @@ from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
 SHORT: Final = Protocol(
-    epochs=3, probe_epochs=2, folds=2, seeds=1, resamples=100, pgd_steps=1, pgd_clips=2,
+    epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=1, pgd_clips=2,
     snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
 )  # fmt: skip
 CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
@@ -174,9 +174,11 @@ PRODUCTS: Final = """
 import sys
 from pathlib import Path
 from tests.profiler.test_same_rows import SHORT
+from profiler.measures.costs import device, memory
 from profiler.session import profile_all
 from profiler.progress import Silent
 from profiles_db.store import Store
+device.MOST, device.peak_memory = 2, lambda _: memory.PeakMemory(1)
 folder = Path(sys.argv[1])
 profile_all(
     ["tera"], "manifest", Path(sys.argv[2]), SHORT.model_copy(update={"epochs": 1}),
