@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from profiler.measures.statistics import Bools, Floats, Ints
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
 
 TAIL: Final = 0.02
 """Share of the clips at either end of a feature's range that do not widen it."""
@@ -100,6 +102,8 @@ def logistic_regression(train: Floats, targets: Ints) -> Answers:
     >>> answers(np.array([[3.0]])).argmax()
     np.int64(1)
     """
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - slow, for workers alone
+
     model = LogisticRegression(C=INVERSE_PENALTY, tol=TOLERANCE, max_iter=MOST_ITERATIONS)
     with _one_thread():
         model.fit(train, targets)
@@ -119,6 +123,8 @@ def perceptron(train: Floats, targets: Ints, seed: int) -> Answers:
     seed : int
         Of the first weights and of the order of clips.
     """
+    from sklearn.neural_network import MLPClassifier  # noqa: PLC0415 - slow, for workers alone
+
     model = MLPClassifier(
         HIDDEN_UNITS,
         activation="tanh",

@@ -28,7 +28,9 @@ from profiler.pipeline.jobs import Job
 from profiler.pipeline.plan import Plan, Workshop
 from profiles_db.errors import EngineError
 
-_PRELOADED: Final = ("profiler.pipeline.jobs", "torch._dynamo")
+_PRELOADED: Final = (
+    "profiler.pipeline.jobs", "torch._dynamo", "sklearn.linear_model", "sklearn.neural_network",
+)  # fmt: skip
 """What every worker imports sooner or later, and inherits instead."""
 
 _shop: Workshop | None = None
