@@ -252,15 +252,18 @@ def _envelope(frames: Floats, starts: Floats, stops: Floats, heights: Floats) ->
 def _voiced(dice: Dice, score: _Score, tilt: float) -> Floats:
     """Glottal pulses, each with the response of the vocal tract at its moment."""
     sound = np.zeros(score.pitch.size * HOP + WINDOW)
-    responses = _responses(score.formants, tilt)
     jitter = dice.uniform(-0.02, 0.02, 2 * score.pitch.size + 8)
+    starts: list[int] = []
     moment, number = 0.0, 0
     while (frame := int(moment) // HOP) < score.pitch.size:
         if score.voice[frame] > 0:
-            start = int(moment)
-            sound[start : start + WINDOW] += score.voice[frame] * responses[frame]
+            starts.append(int(moment))
         moment += SAMPLE_RATE / score.pitch[frame] * (1 + jitter[number % jitter.size])
         number += 1
+    frames, which = np.unique(np.array(starts, dtype=np.int64) // HOP, return_inverse=True)
+    responses = _responses(score.formants[frames], tilt) * score.voice[frames, None]
+    for start, index in zip(starts, which, strict=True):
+        sound[start : start + WINDOW] += responses[index]
     return sound
 
 
