@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,11 +16,9 @@ import psutil
 import pytest
 
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.jobs import AttackJob
-from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.session import profile_all
-from profiles_db.errors import CacheError, EngineError, InputError, MissingExtraError
+from profiles_db.errors import EngineError, InputError, MissingExtraError
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
 from profiles_db.store import Store
@@ -113,46 +112,51 @@ def test_two_nodes_and_a_killed_worker_give_the_rows_of_one_process(
     assert check(tmp_path / "a.duckdb").sound
 
 
-def test_a_cluster_is_started_here_and_brings_back_what_a_job_raises(tmp_path: Path) -> None:
-    from profiler.pipeline.engines.ray import RayEngine  # noqa: PLC0415 - an extra
-
-    before = set(_processes())
-    spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
-    plan = Plan("r", spec, QUICK, ("a",), {}, {}, (), tmp_path)
-    with RayEngine(plan, 1, None) as engine:
-        engine.submit(AttackJob(0, 1, (), frozenset()))
-        with pytest.raises(CacheError, match="a trained head can no longer be read") as caught:
-            engine.wait()
-    assert type(caught.value) is CacheError
-    assert "\n" not in str(caught.value)
-    left = [p for p in _processes() if p not in before and "ray" in _title(p)]
-    assert not psutil.wait_procs(left, timeout=20)[1]
-
-
-LISTENERS = """
+STARTED_HERE = """
+import json
 import sys
 from pathlib import Path
 import psutil
 from profiler.pipeline.engines.choose import Choice
+from profiler.pipeline.jobs import AttackJob
 from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
 from profiler.progress import Silent
 from profiler.protocol import Protocol
+from profiles_db.errors import CacheError
 spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
 plan = Plan("r", spec, Protocol(), ("a",), {}, {}, (), Path(sys.argv[1]))
-with Choice(1, "ray").engine(Workshop(plan), Silent()):
-    for process in psutil.Process().children(recursive=True):
-        for connection in process.net_connections("inet"):
-            if connection.status == psutil.CONN_LISTEN:
-                print(connection.laddr.ip)
+with Choice(1, "ray").engine(Workshop(plan), Silent()) as engine:
+    started = psutil.Process().children(recursive=True)
+    listening = [
+        connection.laddr.ip
+        for process in started
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    engine.submit(AttackJob(0, 1, (), frozenset()))
+    try:
+        engine.wait()
+    except Exception as error:
+        raised = [type(error) is CacheError, str(error)]
+_, left = psutil.wait_procs(psutil.Process().children(recursive=True), timeout=20)
+print(json.dumps({"listening": listening, "raised": raised, "left": [str(p) for p in left]}))
 """
 
 
-def test_a_cluster_started_here_listens_on_loopback_alone(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", LISTENERS, str(tmp_path)]
+def test_a_cluster_started_here_listens_on_loopback_alone_and_brings_back_what_a_job_raises(
+    tmp_path: Path,
+) -> None:
+    command = [sys.executable, "-c", STARTED_HERE, str(tmp_path)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY)
-    found = {ip.removeprefix("::ffff:") for ip in done.stdout.split()}
-    assert found
-    assert found <= {"127.0.0.1", "::1"}
+    found = json.loads(done.stdout.splitlines()[-1])
+    listening = {ip.removeprefix("::ffff:") for ip in found["listening"]}
+    assert listening
+    assert listening <= {"127.0.0.1", "::1"}
+    is_cache_error, message = found["raised"]
+    assert is_cache_error
+    assert "a trained head can no longer be read" in message
+    assert "\n" not in message
+    assert found["left"] == []
 
 
 def test_a_cluster_that_cannot_be_had_is_one_line(manifest: Path, tmp_path: Path) -> None:
