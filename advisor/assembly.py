@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from advisor.decision import canonical_json
-from advisor.evidence.gathering import Alternative
 from advisor.ranking.dominance import dominators_of
 from advisor.ranking.information import score_range
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.requirements import is_near, relaxations
 from advisor.ranking.uncertainty import Draws
-from advisor.records import Candidate, Figure, Outcome
+from advisor.records import Alternative, Candidate, Figure, Outcome, values_of
 from profiles_db.criteria import ASPECTS
 
 
@@ -79,7 +78,7 @@ def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str,
     found = relaxations(judgement.bounds, outcomes)
     eligible = name in judgement.eligible
     return Candidate(
-        **_identity(alternative),
+        **values_of(alternative, Alternative),
         digests={key: digest_of(figure) for key, figure in alternative.figures.items()},
         eligible=eligible,
         position=judgement.eligible.index(name) + 1 if eligible else None,
@@ -94,10 +93,6 @@ def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str,
         meets_probability=_meets(judgement, draws, name, outcomes),
         **results,
     )
-
-
-def _identity(alternative: Alternative) -> dict[str, Any]:
-    return {f.name: getattr(alternative, f.name) for f in fields(alternative)}
 
 
 def _scores(

@@ -13,11 +13,11 @@ from advisor.evidence.gathering import Evidence, gather
 from advisor.explanation.sentences import explain
 from advisor.ranking import sensitivity
 from advisor.ranking.dominance import plane
-from advisor.ranking.findings import Sampling, WeightedCriterion
+from advisor.ranking.findings import Bound, Sampling, WeightedCriterion
 from advisor.ranking.information import missing, sways
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.matrix import build
-from advisor.ranking.requirements import Bound, bounds_of, judge
+from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR, Draws, tie_groups
 from advisor.ranking.weights import weighted_criteria
 from advisor.records import Figure, ScenarioRecord
@@ -128,7 +128,10 @@ def _judge(scenario: Scenario, evidence: Evidence) -> Judgement:
     _check_known(criteria, evidence)
     _check_devices(criteria, bounds, evidence)
     figures = {a.name: a.figures for a in evidence.alternatives}
-    outcomes = {name: [judge(bound, known) for bound in bounds] for name, known in figures.items()}
+    outcomes = {
+        name: [judge(b, known, scenario.spec.scale_of(b.criterion)) for b in bounds]
+        for name, known in figures.items()
+    }
     matrix = build(figures, criteria, scenario.spec.method, scenario.spec.flagged)
     return Judgement(evidence, matrix, bounds, outcomes)
 

@@ -7,8 +7,8 @@ in MACs, bytes, seconds. Scores, weights and probabilities lie in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
 from profiles_db.criteria import Aspect
 from profiles_db.measurement import IntervalKind, Origin
@@ -22,6 +22,20 @@ OnFlag = Literal["distrust", "accept"]
 """What a flagged figure counts as: unknown to requirements and the worst end of its scale to the
 score, or what it says."""
 EvidenceKind = Literal["published", "measured"]
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def values_of(record: DataclassInstance, kind: type[DataclassInstance]) -> dict[str, Any]:
+    """The fields of `kind` in a record that has them all, to make another that has them too.
+
+    Examples
+    --------
+    >>> values_of(Excluded("apc", "the scenario excludes it"), Excluded)
+    {'name': 'apc', 'reason': 'the scenario excludes it'}
+    """
+    return {field.name: getattr(record, field.name) for field in fields(kind)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +124,8 @@ class Relaxation:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """One alternative: its evidence, its scores, and what the requirements say of it.
+class Alternative:
+    """A candidate before it is judged: who it is and what is known of it.
 
     Parameters
     ----------
@@ -122,6 +136,32 @@ class Candidate:
         speech, part of the folds only.
     figures : mapping from criterion to Figure
         All evidence of the study, whether it is scored or not.
+    """
+
+    name: str
+    title: str
+    backbone: str
+    weights_kind: WeightsKind
+    weights_id: str
+    weights_origin: str
+    synthetic: bool
+    folds: int
+    folds_total: int
+    seeds: int
+    device: str
+    corpora: tuple[str, ...]
+    runs: tuple[str, ...]
+    finished: str
+    marks: tuple[str, ...]
+    figures: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate(Alternative):
+    """An alternative that was judged: its scores, and what the requirements say of it.
+
+    Parameters
+    ----------
     digests : mapping from criterion to str
         Digest of each figure, by which `trustser verify` names an altered one.
     eligible : bool
@@ -156,22 +196,6 @@ class Candidate:
         Why this one, or why not, in a sentence or two.
     """
 
-    name: str
-    title: str
-    backbone: str
-    weights_kind: WeightsKind
-    weights_id: str
-    weights_origin: str
-    synthetic: bool
-    folds: int
-    folds_total: int
-    seeds: int
-    device: str
-    corpora: tuple[str, ...]
-    runs: tuple[str, ...]
-    finished: str
-    marks: tuple[str, ...]
-    figures: Mapping[str, Figure]
     digests: Mapping[str, str]
     eligible: bool
     position: int | None

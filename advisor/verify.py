@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from advisor.assembly import digest_of
 from advisor.choosing import MOST_SEED, decide
 from advisor.decision import Decision
-from advisor.evidence.gathering import Alternative, Evidence, gather
+from advisor.evidence.gathering import Evidence, gather
 from advisor.ranking.findings import Sampling
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
 from advisor.records import Figure
@@ -113,7 +113,7 @@ def verify(text: str) -> Verification:
     """
     carried = _readable(Decision.from_json(text))
     scenario = parse_scenario(carried.scenario.texts)
-    evidence = _carried_evidence(carried)
+    evidence = Evidence(carried.study, carried.candidates, carried.excluded)
     recomputed = decide(scenario, evidence, _sampling(carried))
     altered = tuple(_altered_evidence(carried, scenario))
     results = tuple(_altered_results(carried, recomputed))
@@ -156,15 +156,6 @@ def _readable(decision: Decision) -> Decision:
 def _is_possible(figure: Figure) -> bool:
     numbers = [n for n in (figure.value, figure.low, figure.high) if n is not None]
     return all(abs(number) < MOST_VALUE for number in numbers)  # NaN is not below anything
-
-
-def _carried_evidence(decision: Decision) -> Evidence:
-    names = [field.name for field in fields(Alternative)]
-    alternatives = [
-        Alternative(**{name: getattr(candidate, name) for name in names})
-        for candidate in decision.candidates
-    ]
-    return Evidence(decision.study, tuple(alternatives), decision.excluded)
 
 
 def _altered_evidence(decision: Decision, scenario: Scenario) -> Iterator[Alteration]:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import fields
+from typing import Final
 
 from advisor.records import Figure, Part
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
 
+_SHARED: Final = {field.name for field in fields(Figure)} & {
+    field.name for field in fields(Measurement)
+}
+
 
 def figure_of(measurement: Measurement) -> Figure:
-    """A measurement as a figure of the decision."""
-    return Figure(
-        criterion=measurement.criterion,
-        value=measurement.value,
-        low=measurement.low,
-        high=measurement.high,
-        interval=measurement.interval,
-        origin=measurement.origin,
-        source=measurement.source,
-        unknown=measurement.unknown,
-        flags=measurement.flags,
-        n=measurement.n,
-        chance=measurement.chance,
-        device=measurement.device,
-        notes=measurement.notes,
-    )
+    """A measurement as a figure of the decision: all of it but whose it is."""
+    return Figure(**{name: getattr(measurement, name) for name in _SHARED})
 
 
 def combine(

@@ -9,36 +9,14 @@ from typing import Final
 
 from advisor.evidence import selection as measured
 from advisor.evidence.averaging import combine, figure_of
-from advisor.records import Excluded, Figure, StudyRecord
+from advisor.records import Alternative, Excluded, StudyRecord
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA
 from profiles_db.errors import EvidenceError
-from profiles_db.profile import Profile, WeightsKind
+from profiles_db.profile import Profile
 from profiles_db.published_studies import PublishedStudy, load_published
 
 DEFAULT_STUDY: Final = "trustser-2023"
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    """A candidate before it is judged: who it is and what is known of it."""
-
-    name: str
-    title: str
-    backbone: str
-    weights_kind: WeightsKind
-    weights_id: str
-    weights_origin: str
-    synthetic: bool
-    folds: int
-    folds_total: int
-    seeds: int
-    device: str
-    corpora: tuple[str, ...]
-    runs: tuple[str, ...]
-    finished: str
-    marks: tuple[str, ...]
-    figures: Mapping[str, Figure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +24,7 @@ class Evidence:
     """Comparable alternatives of one study (or of one protocol on several corpora)."""
 
     study: StudyRecord
-    alternatives: tuple[Alternative, ...]
+    alternatives: Sequence[Alternative]
     excluded: tuple[Excluded, ...]
 
 

@@ -54,12 +54,10 @@ class WeightedCriterion:
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
-    """A bound that a candidate has to hold, and what it does to the choice.
+class Bound:
+    """A bound before it is held against anyone; `kind` tells `requirements` from `budget`.
 
-    `kind` tells `requirements` from `budget`. `excludes` names the candidates it blocks.
-    `choice_without` is the choice if this one alone were dropped; `decisive` says whether that is
-    another one.
+    `text` is the bound as people say it: `Unweighted average recall at least 66 %`.
     """
 
     id: str
@@ -74,6 +72,16 @@ class Requirement:
     flagged: OnFlag
     text: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement(Bound):
+    """A bound that was held against every candidate, and what it does to the choice.
+
+    `excludes` names the candidates it blocks. `choice_without` is the choice if this one alone
+    were dropped; `decisive` says whether that is another one.
+    """
+
     excludes: tuple[str, ...]
     choice_without: str | None
     decisive: bool

@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 
 from advisor.explanation.wording import flag_text
-from advisor.ranking.findings import Missing, Sway
+from advisor.ranking.findings import Bound, Missing, Sway
 from advisor.ranking.matrix import Mask, Matrix, best_index
-from advisor.ranking.requirements import Bound
 from advisor.ranking.scoring import Array
 from advisor.ranking.uncertainty import spread
 from advisor.records import Figure, OnFlag, Outcome

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from advisor.evidence.gathering import Alternative, Evidence
-from advisor.ranking.findings import MethodResult, Requirement, WeightedCriterion
+from advisor.evidence.gathering import Evidence
+from advisor.ranking.findings import Bound, MethodResult, Requirement, WeightedCriterion
 from advisor.ranking.matrix import Matrix
 from advisor.ranking.methods import METHODS
-from advisor.ranking.requirements import Bound
-from advisor.records import Figure, Outcome
-from profiles_db.criteria import CRITERIA
+from advisor.records import Alternative, Figure, Outcome, values_of
 
 
 @dataclass(frozen=True)
@@ -94,18 +92,7 @@ class Judgement:
             if any(o.blocks for o in outcomes if o.requirement == bound.id)
         ]
         return Requirement(
-            id=bound.id,
-            kind=bound.kind,
-            criterion=bound.criterion,
-            title=CRITERIA[bound.criterion].title,
-            unit=CRITERIA[bound.criterion].unit,
-            comparison=bound.comparison,
-            bound=bound.bound,
-            holds_for=bound.holds_for,
-            on_unknown=bound.on_unknown,
-            flagged=bound.flagged,
-            text=bound.text,
-            why=bound.why,
+            **values_of(bound, Bound),
             excludes=tuple(sorted(blocked)),
             choice_without=without,
             decisive=without != self.choice,

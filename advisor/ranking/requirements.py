@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final
 
 from advisor.explanation.wording import flag_text, full_title, value_text
-from advisor.records import (
-    Comparison,
-    Figure,
-    HoldsFor,
-    OnFlag,
-    OnUnknown,
-    Outcome,
-    Relaxation,
-)
+from advisor.ranking.findings import Bound
+from advisor.records import Figure, Outcome, Relaxation
 from advisor.scenario.loading import Scenario
 from advisor.scenario.quantities import parse_quantity, quantity_text, write_quantity
 from profiles_db.criteria import CRITERIA, Scale
@@ -27,37 +19,12 @@ NEAR_RELATIVE: Final = 0.5
 """and each by at most this share of itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A bound before it is held against anyone; `scale` measures how far off a figure is."""
-
-    id: str
-    kind: Literal["requirement", "budget"]
-    criterion: str
-    comparison: Comparison
-    bound: float
-    holds_for: HoldsFor
-    on_unknown: OnUnknown
-    flagged: OnFlag
-    why: str
-    scale: Scale
-
-    @property
-    def text(self) -> str:
-        """As people say it: `Unweighted average recall at least 66.0 %`."""
-        criterion = CRITERIA[self.criterion]
-        words = "at least" if self.comparison == "at_least" else "at most"
-        shown = quantity_text(self.bound, criterion.unit)
-        whole = " over its whole interval" if self.holds_for == "interval" else ""
-        return f"{full_title(self.criterion)} {words} {shown}{whole}"
-
-
 def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
     """All bounds of a scenario: its requirements, then its budget, each with its own id."""
     spec, bounds = scenario.spec, list[Bound]()
     for stated in spec.requirements:
         bounds.append(
-            Bound(
+            _bound(
                 id=_unique(stated.criterion, bounds),
                 kind="requirement",
                 criterion=stated.criterion,
@@ -67,15 +34,12 @@ def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
                 on_unknown=stated.on_unknown,
                 flagged=stated.flagged or spec.flagged,
                 why=stated.why,
-                scale=spec.scale_of(stated.criterion),
             )
         )
     for criterion, bound in spec.budget.bounds().items():
-        name = _unique(f"budget.{criterion}", bounds)
-        scale = spec.scale_of(criterion)
         bounds.append(
-            Bound(
-                id=name,
+            _bound(
+                id=_unique(f"budget.{criterion}", bounds),
                 kind="budget",
                 criterion=criterion,
                 comparison="at_most",
@@ -84,10 +48,19 @@ def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
                 on_unknown="fail",
                 flagged=spec.flagged,
                 why="",
-                scale=scale,
             )
         )
     return tuple(bounds)
+
+
+def _bound(**stated: Any) -> Bound:
+    """A bound of what the scenario states, with the words and the unit of its criterion."""
+    criterion = CRITERIA[stated["criterion"]]
+    words = str(stated["comparison"]).replace("_", " ")
+    shown = quantity_text(stated["bound"], criterion.unit)
+    whole = " over its whole interval" if stated["holds_for"] == "interval" else ""
+    text = f"{full_title(criterion.name)} {words} {shown}{whole}"
+    return Bound(**stated, title=criterion.title, unit=criterion.unit, text=text)
 
 
 def _unique(name: str, bounds: Iterable[Bound]) -> str:
@@ -98,15 +71,18 @@ def _unique(name: str, bounds: Iterable[Bound]) -> str:
     return unique
 
 
-def judge(bound: Bound, figures: Mapping[str, Figure]) -> Outcome:
-    """How a candidate's figures do on one bound; what is unknown or distrusted never passes."""
+def judge(bound: Bound, figures: Mapping[str, Figure], scale: Scale) -> Outcome:
+    """How a candidate's figures do on one bound; what is unknown or distrusted never passes.
+
+    `scale` is that of the criterion, of which the margin is stated as a share.
+    """
     tested, reason = _tested(bound, figures.get(bound.criterion))
     if tested is None:
         blocks = bound.on_unknown == "fail"
         return Outcome(bound.id, "unknown", blocks=blocks, reason=reason)
     sign = 1.0 if bound.comparison == "at_least" else -1.0
     margin = sign * (tested - bound.bound)
-    share = margin / abs(bound.scale.best - bound.scale.worst)
+    share = margin / abs(scale.best - scale.worst)
     holds = margin >= 0
     return Outcome(
         bound.id, "pass" if holds else "fail", blocks=not holds, tested=tested, margin=margin,

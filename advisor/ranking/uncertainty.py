@@ -15,9 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from advisor.ranking.findings import Sampling
+from advisor.ranking.findings import Bound, Sampling
 from advisor.ranking.matrix import Mask, Matrix, best_index
-from advisor.ranking.requirements import Bound
 from advisor.ranking.scoring import Array
 from advisor.records import Figure, Outcome
 from profiles_db.criteria import CRITERIA

@@ -15,6 +15,7 @@ from advisor.ranking.methods import METHODS
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.records import Figure, OnFlag
 from advisor.verify import verify
+from profiles_db.criteria import CRITERIA
 from tests.advisor.tables import profile_of, scenario_of
 
 VACUOUS = "40 % of the gradients are zero"
@@ -138,7 +139,7 @@ FLAGGED = Figure("uar", 0.66, 0.64, 0.67, "bootstrap", flags=("only 3 speakers",
 def test_a_requirement_on_a_flagged_figure(file: str, own: str, status: str, blocks: bool) -> None:
     text = f"{file}requirements: [{{criterion: uar, at_least: 60 %{own}}}]\n"
     (bound,) = bounds_of(scenario_of(text))
-    outcome = judge(bound, {"uar": FLAGGED})
+    outcome = judge(bound, {"uar": FLAGGED}, CRITERIA["uar"].scale)
     assert (outcome.status, outcome.blocks) == (status, blocks)
     expected = "66.0 % is flagged: only 3 speakers; more" if status == "unknown" else ""
     assert outcome.reason == expected

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from advisor import advise
 from advisor.evidence.gathering import gather
-from advisor.ranking.requirements import Bound, bounds_of, is_near, judge, relaxations
+from advisor.ranking.findings import Bound
+from advisor.ranking.requirements import bounds_of, is_near, judge, relaxations
 from advisor.records import Figure, Relaxation
 from advisor.scenario.quantities import parse_quantity, quantity_text, write_quantity
 from profiles_db.criteria import CRITERIA, Unit
@@ -20,7 +21,8 @@ from tests.advisor.tables import profile_of, scenario_of
 
 def _judge(text: str, figure: Figure | None) -> tuple[str, bool, float | None]:
     (bound,) = bounds_of(scenario_of(f"requirements: [{{criterion: {text}}}]\n"))
-    outcome = judge(bound, {figure.criterion: figure} if figure else {})
+    scale = CRITERIA[bound.criterion].scale
+    outcome = judge(bound, {figure.criterion: figure} if figure else {}, scale)
     return outcome.status, outcome.blocks, outcome.margin
 
 
@@ -167,16 +169,19 @@ def test_the_relaxation_printed_admits_and_none_tighter_of_its_digits_does(
         holds_for="value",
         on_unknown="fail",
         flagged="distrust",
+        title="",
+        unit=unit,
+        text="",
         why="",
-        scale=CRITERIA[criterion].scale,
     )
-    outcome = judge(bound, {criterion: figure})
+    scale = CRITERIA[criterion].scale
+    outcome = judge(bound, {criterion: figure}, scale)
     assume(outcome.blocks)
     (relaxation,) = relaxations([bound], [outcome])
 
     def admits(text: str) -> bool:
         moved = replace(bound, bound=parse_quantity(text, unit))
-        return not judge(moved, {criterion: figure}).blocks
+        return not judge(moved, {criterion: figure}, scale).blocks
 
     assert relaxation.to == parse_quantity(relaxation.to_text, unit)
     assert admits(relaxation.to_text)

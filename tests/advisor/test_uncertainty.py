@@ -16,6 +16,7 @@ from advisor.ranking.matrix import build
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import WEIGHT_FACTOR, Draws, spread, tie_groups
 from advisor.records import Figure
+from profiles_db.criteria import CRITERIA
 from tests.advisor.tables import scenario_of, weighted
 
 NORMAL = np.array([NormalDist().inv_cdf((k + 0.5) / 4001) for k in range(4001)])
@@ -122,7 +123,7 @@ def test_the_probability_of_holding_a_bound_in_closed_form() -> None:
     half = 0.02 * NormalDist().inv_cdf(0.975)
     figures = {"a": _figure(0.51, 0.51 - half, 0.51 + half)}
     (bound,) = bounds_of(scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n"))
-    outcome = judge(bound, {"accuracy": figures["a"]})
+    outcome = judge(bound, {"accuracy": figures["a"]}, CRITERIA["accuracy"].scale)
     held = _draws(figures).holds(bound, outcome, "a")
     assert held is not None
     assert np.mean(held) == pytest.approx(NormalDist().cdf(0.5), abs=0.01)
@@ -133,6 +134,7 @@ def test_confidence_checks_the_requirements_anew() -> None:
     figures = {"a": _figure(0.5, 0.4, 0.6), "b": _figure(0.2)}
     draws = _draws(figures)
     (bound,) = bounds_of(scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n"))
-    outcomes = {name: [judge(bound, {"accuracy": figure})] for name, figure in figures.items()}
+    scale = CRITERIA["accuracy"].scale
+    outcomes = {n: [judge(bound, {"accuracy": figure}, scale)] for n, figure in figures.items()}
     assert draws.rank_probabilities(["a"]) == {"a": (1.0,)}
     assert draws.confidence("a", [bound], outcomes) == pytest.approx(0.5, abs=0.02)
