@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from advisor.decision import canonical_json
+from advisor.explanation.grading import grade
 from advisor.ranking.dominance import dominators_of
 from advisor.ranking.information import score_range
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.requirements import is_near, relaxations
 from advisor.ranking.uncertainty import Draws
-from advisor.records import Alternative, Candidate, Figure, Outcome, values_of
-from profiles_db.criteria import ASPECTS
+from advisor.ranking.weights import standing_for
+from advisor.records import Alternative, Candidate, Figure, Grade, Outcome, values_of
+from profiles_db.criteria import ASPECTS, Aspect
 
 
 def candidates(
@@ -71,7 +73,7 @@ def _unscored(judgement: Judgement, name: str) -> dict[str, Any]:
 
 def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str, Any]) -> Candidate:
     alternative = judgement.alternatives[name]
-    scores, off_scale, distrusted = _scores(judgement, alternative.figures)
+    scores, off_scale = _scores(judgement, alternative.figures)
     contributions = {c.criterion: c.weight * scores[c.criterion] for c in judgement.criteria
                      if c.criterion in scores}  # fmt: skip
     outcomes = _with_probabilities(judgement, draws, name)
@@ -84,7 +86,9 @@ def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str,
         position=judgement.eligible.index(name) + 1 if eligible else None,
         scores=scores,
         off_scale=off_scale,
-        distrusted=distrusted,
+        distrusted=_weighted(judgement, lambda f: f.distrusted(judgement.matrix.flagged), name),
+        guessed=_weighted(judgement, lambda f: f.guessed, name),
+        grades=_grades(judgement, alternative.figures),
         contributions=contributions,
         aspect_contributions=_by_aspect(judgement, contributions),
         outcomes=outcomes,
@@ -95,24 +99,37 @@ def _candidate(judgement: Judgement, draws: Draws, name: str, results: dict[str,
     )
 
 
+def _weighted(judgement: Judgement, holds: Callable[[Figure], bool], name: str) -> tuple[str, ...]:
+    """The weighted criteria of whose figure something holds."""
+    figures = judgement.figures[name]
+    names = [c.criterion for c in judgement.criteria if c.criterion in figures]
+    return tuple(criterion for criterion in names if holds(figures[criterion]))
+
+
+def _grades(judgement: Judgement, figures: Mapping[str, Figure]) -> dict[Aspect, Grade]:
+    """Each aspect in a word, by the criterion that stands for it here."""
+    study, flagged = judgement.evidence.study, judgement.matrix.flagged
+    stands = {aspect: standing_for(aspect, judgement.criteria, study) for aspect in ASPECTS}
+    return {aspect: grade(figures.get(name), flagged) for aspect, name in stands.items()}
+
+
 def _scores(
     judgement: Judgement, figures: Mapping[str, Figure]
-) -> tuple[dict[str, float], tuple[str, ...], tuple[str, ...]]:
-    """Scores of what is known, what is off its scale, and what is flagged and so scores 0."""
-    scores, off_scale, distrusted = {}, [], []
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Scores of what is known, 0 for what earns nothing, and what is off its scale."""
+    scores, off_scale = {}, []
     for criterion in judgement.criteria:
         figure = figures.get(criterion.criterion)
         if figure is None or figure.value is None:
             continue
-        if figure.distrusted(judgement.matrix.flagged):
+        if figure.earns_nothing(judgement.matrix.flagged):
             scores[criterion.criterion] = 0.0
-            distrusted.append(criterion.criterion)
             continue
         raw = (figure.value - criterion.worst) / (criterion.best - criterion.worst)
         scores[criterion.criterion] = min(1.0, max(0.0, raw))
         if not 0.0 <= raw <= 1.0:
             off_scale.append(criterion.criterion)
-    return scores, tuple(off_scale), tuple(distrusted)
+    return scores, tuple(off_scale)
 
 
 def _by_aspect(judgement: Judgement, contributions: Mapping[str, float]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from profiles_db.criteria import Aspect
+from profiles_db.criteria import GUESSED, Aspect
 from profiles_db.measurement import IntervalKind, Origin
 from profiles_db.profile import WeightsKind
 
@@ -22,6 +22,10 @@ OnFlag = Literal["distrust", "accept"]
 """What a flagged figure counts as: unknown to requirements and the worst end of its scale to the
 score, or what it says."""
 EvidenceKind = Literal["published", "measured"]
+Standing = Literal["in", "out", "unjudged", "unscored"]
+"""Meets every requirement and has a score; fails a requirement; is kept out by unknown figures
+alone, so that it may meet them all; lacks a figure that counts."""
+Grade = Literal["strong", "fair", "weak", "poor", "no better than guessing", "flagged", "unknown"]
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -84,6 +88,27 @@ class Figure:
         (True, False)
         """
         return self.value is not None and bool(self.flags) and flagged == "distrust"
+
+    @property
+    def guessed(self) -> bool:
+        """Whether guessing would do as well: the interval reaches what chance scores.
+
+        Unknown baselines and those that are the good end of their criterion say nothing.
+
+        Examples
+        --------
+        >>> Figure("uar", 0.27, low=0.24, high=0.30, chance=0.25).guessed
+        True
+        >>> Figure("gender_accuracy", 0.5, chance=0.5).guessed
+        False
+        """
+        if self.criterion not in GUESSED or self.value is None or self.chance is None:
+            return False
+        return (self.value if self.low is None else self.low) <= self.chance
+
+    def earns_nothing(self, flagged: OnFlag) -> bool:
+        """Whether there is a value that scores as the worst end of its scale, whatever it is."""
+        return self.guessed or self.distrusted(flagged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +205,10 @@ class Candidate(Alternative):
         Weighted criteria whose value lies beyond an end of its scale, so that its score was cut.
     distrusted : tuple of str
         Weighted criteria whose figure is flagged, so that it scores as the worst end of its scale.
+    guessed : tuple of str
+        Weighted criteria on which guessing would do as well, which score as that end too.
+    grades : mapping from aspect to Grade
+        Each aspect by itself, in a word: see `advisor.explanation.grading`.
     contributions, aspect_contributions : mapping to float
         Weight times score, which sum to the weighted sum (whatever the method).
     rank_probabilities : tuple of float
@@ -205,6 +234,8 @@ class Candidate(Alternative):
     scores: Mapping[str, float]
     off_scale: tuple[str, ...]
     distrusted: tuple[str, ...]
+    guessed: tuple[str, ...]
+    grades: Mapping[Aspect, Grade]
     contributions: Mapping[str, float]
     aspect_contributions: Mapping[str, float]
     outcomes: tuple[Outcome, ...]
@@ -216,6 +247,16 @@ class Candidate(Alternative):
     dominated_by: tuple[str, ...]
     on_front: bool
     why: str = ""
+
+    @property
+    def standing(self) -> Standing:
+        """What keeps it out of the choice, if anything does."""
+        blocking = [outcome for outcome in self.outcomes if outcome.blocks]
+        if any(outcome.status == "fail" for outcome in blocking):
+            return "out"
+        if blocking:
+            return "unjudged"
+        return "in" if self.eligible else "unscored"
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,10 @@ ASPECT_CRITERION: Final[dict[Aspect, str]] = {
 }
 """The criterion that stands for its aspect, unless the study says otherwise."""
 
+GUESSED: Final = frozenset({"uar", "accuracy", "macro_f1"})
+"""Criteria whose baseline is what guessing scores: a figure that reaches it shows nothing. Of the
+others the baseline is the good end: a private, robust or fair model scores as chance does."""
+
 
 def format_value(value: float, unit: Unit) -> str:
     """`value` as people write it: percent, G/M MACs, MB, ms.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
 from advisor.decision import Decision
+from advisor.explanation.grading import GRADES
 from advisor.ranking.findings import Requirement, WeightedCriterion
-from advisor.records import Candidate, Figure, Outcome
+from advisor.ranking.weights import standing_for
+from advisor.records import Candidate, Figure, Outcome, Standing
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
 from reports import wording
 from reports.trust_axis import TrustAxis
@@ -35,6 +38,8 @@ def _lack(candidate: Candidate, criterion: str) -> str:
     """Why a weighted criterion contributes nothing that one could rely on; empty where it does."""
     if criterion not in candidate.contributions:
         return "unknown"
+    if criterion in candidate.guessed:
+        return "no better than guessing"
     return "flagged" if criterion in candidate.distrusted else ""
 
 
@@ -54,6 +59,54 @@ class View:
     def chosen(self) -> Candidate | None:
         """The candidate that was chosen."""
         return None if self.decision.choice is None else self.candidates[self.decision.choice]
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """The choice and all that the evidence cannot tell it apart from, the choice first."""
+        return self.decision.tie_groups[0] if self.decision.choice is not None else ()
+
+    @property
+    def eyebrow(self) -> str:
+        """What stands over the choice: how much of a choice it was."""
+        if len(self.alike) > 1:
+            return "Level on this evidence"
+        eligible = sum(candidate.eligible for candidate in self.candidates.values())
+        if eligible > 1:
+            return f"The best of the {eligible} that qualify"
+        return "The only candidate" if len(self.candidates) == 1 else "The only one left"
+
+    @property
+    def nothing(self) -> str:
+        """The heading where nothing is chosen: none meets the bounds, or none could be judged."""
+        standings = {candidate.standing for candidate in self.candidates.values()}
+        if "unjudged" in standings:
+            return "No candidate can be said to meet the requirements"
+        met = standings == {"unscored"}
+        return "No candidate can be scored" if met else "No candidate meets the requirements"
+
+    @property
+    def standings(self) -> str:
+        """How many meet every requirement, fail one, cannot be judged or scored."""
+        found = Counter(candidate.standing for candidate in self.candidates.values())
+        words: dict[Standing, tuple[str, str]] = {
+            "in": ("qualifies", "qualify"),
+            "out": ("fails a requirement", "fail a requirement"),
+            "unjudged": ("cannot be judged", "cannot be judged"),
+            "unscored": ("cannot be scored", "cannot be scored"),
+        }
+        return ", ".join(
+            f"{found[key]} {said[found[key] != 1]}" for key, said in words.items() if found[key]
+        )
+
+    @property
+    def grading(self) -> str:
+        """What the words for the aspects mean."""
+        steps = ", ".join(f"{word} from {100 * least:.0f} %" for least, word in GRADES)
+        return (
+            f"The words grade each figure by itself: {steps} of the way from the worst to the best "
+            "that it could be (the line under it), poor below. Scores compare candidates, on the "
+            "narrower scales listed under Evidence."
+        )
 
     @property
     def shown(self) -> list[Candidate]:
@@ -157,6 +210,26 @@ class View:
         """Largest priority that the page lets one try."""
         return max(_SLIDER_END, 2 * weighted.raw)
 
+    def state(self, candidate: Candidate) -> str:
+        """Why a candidate has no place; empty where it has one."""
+        return {
+            "in": "", "unscored": "cannot be scored", "out": "out: fails a requirement",
+            "unjudged": "cannot be judged: a figure that a requirement needs is unknown",
+        }[candidate.standing]  # fmt: skip
+
+    def kept_out(self, requirement: Requirement) -> str:
+        """How many candidates a requirement keeps out: who fails it, and who cannot be judged."""
+        found = Counter(
+            outcome.status
+            for candidate in self.candidates.values()
+            for outcome in candidate.outcomes
+            if outcome.requirement == requirement.id and outcome.blocks
+        )
+        parts = [f"{found['fail']} fail{'s' if found['fail'] == 1 else ''} it"]
+        if found["unknown"]:
+            parts.append(f"{found['unknown']} cannot be judged by it")
+        return f"Of {len(self.candidates)}, {' and '.join(parts)}"
+
     def outcome(self, candidate: Candidate, requirement: Requirement) -> Outcome:
         """How `candidate` does on `requirement`."""
         return next(o for o in candidate.outcomes if o.requirement == requirement.id)
@@ -172,7 +245,7 @@ class View:
         return known + sorted(named - set(known))
 
     def _axis(self, candidate: Candidate, aspect: Aspect) -> TrustAxis:
-        criterion = self._stands_for(aspect)
+        criterion = standing_for(aspect, self.decision.criteria, self.decision.study)
         scale, definition = CRITERIA[criterion].scale, CRITERIA[criterion]
         if criterion in self.weighted:
             weighted = self.weighted[criterion]
@@ -183,9 +256,3 @@ class View:
         return TrustAxis(
             ASPECTS.index(aspect), title, criterion, figure, definition.unit, scale, distrusted
         )
-
-    def _stands_for(self, aspect: Aspect) -> str:
-        """The study's criterion for an aspect, unless only others of the aspect are weighed."""
-        usual = self.decision.study.aspect_criterion[aspect]
-        weighed = [c.criterion for c in self.decision.criteria if c.aspect == aspect]
-        return usual if usual in weighed or not weighed else weighed[0]

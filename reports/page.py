@@ -12,6 +12,8 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from advisor.explanation.directions import better, counted
+from advisor.scenario.quantities import quantity_text
 from reports import wording
 
 _POLICY: Final = (
@@ -54,11 +56,17 @@ def _environment() -> Environment:
         "quantity": _unbroken(wording.quantity),
         "margin": _unbroken(wording.margin),
         "probability": _unbroken(wording.probability),
+        "exact": _unbroken(quantity_text),
         "score": wording.score,
         "percent": _unbroken(wording.percent),
         "prose": wording.prose,
     }
-    environment.globals |= {"interval": _unbroken(wording.interval), "bound": wording.bound}
+    environment.globals |= {
+        "interval": _unbroken(wording.interval),
+        "bound": wording.bound,
+        "better": better,
+        "counted": counted,
+    }
     return environment
 
 

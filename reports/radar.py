@@ -23,7 +23,8 @@ class Spoke:
     """One axis of the radar.
 
     `score`, `low` and `high` are scores in [0, 1]; `score` is None where the figure is unknown,
-    `low` and `high` where no interval is known. `reading` is the figure in words.
+    `low` and `high` where no interval is known. `reading` is the figure in words, for the text
+    alternative: beside a spoke stands the score, which is what its length shows.
     """
 
     title: str
@@ -125,5 +126,5 @@ def _label(canvas: Canvas, number: int, count: int, spoke: Spoke) -> None:
     y += 24 if y > _CENTRE[1] else -20
     canvas.text((x, y), spoke.title, "ink", size=12.5, anchor="center", bold=True)
     known = spoke.score is not None
-    reading, color = (spoke.reading, "muted") if known else ("unknown", "warn")
-    canvas.text((x, y - 15), reading, color, size=12, anchor="center")
+    said, color = (f"score {spoke.score:.2f}", "muted") if known else ("unknown", "warn")
+    canvas.text((x, y - 15), said, color, size=12, anchor="center")

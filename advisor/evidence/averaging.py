@@ -21,6 +21,11 @@ def figure_of(measurement: Measurement) -> Figure:
     return Figure(**{name: getattr(measurement, name) for name in _SHARED})
 
 
+def as_figure(figure: Figure | Measurement) -> Figure:
+    """A figure as it is; a measurement as one."""
+    return figure if isinstance(figure, Figure) else figure_of(figure)
+
+
 def combine(
     criterion: str, by_corpus: Mapping[str, Profile], weights: Mapping[str, float]
 ) -> Figure:

@@ -15,6 +15,7 @@ def caveats(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     """Sentences on the evidence, the gravest first."""
     yield from _marks(decision)
     yield from _flags(decision)
+    yield from _guessed(decision)
     yield from _missing(decision, judgement)
     yield from _measure_next(decision, judgement)
     yield from _intervals(decision)
@@ -158,6 +159,24 @@ def _flags(decision: Decision) -> Iterator[Sentence]:
         for flags, titles in flagged.items():
             text = f"The {title_of(criterion)} of {listed(titles)} is {flags}."
             yield Sentence("flagged", criterion, f"{text} {_consequence(decision, criterion)}")
+
+
+def _guessed(decision: Decision) -> Iterator[Sentence]:
+    for criterion in decision.criteria:
+        name = criterion.criterion
+        guessing = [c for c in decision.candidates if name in c.guessed]
+        if guessing:
+            text = (
+                f"On {title_of(name)}, {listed([_with_baseline(c, name) for c in guessing])} "
+                "cannot be told from guessing, which earns no score."
+            )
+            yield Sentence("flagged", name, text)
+
+
+def _with_baseline(candidate: Candidate, criterion: str) -> str:
+    baseline = candidate.figures[criterion].chance
+    assert baseline is not None  # noqa: S101  # or nothing could be called guessing
+    return f"{_with_value(candidate, criterion)[:-1]}, baseline {value_text(criterion, baseline)})"
 
 
 def _consequence(decision: Decision, criterion: str) -> str:

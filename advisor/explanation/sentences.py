@@ -8,6 +8,7 @@ from dataclasses import replace
 from advisor.decision import Decision
 from advisor.explanation.caveats import caveats
 from advisor.explanation.counting import counting_sentences
+from advisor.explanation.grading import grades_text
 from advisor.explanation.why_not import blocked_text, why
 from advisor.explanation.wording import listed, scores_text, share, title_of
 from advisor.ranking.findings import Sentence, Topic
@@ -30,8 +31,9 @@ def explain(decision: Decision, judgement: Judgement) -> Decision:
 
 def _sentences(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     yield _choice(decision, judgement)
-    yield from _confidence(decision)
     yield from _ties(decision, judgement)
+    yield from _grades(decision)
+    yield from _confidence(decision)
     yield from _decisive(decision, judgement)
     for candidate in decision.candidates:
         topic: Topic = "choice" if candidate.name == decision.choice else "why_not"
@@ -48,29 +50,74 @@ def _choice(decision: Decision, judgement: Judgement) -> Sentence:
         text = "No candidate has every figure that counts, so that none can be scored or chosen."
         return Sentence("choice", "", text)
     if decision.choice is None:
-        count = len(decision.candidates)
-        many = f"None of the {count} candidates" if count > 1 else "The only candidate does not"
-        verb = " meets" if count > 1 else " meet"
-        return Sentence("choice", "", f"{many}{verb} every requirement, so that nothing is chosen.")
+        return Sentence("choice", "", _nothing(decision))
     chosen, eligible = decision.candidate(decision.choice), judgement.eligible
     if len(eligible) == 1:
-        alone = f"{chosen.title} is chosen: it is the only candidate"
-        meets = (
-            " that meets every requirement." if decision.requirements else " that can be scored."
-        )
-        return Sentence("choice", chosen.name, alone + meets)
+        return Sentence("choice", chosen.name, _no_choice(decision, chosen))
     second = decision.candidate(eligible[1])
     field = f"the {len(eligible)} candidates"
     field += " that meet every requirement" if decision.requirements else ""
     method = METHODS[decision.scenario.method].title
     own, other = scores_text(_score(chosen), _score(second))
-    text = f"{chosen.title} is chosen: of {field} it scores highest by {method}, {own}"
     if level := _level_with_choice(decision):
         whom = listed([judgement.titles[name] for name in level])
-        text += f", level with {whom}, and comes first in the alphabet."
+        end = f"{own}, level with {whom}, and comes first in the alphabet."
     else:
-        text += f" against {other} for {second.title}."
-    return Sentence("choice", chosen.name, text)
+        end = f"{own} against {other} for {second.title}."
+    if len(decision.tie_groups[0]) > 1:
+        alike = listed([judgement.titles[name] for name in decision.tie_groups[0]])
+        text = f"The evidence cannot tell {alike} apart: of {field}, {chosen.title}"
+    else:
+        text = f"{chosen.title} is chosen: of {field} it"
+    return Sentence("choice", chosen.name, f"{text} scores highest by {method}, {end}")
+
+
+def _nothing(decision: Decision) -> str:
+    """Why nothing is chosen: who fails a requirement, and who cannot be judged."""
+    unjudged = sum(c.standing == "unjudged" for c in decision.candidates)
+    unscored = sum(c.standing == "unscored" for c in decision.candidates)
+    failing = sum(c.standing == "out" for c in decision.candidates)
+    count = len(decision.candidates)
+    if count == 1:
+        verb = "cannot be judged by" if unjudged else "does not meet"
+        return f"The only candidate {verb} every requirement, so that nothing is chosen."
+    if not unjudged and not unscored:
+        return f"None of the {count} candidates meets every requirement, so that nothing is chosen."
+    parts = [f"{failing} fail{'s' if failing == 1 else ''} a requirement"] if failing else []
+    parts += [f"{unjudged} cannot be judged, for want of a figure"] if unjudged else []
+    parts += [f"{unscored} cannot be scored"] if unscored else []
+    return (
+        f"None of the {count} candidates can be said to meet every requirement, so that nothing "
+        f"is chosen: {listed(parts)}."
+    )
+
+
+def _no_choice(decision: Decision, chosen: Candidate) -> str:
+    count = len(decision.candidates)
+    if count == 1:
+        return f"There was no choice: {chosen.title} is the only candidate."
+    rest = [c for c in decision.candidates if c.name != chosen.name]
+    what = "meets every requirement" if decision.requirements else "can be scored"
+    if decision.requirements and any(c.standing == "unjudged" for c in rest):
+        what = "can be said to meet every requirement"
+    return (
+        f"There was no choice: {chosen.title} is the only one of the {count} candidates that "
+        f"{what}."
+    )
+
+
+def _grades(decision: Decision) -> Iterator[Sentence]:
+    """Each aspect of the choice, and of those it cannot be told apart from, by itself."""
+    if decision.choice is None:
+        return
+    alike: dict[str, list[str]] = {}
+    for name in decision.tie_groups[0]:
+        candidate = decision.candidate(name)
+        alike.setdefault(grades_text(candidate), []).append(candidate.title)
+    for text, titles in alike.items():
+        one = len(titles) == 1
+        start = f"By {'itself' if one else 'themselves'} {listed(titles)} {'is' if one else 'are'}"
+        yield Sentence("grade", decision.choice, f"{start} {text}.")
 
 
 def _score(candidate: Candidate) -> float:
@@ -105,21 +152,36 @@ def _ties(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     if others:
         level = set(_level_with_choice(decision))
         parts = [_rival(decision, judgement, name, level) for name in others]
-        above = ", which it scores above" if level.isdisjoint(others) else ""
-        text = f"The evidence cannot tell {chosen} apart from {listed(parts)}{above}."
-    else:
-        rivals = [judgement.titles[name] for name in judgement.eligible[1:]]
-        whom = rivals[0] if len(rivals) == 1 else "each of the others"
-        text = f"{chosen} scores above {whom} in at least {share(LEVEL)} of the draws."
+        yield Sentence("tie", decision.choice, f"{chosen} scores above {listed(parts)}.")
+        yield Sentence("tie", decision.choice, _deciding(decision, judgement))
+        return
+    rivals = [judgement.titles[name] for name in judgement.eligible[1:]]
+    whom = rivals[0] if len(rivals) == 1 else "each of the others"
+    text = f"{chosen} scores above {whom} in at least {share(LEVEL)} of the draws."
     yield Sentence("tie", decision.choice, text)
 
 
 def _rival(decision: Decision, judgement: Judgement, name: str, level: set[str]) -> str:
     """A candidate of the choice's tie group, and how often the choice scores above it."""
     own = share(decision.beats[name], missed=LEVEL)
-    place = "" if level.isdisjoint(decision.tie_groups[0]) else "below it in "
-    place = f"level with it, {place}" if name in level else place
-    return f"{judgement.titles[name]} ({place}{own} of the draws)"
+    place = ", level with it as the figures stand," if name in level else ""
+    return f"{judgement.titles[name]}{place} in {own} of the draws"
+
+
+def _deciding(decision: Decision, judgement: Judgement) -> str:
+    """What would tell the members of the first tie group apart: a measurement, or a priority."""
+    alike = set(decision.tie_groups[0])
+    ways = [
+        f"a better measurement of {title_of(sway.criterion)} for {judgement.titles[sway.candidate]}"
+        for sway in decision.sways
+        if sway.candidate in alike and sway.towards in alike
+    ][:1]
+    if decision.flip is not None and decision.flip.to in alike:
+        moved = f"{100 * decision.flip.moved:.1f} % of the weight"
+        ways.append(f"another priority, by {moved} towards {judgement.titles[decision.flip.to]}")
+    if not ways:
+        return "No single figure within its interval, and no small change of weight, decides."
+    return f"What would decide between them: {' or '.join(ways)}."
 
 
 def _decisive(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
@@ -150,7 +212,8 @@ def _priorities_text(decision: Decision, first: str) -> str:
         own, other = scores_text(_score(candidate), _score(chosen))
         against = f" ({own} against {other} for {chosen.title})"
     return (
-        f"The priorities alone would choose {candidate.title}{against}; it is out because "
+        f"The priorities alone would choose {candidate.title}{against}; it "
+        f"{'is out' if candidate.standing == 'out' else 'cannot be judged'} because "
         f"{listed(reasons)}."
     )
 

@@ -41,7 +41,8 @@ def _why_out(candidate: Candidate, judgement: Judgement) -> str:
         for outcome in candidate.outcomes
         if outcome.blocks
     ]
-    return f"{candidate.title} is out: {listed(parts)}."
+    start = "is out" if candidate.standing == "out" else "cannot be judged"
+    return f"{candidate.title} {start}: {listed(parts)}."
 
 
 def blocked_text(outcome: Outcome, requirement: Requirement) -> str:
@@ -105,6 +106,7 @@ def _value(candidate: Candidate, criterion: str) -> str:
     if value is None:
         return "unknown"
     flagged = " (flagged)" if criterion in candidate.distrusted else ""
+    flagged = " (no better than guessing)" if criterion in candidate.guessed else flagged
     return f"{value_text(criterion, value)}{flagged}"
 
 

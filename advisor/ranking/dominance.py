@@ -42,10 +42,10 @@ def dominators(values: Array, signs: Array, names: tuple[str, ...]) -> dict[str,
 def dominators_of(matrix: Matrix) -> dict[str, tuple[str, ...]]:
     """Dominance over all weighted criteria, on values, so that no scale's end hides an edge.
 
-    A distrusted figure is as bad as any: it gives no edge over another.
+    A figure that earns nothing is as bad as any: it gives no edge over another.
     """
     signs = np.array([_sign(criterion.criterion) for criterion in matrix.criteria])
-    values = np.where(matrix.distrusted, -np.inf * signs, matrix.values)
+    values = np.where(matrix.barred, -np.inf * signs, matrix.values)
     return dominators(values, signs, matrix.names)
 
 
@@ -62,7 +62,7 @@ def plane(matrix: Matrix, figures: Mapping[str, Mapping[str, Figure]], study: St
         for name, known in sorted(figures.items())
         if x in known
         and y in known
-        and not any(known[criterion].distrusted(matrix.flagged) for criterion in (x, y))
+        and not any(known[criterion].earns_nothing(matrix.flagged) for criterion in (x, y))
     }
     points = {name: row for name, row in rows.items() if None not in row}
     values = np.array(list(points.values()), dtype=np.float64).reshape(len(points), 2)

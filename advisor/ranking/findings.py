@@ -14,6 +14,7 @@ from profiles_db.criteria import Aspect, Direction, Unit
 
 Topic = Literal[
     "choice",
+    "grade",
     "margin",
     "tie",
     "decisive",

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from advisor.explanation.wording import flag_text
-from advisor.ranking.findings import Bound, Missing, Sway
+from advisor.ranking.findings import Bound, Missing, Sway, WeightedCriterion
 from advisor.ranking.matrix import Mask, Matrix, best_index
 from advisor.ranking.scoring import Array
 from advisor.ranking.uncertainty import spread
@@ -75,7 +75,7 @@ def _combined(matrix: Matrix, name: str, criterion: str, values: Array) -> Array
     tables = np.repeat(matrix.values[None], len(values), axis=0)
     row = matrix.names.index(name)
     for column, weighted in enumerate(matrix.criteria):
-        if weighted.criterion == criterion and not matrix.distrusted[row, column]:
+        if weighted.criterion == criterion and not matrix.barred[row, column]:
             tables[:, row, column] = values
     return matrix.combine(matrix.score(tables))
 
@@ -161,12 +161,16 @@ def score_range(matrix: Matrix, name: str, known: Mapping[str, Figure]) -> tuple
 
 
 def _score_at(matrix: Matrix, name: str, known: Mapping[str, Figure], *, best: bool) -> float:
-    row = [
-        (criterion.best if best else criterion.worst)
-        if _lacks(known, criterion.criterion, matrix.flagged)
-        else known[criterion.criterion].value
-        for criterion in matrix.criteria
-    ]
+    row = [_value_at(known, c, matrix.flagged, best=best) for c in matrix.criteria]
     others = [index for index, other in enumerate(matrix.names) if other != name]
     scores = matrix.score(np.vstack([matrix.values[others], np.array(row, dtype=np.float64)]))
     return float(matrix.combine(scores)[-1])
+
+
+def _value_at(
+    known: Mapping[str, Figure], criterion: WeightedCriterion, flagged: OnFlag, *, best: bool
+) -> float | None:
+    if _lacks(known, criterion.criterion, flagged):
+        return criterion.best if best else criterion.worst
+    figure = known[criterion.criterion]
+    return criterion.worst if figure.guessed else figure.value

@@ -111,5 +111,5 @@ class Judgement:
         result = matrix.combine()
         order = matrix.order(self.eligible, result)
         scores = dict(zip(matrix.names, result.tolist(), strict=True))
-        agrees = (order[0] if order else None) == self.choice
+        agrees = bool(order) and order[0] == self.choice
         return MethodResult(matrix.method, order, {name: scores[name] for name in order}, agrees)

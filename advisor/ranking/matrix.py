@@ -30,15 +30,16 @@ class Matrix:
         The candidates in alphabetical order.
     criteria : tuple of WeightedCriterion
     values : ndarray, shape (candidates, criteria)
-        In the criteria's units; where a figure is distrusted, the worst end of its scale.
+        In the criteria's units; where a figure earns nothing, the worst end of its scale.
     weights : ndarray, shape (criteria,)
         Summing to 1.
     method : str
         Name of the ranking method.
     flagged : OnFlag
         What flagged figures count as.
-    distrusted : ndarray of bool, shape (candidates, criteria)
-        Which figures are flagged and not relied on, so that they do not vary either.
+    barred : ndarray of bool, shape (candidates, criteria)
+        Which figures earn nothing, so that they do not vary either: flagged and not relied on, or
+        no better than guessing.
     """
 
     names: tuple[str, ...]
@@ -47,7 +48,7 @@ class Matrix:
     weights: Array
     method: str
     flagged: OnFlag
-    distrusted: Mask
+    barred: Mask
 
     @property
     def scores(self) -> Array:
@@ -120,10 +121,10 @@ def build(
     ]
     table = [[figures[name][c.criterion] for c in criteria] for name in scored]
     shape = (len(scored), len(criteria))
-    distrusted = np.array([[figure.distrusted(flagged) for figure in row] for row in table])
-    distrusted = distrusted.astype(np.bool_).reshape(shape)
+    barred = np.array([[figure.earns_nothing(flagged) for figure in row] for row in table])
+    barred = barred.astype(np.bool_).reshape(shape)
     worst = np.array([criterion.worst for criterion in criteria])
     values = np.array([[figure.value for figure in row] for row in table], dtype=np.float64)
-    values = np.where(distrusted, worst, values.reshape(shape))
+    values = np.where(barred, worst, values.reshape(shape))
     weights = np.array([criterion.weight for criterion in criteria])
-    return Matrix(tuple(scored), criteria, values, weights, method, flagged, distrusted)
+    return Matrix(tuple(scored), criteria, values, weights, method, flagged, barred)

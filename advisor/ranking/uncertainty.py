@@ -93,13 +93,13 @@ class Draws:
     def scores(self) -> Array:
         """Drawn scores on the fixed scales, shape (draws, candidates, criteria).
 
-        What is distrusted stays at the worst end of its scale in every draw.
+        What earns nothing stays at the worst end of its scale in every draw.
         """
         matrix, size = self.matrix, self.sampling.draws
         values = np.repeat(matrix.values[None], size, axis=0)
         for row, name in enumerate(matrix.names):
             for column, criterion in enumerate(matrix.criteria):
-                if not matrix.distrusted[row, column]:
+                if not matrix.barred[row, column]:
                     values[:, row, column] = self.value(name, criterion.criterion)
         return matrix.score(values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from advisor.ranking.findings import WeightedCriterion
@@ -33,6 +34,13 @@ def criterion_of(key: str, study: StudyRecord) -> str:
     """The criterion that a priority's key stands for in this study."""
     aspects: dict[str, str] = {str(a): name for a, name in study.aspect_criterion.items()}
     return aspects.get(key, key)
+
+
+def standing_for(aspect: Aspect, criteria: Sequence[WeightedCriterion], study: StudyRecord) -> str:
+    """The criterion by which an aspect is shown: the study's, unless only others are weighed."""
+    usual = study.aspect_criterion[aspect]
+    weighed = [c.criterion for c in criteria if c.aspect == aspect]
+    return usual if usual in weighed or not weighed else weighed[0]
 
 
 def _check_once(scenario: Scenario, study: StudyRecord, stated: dict[str, float]) -> None:

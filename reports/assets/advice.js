@@ -80,6 +80,7 @@
       .map(([color, aspect, shares]) =>
         [color, sum(shares), `${aspect.replace("_", " ")} ${three(sum(shares))}`]);
     const lack = (i) => (contributions[i] === null ? "unknown"
+      : candidate.guessed.includes(names[i]) ? "no better than guessing"
       : candidate.distrusted.includes(names[i]) ? "flagged" : "");
     const gaps = criteria.map(({ title }, i) => ["f-unknown", weight[i], `${title} ${lack(i)}`])
       .filter(([, width], i) => width > 0 && lack(i));
@@ -99,6 +100,18 @@
     bar.setAttribute("aria-label", `Contributions of ${result.candidate.title}: ${said}`);
   }
 
+  const STATES = {
+    fail: "out: fails a requirement",
+    unknown: "cannot be judged: a figure that a requirement needs is unknown",
+    none: "cannot be scored",
+  };
+
+  function blocked(candidate) {
+    const states = candidate.outcomes
+      .filter((one) => one.blocks && !setting.off.has(one.requirement)).map((one) => one.status);
+    return states.includes("fail") ? "fail" : states.length ? "unknown" : "none";
+  }
+
   function drawRow(result, position, weight) {
     const row = rowOf("ranking-table", result.candidate);
     const cell = (name) => row.querySelector(`[data-cell="${name}"]`);
@@ -111,7 +124,7 @@
     cell("score").textContent = three(result.score);
     cell("first").textContent = "–";
     cell("state").textContent = result.eligible ? ""
-      : result.score === null ? "cannot be scored" : "out: does not meet the requirements";
+      : STATES[blocked(result.candidate)];
     drawBar(row.querySelector(".bar"), result, weight);
     row.parentNode.append(row);
   }
@@ -125,7 +138,8 @@
       cell.replaceChildren(three(share));
       if (share === null) return;
       const small = document.createElement("small");
-      const flagged = result.candidate.distrusted.includes(name) ? ", flagged" : "";
+      const flagged = result.candidate.guessed.includes(name) ? ", no better than guessing"
+        : result.candidate.distrusted.includes(name) ? ", flagged" : "";
       small.textContent = `${percent(weight[i])} × ${three(result.candidate.scores[name])}${flagged}`;
       cell.append(small);
     });

@@ -278,7 +278,7 @@ def test_a_single_candidate_is_chosen_by_every_method() -> None:
         text = f"{MEASURED}method: {method}\n"
         decision = advise(scenario_of(text), [profile_of("apc", VALUES)])
         assert decision.choice == "apc"
-        assert decision.summary == "apc is chosen: it is the only candidate that can be scored."
+        assert decision.summary == "There was no choice: apc is the only candidate."
         assert decision.candidates[0].rank_probabilities == (1.0,)
 
 

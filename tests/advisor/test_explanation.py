@@ -76,11 +76,18 @@ def test_two_who_cannot_be_told_apart_are_said_to_be_so() -> None:
     decision = advise("critical")
     assert decision.tie_groups[0] == ("wavlm_base_plus", "whisper_small")
     percent = share(decision.beats["whisper_small"])
-    (tie,) = decision.sentences("tie")
-    assert tie == (
-        f"The evidence cannot tell WavLM Base+ apart from Whisper Small ({percent} of the draws), "
-        "which it scores above."
+    assert decision.summary.startswith(
+        "The evidence cannot tell WavLM Base+ and Whisper Small apart: of the 3 candidates"
     )
+    above, deciding = decision.sentences("tie")
+    assert above == f"WavLM Base+ scores above Whisper Small in {percent} of the draws."
+    (first, *_) = [
+        s for s in decision.sways
+        if {s.candidate, s.towards} <= {"wavlm_base_plus", "whisper_small"}
+    ]  # fmt: skip
+    assert title_of(first.criterion) in deciding
+    assert deciding.startswith("What would decide between them: a better measurement of ")
+    assert "5.7 % of the weight towards Whisper Small" in deciding
 
 
 def _alike(*uar: Given) -> Decision:
@@ -93,11 +100,12 @@ def test_a_tie_is_called_one() -> None:
     """Beyond the end of the scale both score 1, in every draw: nobody scores above anybody."""
     decision = _alike(0.7, 0.71)
     assert decision.summary == (
-        "a is chosen: of the 2 candidates it scores highest by weighted sum, 1.000, level with b, "
-        "and comes first in the alphabet."
+        "The evidence cannot tell a and b apart: of the 2 candidates, a scores highest by weighted "
+        "sum, 1.000, level with b, and comes first in the alphabet."
     )
     assert decision.sentences("tie") == (
-        "The evidence cannot tell a apart from b (level with it, below it in 0 % of the draws).",
+        "a scores above b, level with it as the figures stand, in 0 % of the draws.",
+        "No single figure within its interval, and no small change of weight, decides.",
     )
     why = decision.candidate("b").why
     assert why == "b comes second; its score is that of a, which the alphabet puts first."
@@ -105,11 +113,11 @@ def test_a_tie_is_called_one() -> None:
 
 def test_a_tie_beside_one_that_is_behind() -> None:
     decision = _alike(0.7, (0.665, 0.6798, 0.69), 0.71)
-    (tie,) = decision.sentences("tie")
+    tie = decision.sentences("tie")[0]
     percent = share(decision.beats["b"])
     assert tie == (
-        "The evidence cannot tell a apart from c (level with it, below it in 0 % of the draws) "
-        f"and b (below it in {percent} of the draws)."
+        "a scores above c, level with it as the figures stand, in 0 % of the draws and b in "
+        f"{percent} of the draws."
     )
 
 
@@ -205,7 +213,8 @@ def test_the_terminal_gets_choice_and_ranking() -> None:
     text = as_text(advise("cloud"))
     lines = text.splitlines()
     assert lines[0] == "Cloud service"
-    assert lines[2].startswith("Whisper Small is chosen")
+    assert lines[2].startswith("The evidence cannot tell Whisper Small, WavLM Base+ and Whisper")
+    assert "Gender inferred 97.4 %, lower is better: poor" in text
     assert " 1. whisper_small" in text
     assert "  - whisper_tiny" in text
     assert "out: uar" in text

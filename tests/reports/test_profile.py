@@ -103,7 +103,7 @@ def test_labels_with_commas_and_equals_signs_stay_whole() -> None:
 def test_unknown_is_said_with_its_reason_and_drawn_as_a_gap() -> None:
     text = render_profile([a_profile(gender=False)])
     assert NO_GENDER in text
-    assert "Privacy unknown, score unknown" in text
+    assert "Privacy: Gender inferred: unknown, score unknown" in text
     radar = re.search(r'<svg class="picture".*?</svg>', text, re.DOTALL)
     assert radar is not None
     # Two of five corners are unknown and apart: of the outline's five sides one is left.

@@ -44,7 +44,8 @@ def advise(
     """Choose a backbone for a scenario and write the report.
 
     With --json or --markdown the report is written only where -o names a file.
-    Exit code 0: a choice stands; 3: no candidate meets the requirements; 2: invalid input.
+    Exit code 0: a choice stands; 3: nothing is chosen, since every candidate fails a requirement or
+    cannot be judged, and the output says which; 2: invalid input.
 
     Example: trustser advise edge -o edge.html
     """
@@ -61,6 +62,8 @@ def advise(
     if output is not None or not (json or markdown):
         _write_report(decision, output, when, quiet=json or markdown)
     if decision.choice is None:
+        if json or markdown:
+            typer.echo(f"trustser: {decision.summary}", err=True)
         raise typer.Exit(NOTHING_STANDS)
 
 

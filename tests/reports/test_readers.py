@@ -1,0 +1,133 @@
+"""What somebody who only looks takes away from a report, in a real browser and from its text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from advisor import Decision, advise
+from profiles_db.criteria import CRITERIA
+from reports.advice import render_advice
+from reports.profile import render_profile
+from tests.advisor.tables import scenario_of
+from tests.reports.profiles import a_profile
+
+Write = Callable[[Decision], Path]
+Open = Callable[..., Page]
+
+_UNJUDGED = (
+    "requirements:\n  - {criterion: uar, at_least: 60 %}\n"
+    "  - {criterion: gender_auc, at_most: 80 %}\n"
+)
+_IMPOSSIBLE = "budget: {macs: 1 GMAC}\nrequirements: [{criterion: uar, at_least: 99 %}]\n"
+
+
+def _text(page: str) -> str:
+    """The words of a page, its data and pictures left out."""
+    body = re.sub(r"<(script|style|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_tile_says_what_is_counted_and_which_way_is_better(
+    width: int, cloud: Decision, report: Write, open_page: Open
+) -> None:
+    page = open_page(report(cloud), viewport={"width": width, "height": 900})
+    tiles = [tile.inner_text().replace("\xa0", " ") for tile in page.locator(".tiles li").all()]
+    assert len(tiles) == 5
+    assert "Gender inferred\n\n97.4 %\nlower is better" in tiles[1]
+    assert "Emotions recognised (UAR)\n\n67.0 %\nhigher is better" in tiles[0]
+    assert all("is better" in tile for tile in tiles)
+
+
+@pytest.mark.browser
+def test_a_dot_lies_where_its_figure_does(cloud: Decision, report: Write, open_page: Open) -> None:
+    """97.4 % of the genders, on a line from 100 % (worst) to 50 % (best): at its left end."""
+    page = open_page(report(cloud))
+    tile = page.locator(".tiles li").nth(1)
+    line, dot = (tile.locator(f".dots {part}").bounding_box() for part in (".track", "circle"))
+    assert line is not None
+    assert dot is not None
+    place = (dot["x"] + dot["width"] / 2 - line["x"]) / line["width"]
+    assert place == pytest.approx((1 - 0.974) / 0.5, abs=0.01)
+    ends = tile.locator(".ends").inner_text().replace("\xa0", " ").split("\n")
+    assert ends == ["100 %", "best: 50 %"]
+
+
+def test_a_radar_names_the_scores_that_it_draws(edge: Decision) -> None:
+    """The figure of a leak beside a short spoke would be two meanings in one picture."""
+    page = render_advice(edge)
+    radar = re.search(r'<svg class="picture".*?</svg>', page, re.DOTALL)
+    assert radar is not None
+    written = re.findall(r">([^<>]+)</text>", radar[0])
+    assert sum(text.startswith("score ") for text in written) == 5
+    assert not any("%" in text for text in written)
+    assert "Privacy: Gender inferred 92.2 %, lower is better, score" in radar[0]
+
+
+def test_every_row_of_the_evidence_says_its_direction(edge: Decision) -> None:
+    rows = unescape(render_advice(edge).split('id="evidence"')[1])
+    for name in edge.candidates[0].figures:
+        way = "higher" if CRITERIA[name].direction == "maximise" else "lower"
+        title = re.escape(CRITERIA[name].title)
+        row = re.search(rf'<th scope="row">{title}<(.*?)</th>', rows, re.DOTALL)
+        assert row is not None, name
+        assert f"{way} is better" in row[1]
+
+
+def test_a_profile_report_says_directions_and_baselines() -> None:
+    text = _text(render_profile([a_profile()])).replace("\xa0", " ")
+    assert "Gender inferred 93.0 % 90.0–95.0 % baseline 50.0 %, lower is better" in text
+    assert text.count("Lower is better.") >= 4
+    assert "poor" in text
+
+
+def test_the_thresholds_of_the_grades_are_in_the_report(edge: Decision) -> None:
+    text = _text(render_advice(edge)).replace("\xa0", " ")
+    assert "strong from 75 %, fair from 50 %, weak from 25 % of the way" in text
+    assert "poor below" in text
+
+
+@pytest.mark.browser
+def test_a_tie_heads_the_page(cloud: Decision, report: Write, open_page: Open) -> None:
+    page = open_page(report(cloud))
+    assert page.locator("h1").inner_text() == "Whisper Small, WavLM Base+ or Whisper Base"
+    assert page.locator(".eyebrow").inner_text() == "Level on this evidence"
+    assert "What would decide between them" in page.locator("header.top").inner_text()
+
+
+@pytest.mark.browser
+def test_a_report_of_nothing_shows_no_green(report: Write, open_page: Open) -> None:
+    """Six methods that all find nobody do not agree on a choice."""
+    decision = advise(scenario_of(_IMPOSSIBLE))
+    page = open_page(report(decision))
+    assert page.locator("h1").inner_text() == "No candidate meets the requirements"
+    assert page.locator(".pass").count() == 0
+    words = page.locator("main").inner_text()
+    assert "the choice would be the same" not in words
+    assert "agrees" not in words
+    assert "there would still be no choice" in words
+
+
+@pytest.mark.browser
+def test_who_cannot_be_judged_is_not_said_to_fail(report: Write, open_page: Open) -> None:
+    page = open_page(report(advise(scenario_of(_UNJUDGED))))
+    assert page.locator("h1").inner_text() == "No candidate can be said to meet the requirements"
+    assert "2 fail a requirement, 5 cannot be judged" in page.locator(".facts").first.inner_text()
+    for name, said in {"whisper_small": "cannot be judged", "apc": "out: fails a req"}.items():
+        row = page.locator(f'#ranking-table tr[data-candidate="{name}"]')
+        assert said in row.inner_text()
+    bounds = page.locator("#requirements .points li").all_inner_texts()
+    assert "Of 7, 2 fail it" in bounds[0]
+    assert "Of 7, 0 fail it and 7 cannot be judged by it" in bounds[1]
+    # The page's own arithmetic says the same: with UAR let go, nobody fails any more.
+    page.locator('#explore input[data-requirement="uar"]').click()
+    assert (
+        "cannot be judged" in page.locator('#ranking-table tr[data-candidate="apc"]').inner_text()
+    )
