@@ -29,7 +29,7 @@ from advisor.ranking.methods import METHODS
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
 from profiles_db.errors import InputError
 
-FORMAT = 3
+FORMAT = 4
 """Version of the layout of `Decision.to_json`."""
 
 

@@ -73,7 +73,7 @@ class Figure:
     unknown: str | None = None
     flags: tuple[str, ...] = ()
     n: int | None = None
-    chance: float | None = None
+    baseline: float | None = None
     device: str = ""
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
@@ -97,14 +97,14 @@ class Figure:
 
         Examples
         --------
-        >>> Figure("uar", 0.27, low=0.24, high=0.30, chance=0.25).guessed
+        >>> Figure("uar", 0.27, low=0.24, high=0.30, baseline=0.25).guessed
         True
-        >>> Figure("gender_accuracy", 0.5, chance=0.5).guessed
+        >>> Figure("gender_accuracy", 0.5, baseline=0.5).guessed
         False
         """
-        if self.criterion not in GUESSED or self.value is None or self.chance is None:
+        if self.criterion not in GUESSED or self.value is None or self.baseline is None:
             return False
-        return (self.value if self.low is None else self.low) <= self.chance
+        return (self.value if self.low is None else self.low) <= self.baseline
 
     def earns_nothing(self, flagged: OnFlag) -> bool:
         """Whether there is a value that scores as the worst end of its scale, whatever it is."""

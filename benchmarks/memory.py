@@ -28,7 +28,7 @@ from profiles_db.store import Store
 
 SECONDS: Final = 6
 SPEAKERS: Final = 10
-SHORT: Final = Protocol(
+SHORT: Final = Protocol.of(
     epochs=2, probe_epochs=1, seeds=1, resamples=100, pgd_steps=0, snr_curve_db=(), seconds=SECONDS
 )
 LIMIT_GIB: Final = 4.0

@@ -101,7 +101,7 @@ def change(backbone: Backbone, head: Head, wave: Tensor) -> Change:
 
 def waveforms(dataset: str, root: Path | None, clips: int) -> list[Tensor]:
     """So many clips of a corpus, evenly over it, each of shape (1, samples)."""
-    protocol = Protocol()
+    protocol = Protocol.of()
     root = cache_home() / "demo" if dataset == "demo" and root is None else root
     paths = [clip.path for clip in open_study(dataset, root, protocol, Silent()).clips.values()]
     chosen = paths[:: max(1, len(paths) // clips)][:clips]

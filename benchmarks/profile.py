@@ -38,6 +38,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from profiler.pipeline.bench import Bench
+from profiler.pipeline.fold_attack import attack, pgd_targets
 from torch import Tensor
 
 from benchmarks.tree_memory import tree_memory
@@ -47,9 +49,7 @@ from profiler.features.cache import Clip, FeatureCache
 from profiler.features.entry import States
 from profiler.machine import pick_device
 from profiler.measures.costs.device import describe
-from profiler.pipeline.bench import Bench
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.fold_attack import attack, pgd_targets
 from profiler.pipeline.fold_training import train_heads
 from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
 from profiler.pipeline.scheduler import execute
@@ -209,7 +209,7 @@ def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> S
 def _round(chosen: argparse.Namespace) -> tuple[str, dict[str, float]]:
     """On what was measured, and what."""
     attack: dict[str, Any] = {"snr_curve_db": (), "pgd_steps": 0}
-    protocol = Protocol(seeds=1, **(attack if chosen.reference_attack else {}))
+    protocol = Protocol.of(seeds=1, **(attack if chosen.reference_attack else {}))
     device = pick_device(chosen.device)
     Choice().prepare([chosen.backbone], device)
     importlib.import_module("torch._dynamo")  # which workers have, and d would load while timed

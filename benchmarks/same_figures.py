@@ -18,24 +18,24 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import duckdb
 
 from profiles_db.criteria import CRITERIA, format_value
+from profiles_db.measurement import DETAILS
+from profiles_db.row_tables import row_tables
+from profiles_db.store import Store
 
 TOLERANCE: Final = 1e-5
 """Difference of a probability, loss, score or weight that is rounding."""
 TIMED: Final = frozenset({"latency_p50", "latency_p95", "real_time_factor", "memory"})
 """Criteria that no two runs share."""
-RENAMED: Final[Mapping[str, str]] = {}
-"""Names of columns in older revisions, and what they are called now."""
 LEFT_OUT: Final = frozenset(
     {"run", "study", "source", "seconds", "started", "finished", "provenance", "device"}
 )
-TABLES: Final = ("predictions", "attacks", "trials", "epochs", "layer_weights")
 SHOWN: Final = 20
 """Differences that are printed."""
 
@@ -75,7 +75,7 @@ def rows(database: Path, table: str) -> tuple[list[str], list[Row]]:
         cursor = connection.execute(
             f"SELECT runs.backbone, t.* FROM {table} t JOIN runs USING (run)"  # noqa: S608
         )
-        names = [RENAMED.get(column[0], column[0]) for column in cursor.description]
+        names = [column[0] for column in cursor.description]
         kept = [index for index, name in enumerate(names) if name not in LEFT_OUT]
         found = [tuple(row[index] for index in kept) for row in cursor.fetchall()]
     return [names[index] for index in kept], sorted(found, key=_texts)
@@ -84,7 +84,8 @@ def rows(database: Path, table: str) -> tuple[list[str], list[Row]]:
 def differences(before: Sequence[Path], after: Sequence[Path]) -> Iterator[str]:
     """What differs between the databases of two revisions, a line each."""
     for old, new in zip(before, after, strict=True):
-        for table in TABLES:
+        Store(old)  # an older revision's database is brought to today's schema
+        for table in row_tables():
             yield from _rows_differ(f"{old.stem} {table}", rows(old, table), rows(new, table))
         yield from _figures_differ(old, new)
 
@@ -113,10 +114,10 @@ def _figures_differ(old: Path, new: Path) -> Iterator[str]:
 
 
 def _printed(database: Path) -> dict[Row, Row]:
-    """Every figure as it is printed, by backbone, criterion, variant and fold."""
+    """Every figure as it is printed, by backbone, criterion, fold and what tells it apart."""
     names, found = rows(database, "measurements")
-    key = [names.index(name) for name in ("backbone", "criterion", "variant", "fold")]
-    values = [names.index(name) for name in ("value", "low", "high", "chance")]
+    key = [names.index(name) for name in ("backbone", "criterion", "fold", *DETAILS)]
+    values = [names.index(name) for name in ("value", "low", "high", "baseline")]
     rest = [names.index(name) for name in ("n", "unknown", "flags", "interval")]
     printed = {}
     for row in found:
@@ -182,7 +183,7 @@ def main() -> None:
             subprocess.run([*git, "remove", "--force", str(other)], check=True)
         counted = {
             table: sum(len(rows(database, table)[1]) for database in databases[1])
-            for table in (*TABLES, "measurements")
+            for table in (*row_tables(), "measurements")
         }
     for line in found[:SHOWN]:
         sys.stdout.write(f"{line[:400]}\n")

@@ -1,54 +1,34 @@
-"""Every setting that changes a number, in one object whose hash names a study.
+"""Every setting that changes a number: those of the study, of the training, of each measure.
 
 Defaults reproduce the protocol of TrustSER (arXiv:2305.11229) on frozen backbones. Where the
 paper's text and its public code differ, the text is the default; `docs/protocol.md` lists the
 differences.
+
+A setting is called by its section: `study.folds`, `training.epochs`, `safety.snr_db`. Names
+without one, as releases before sections had them, are still understood.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
+from profiler.measures.registry import measures
+from profiler.settings import Precision, Settings, digest_of
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.located_yaml import Node, read_document, read_tree
-
-SAMPLE_RATE = 16_000
-"""Samples per second that every backbone here was trained on."""
 
 MOST_SEED: Final = 2**32 - 1
 """So that the seeds of all folds and repetitions are seeds to PyTorch and NumPy alike."""
 _SHOWN: Final = 60
 
-Precision = Literal["float32", "bfloat16"]
-Decibels = Annotated[float, Field(ge=0, le=100)]
 
-
-class Protocol(BaseModel):
-    """The settings of a study.
-
-    Examples
-    --------
-    >>> Protocol().learning_rate
-    0.0005
-    >>> Protocol(epochs=3).digest() == Protocol().digest()
-    False
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class StudySettings(Settings):
+    """Which clips, classes and folds."""
 
     classes: str = Field(default="default", max_length=10_000)
     """Label set of the corpus: its usual four (`default`), `all` it offers, or names, by comma."""
@@ -56,24 +36,25 @@ class Protocol(BaseModel):
     """At most this many seconds from the start of each clip."""
     min_seconds: float = Field(default=0.1, ge=0.025, le=60)
     """Clips shorter than this are left out, for every backbone alike; at least 0.025."""
-    precision: Precision = "float32"
-    """Of the passes through the backbone; `bfloat16` is mixed precision, by autocast."""
     folds: int | None = Field(default=None, ge=1, le=10_000)
     """Run the first so many folds; all where None."""
-    seeds: int = Field(default=3, ge=1, le=100)
+
+
+class TrainingSettings(Settings):
+    """How hidden states are computed, and heads trained on them."""
+
+    precision: Precision = "float32"
+    """Of the passes through the backbone; `bfloat16` is mixed precision, by autocast."""
+    repetitions: int = Field(default=3, ge=1, le=100)
     """How often every head is trained, each time from another seed; figures are means of these."""
     base_seed: int = Field(default=8, ge=0, le=MOST_SEED)
     """Fold k of repetition r trains from seed `base_seed * k + 1000 * r`."""
-
     hidden_size: int = Field(default=128, ge=1, le=4096)
     """Width of the head."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """Dropout between the two pointwise convolutions."""
-
     epochs: int = Field(default=30, ge=1, le=10_000)
     """Epochs of the emotion head; the epoch with the best dev UAR is kept."""
-    probe_epochs: int = Field(default=10, ge=1, le=10_000)
-    """Epochs of the gender probe; the epoch with the best dev UAR is kept."""
     batch_size: int = Field(default=64, ge=1, le=65_536)
     """Clips per training step; the last incomplete batch is dropped."""
     learning_rate: float = Field(default=5e-4, gt=0, le=100)
@@ -88,73 +69,181 @@ class Protocol(BaseModel):
     class_weighting: Literal["inverse_frequency", "none"] = "inverse_frequency"
     """Weights of the emotion loss, from the class counts of the training part."""
 
-    snr_db: Decibels = 45.0
-    """Signal-to-noise ratio of the attack that stands for safety."""
-    snr_curve_db: tuple[Decibels, ...] = Field(default=(25.0, 35.0, 55.0), max_length=100)
-    """Further ratios at which FGSM and the noise control are measured."""
-    clip_waveform: bool = True
-    """Keep the attacked waveform in [-1, 1], as any player would."""
-    pgd_steps: int = Field(default=10, ge=0, le=1000)
-    """Steps of projected gradient descent at `snr_db`; 0 leaves it out."""
-    pgd_clips: int | None = Field(default=40, ge=1, le=1_000_000)
-    """PGD attacks at most so many clips per fold; all where None."""
-
-    attacker_clips: int | None = Field(default=10_000, ge=1, le=100_000_000)
-    """The further attackers on gender learn from at most so many clips of each fold's training
-    part, drawn at random; from all where None."""
-    enrolment_clips: int = Field(default=3, ge=1, le=10_000)
-    """Clips per unseen speaker and emotion that form the voice to recognise; others are trials."""
-    trial_clips: int | None = Field(default=2000, ge=1, le=100_000_000)
-    """At most so many trials per fold, drawn at random; all where None."""
-    impostors: int | None = Field(default=50, ge=1, le=1_000_000)
-    """Each trial is compared with its own speaker and at most so many others; all where None."""
-    resamples: int = Field(default=2000, ge=100, le=100_000)
-    """Bootstrap resamples over speakers, and permutations of the fairness floor."""
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Python counts `true` as 1; whoever writes `folds: true` means something else."""
-        if isinstance(value, bool) and info.field_name != "clip_waveform":
-            raise ValueError("true and false are no numbers")
-        return value
-
     @model_validator(mode="after")
-    def _betas_in_range(self) -> Protocol:
+    def _betas_in_range(self) -> TrainingSettings:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("betas must lie in [0, 1)")
         return self
-
-    @property
-    def snrs_db(self) -> tuple[float, ...]:
-        """All signal-to-noise ratios at which the attack runs, ascending, each once."""
-        return tuple(sorted({self.snr_db, *self.snr_curve_db}))
-
-    @property
-    def most_epochs(self) -> int:
-        """Epochs until every head of a fold is trained."""
-        return max(self.epochs, self.probe_epochs)
 
     def seed(self, fold: int, repetition: int) -> int:
         """Seed of the heads of `fold` (from 1) in `repetition` (from 0)."""
         return self.base_seed * fold + 1000 * repetition
 
-    def digest(self) -> str:
-        """Hash over every setting: the same hash means the same protocol."""
-        return digest_of(self.model_dump(mode="json"))
+
+_RENAMED: Final[Mapping[str, str]] = {"seeds": "training.repetitions"}
+"""Settings that were called otherwise."""
+
+S = TypeVar("S", bound=Settings)
 
 
-def digest_of(value: Any) -> str:
-    """Hex SHA-256 of `value` as canonical JSON (sorted keys, no spaces)."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+@dataclass(frozen=True)
+class Protocol:
+    """All settings, in sections.
+
+    Examples
+    --------
+    >>> Protocol.of(training={"epochs": 3}).training.epochs
+    3
+    >>> Protocol.of(snr_db=40) == Protocol.of(safety={"snr_db": 40})
+    True
+    """
+
+    study: StudySettings = field(default_factory=StudySettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    measures: Mapping[str, Settings] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, **values: Any) -> Protocol:
+        """The protocol with these settings, nested in sections or by names without one.
+
+        Raises
+        ------
+        ValidationError
+            If a section's settings are out of range.
+        KeyError
+            If no setting has that name.
+        """
+        nested: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            if name in sections() and isinstance(value, Mapping):
+                nested.setdefault(name, {}).update(value)
+            else:
+                for section, own in places_of(name):
+                    nested.setdefault(section, {})[own] = value
+        return cls._validated(nested)
+
+    @classmethod
+    def _validated(cls, nested: Mapping[str, Mapping[str, Any]]) -> Protocol:
+        found = {
+            name: kind.model_validate(nested.get(name, {})) for name, kind in sections().items()
+        }
+        study, training = found.pop("study"), found.pop("training")
+        assert isinstance(study, StudySettings)  # noqa: S101 - by construction
+        assert isinstance(training, TrainingSettings)  # noqa: S101
+        return cls(study, training, found)
+
+    def of_measure(self, kind: type[S]) -> S:
+        """The settings of the measure whose settings are of this kind."""
+        for settings in self.measures.values():
+            if isinstance(settings, kind):
+                return settings
+        return kind()
+
+    def measure(self, name: str) -> Settings:
+        """The settings of the measure of that name."""
+        return self.measures.get(name) or measures()[name].settings()
+
+    def as_record(self) -> dict[str, Any]:
+        """All settings as plain data, by section."""
+        parts = {"study": self.study, "training": self.training, **self.measures}
+        return {name: part.model_dump(mode="json") for name, part in parts.items()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Protocol:
+        """The inverse of `as_record`, of this release or one before sections.
+
+        Sections of measures that are not installed are left out.
+        """
+        known = {
+            name: value
+            for name, value in record.items()
+            if name in sections() or (not isinstance(value, Mapping) and _places(name))
+        }
+        return cls.of(**known)
+
+    @property
+    def own_settings(self) -> dict[str, list[Any]]:
+        """Of each measure the settings that shape rows, where they differ from their defaults."""
+        return {
+            name: settings.identity(rows_only=True)
+            for name, settings in sorted(self.measures.items())
+            if settings.changed(rows_only=True)
+        }
+
+    def basis(self, study: str, measure: str) -> str:
+        """Digest of all that a measure's figures depend on beside the encoder."""
+        kind = measures()[measure]
+        content = [study, self.training.identity(), kind.name, kind.version]
+        return digest_of([*content, self.measure(measure).identity()])[:12]
 
 
-def load_protocol(file: Path | None, settings: Iterable[str] = (), **named: Any) -> Protocol:
+def sections() -> dict[str, type[Settings]]:
+    """The kinds of settings by the name of their section."""
+    own = {name: measure.settings for name, measure in measures().items()}
+    return {"study": StudySettings, "training": TrainingSettings, **own}
+
+
+def places_of(name: str) -> list[tuple[str, str]]:
+    """Section and setting that `name` stands for; several where it is one of several measures.
+
+    Raises
+    ------
+    KeyError
+        If no setting has that name.
+    """
+    found = _places(name)
+    if not found:
+        raise KeyError(name)
+    return found
+
+
+def _places(name: str) -> list[tuple[str, str]]:
+    name = _RENAMED.get(name, name)
+    section, dot, own = name.partition(".")
+    if dot:
+        kind = sections().get(section)
+        return [(section, own)] if kind and own in kind.model_fields else []
+    return [(section, name) for section, kind in sections().items() if name in kind.model_fields]
+
+
+def _names() -> Iterator[str]:
+    for section, kind in sections().items():
+        for name in kind.model_fields:
+            yield f"{section}.{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A value, and where it was given."""
+
+    value: Any
+    where: str
+
+
+def load_protocol(
+    file: Path | None,
+    settings: Iterable[str] = (),
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    base: Protocol | None = None,
+    **named: Any,
+) -> Protocol:
     """Protocol from a YAML file, then `name=value` settings, then named options that are not None.
 
-    Later ones win. Values of settings are read as YAML, so `betas=[0.9, 0.98]` works, within the
-    limits of `profiles_db.located_yaml`.
+    Later ones win. Values of settings are read as YAML, so `training.betas=[0.9, 0.98]` works,
+    within the limits of `profiles_db.located_yaml`.
+
+    Parameters
+    ----------
+    file : Path or None
+        Sections with their settings; names without a section are understood.
+    settings : iterable of str, optional
+    say : callable, optional
+        Told in one line what a setting that was renamed is called now.
+    base : Protocol, optional
+        What holds where nothing is given; the defaults if None.
+    named : optional
+        By the setting's full name with `_` for the dot, or its name without a section.
 
     Raises
     ------
@@ -163,32 +252,63 @@ def load_protocol(file: Path | None, settings: Iterable[str] = (), **named: Any)
 
     Examples
     --------
-    >>> load_protocol(None, ["learning_rate=1e-3"], epochs=5).epochs
+    >>> load_protocol(None, ["training.learning_rate=1e-3"], epochs=5).training.epochs
     5
     """
-    values = _from_file(file) if file else {}
+    given: dict[tuple[str, str], _Given] = {}
+    for name, value in _from_file(file) if file else ():
+        given |= _placed(name, value, say)
     for setting in settings:
         name, separator, text = setting.partition("=")
+        name = name.strip()
         if not separator:
             raise InputError(
-                f"{setting!r:.100} is no setting", where="--set", remedy="write --set NAME=VALUE"
+                f"{setting!r:.100} is no setting",
+                where="--set",
+                remedy="write --set SECTION.NAME=VALUE",
             )
-        values[name.strip()] = _read(text, f"--set {name.strip()[:_SHOWN]}")
-    found = {name: node.plain() for name, node in values.items()}
-    found |= {name: value for name, value in named.items() if value is not None}
-    try:
-        return Protocol.model_validate(found)
-    except ValidationError as error:
-        given = {name: f"--{name}" for name, value in named.items() if value is not None}
-        places = {name: node.mark.where for name, node in values.items()} | given
-        raise _explain(error, places) from None
+        where = f"--set {name[:_SHOWN]}"
+        given |= _placed(name, _Given(_read(text, where).plain(), where), say)
+    for name, value in named.items():
+        if value is not None:
+            given |= _placed(name, _Given(value, f"--{name}"), lambda _: None)
+    nested = {name: dict(part) for name, part in (base or Protocol.of()).as_record().items()}
+    for (section, own), one in given.items():
+        nested[section][own] = one.value
+    for section, kind in sections().items():
+        try:
+            kind.model_validate(nested[section])
+        except ValidationError as error:
+            raise _explain(error, section, given) from None
+    return Protocol.of(**nested)
 
 
-def _from_file(file: Path) -> dict[str, Node]:
+def _placed(name: str, value: _Given, say: Callable[[str], None]) -> dict[tuple[str, str], _Given]:
+    found = _places(name)
+    if not found:
+        raise InputError(
+            f"no setting is called {name!r:.100}",
+            where=value.where,
+            remedy=f"known: {', '.join(_names())}",
+        )
+    if "." not in name:
+        full = ", ".join(f"{section}.{own}" for section, own in found)
+        say(f"{value.where}: {name} is called {full} now")
+    return dict.fromkeys(found, value)
+
+
+def _from_file(file: Path) -> Iterator[tuple[str, _Given]]:
     root = _read(read_document(file, InputError), str(file))
     if not isinstance(root.value, dict):
-        raise InputError("holds no settings", where=str(file), rule="NAME: VALUE per line")
-    return root.value
+        raise InputError(
+            "holds no settings", where=str(file), rule="sections with NAME: VALUE per line"
+        )
+    for name, node in root.value.items():
+        if name in sections() and isinstance(node.value, dict):
+            for own, inner in node.value.items():
+                yield f"{name}.{own}", _Given(inner.plain(), inner.mark.where)
+        else:
+            yield name, _Given(node.plain(), node.mark.where)
 
 
 def _read(text: str, where: str) -> Node:
@@ -203,14 +323,12 @@ def _read(text: str, where: str) -> Node:
     return root
 
 
-def _explain(error: ValidationError, places: Mapping[str, str]) -> InputError:
+def _explain(
+    error: ValidationError, section: str, given: Mapping[tuple[str, str], _Given]
+) -> InputError:
     """The first fault of `error`, in this program's words, with where the setting was given."""
     fault = error.errors()[0]
-    name = ".".join(str(part) for part in fault["loc"])
-    where = places.get(str(fault["loc"][0]), "protocol") if fault["loc"] else "protocol"
-    if fault["type"] == "extra_forbidden":
-        known = ", ".join(sorted(Protocol.model_fields))
-        return InputError(
-            f"no setting is called {name!r:.100}", where=where, remedy=f"known: {known}"
-        )
+    name = ".".join(str(part) for part in (section, *fault["loc"]))
+    own = str(fault["loc"][0]) if fault["loc"] else ""
+    where = given[section, own].where if (section, own) in given else "protocol"
     return InputError(f"{name}: {fault['msg']} (found {fault['input']!r:.100})", where=where)

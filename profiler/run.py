@@ -1,28 +1,32 @@
-"""A run: one backbone through one study, from features to measurements in the store."""
+"""A run: one backbone through one study, from features to figures in the store."""
 
 from __future__ import annotations
 
-import datetime
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from profiler.backbones.base import Backbone
+from profiler.corpora.folds import untrained_classes
 from profiler.machine import peak_memory_bytes, versions
+from profiler.measures.base import OnEncoder
 from profiler.measures.costs.counting import CLIP_SECONDS
 from profiler.measures.costs.device import describe
+from profiler.measures.registry import measures
 from profiler.measures.sustainability import NO_CORPUS
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.choose import Choice
 from profiler.pipeline.feature_stage import make_room
-from profiler.pipeline.measuring import FAILED, Measured, measure_costs, measure_run
-from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
+from profiler.pipeline.measuring import now, stale, take
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.pipeline.scheduler import execute
 from profiler.progress import Progress
-from profiler.protocol import digest_of
+from profiler.protocol import Protocol
+from profiler.settings import digest_of
 from profiler.study import SHORT, Study
 from profiles_db.files import make_folder
 from profiles_db.holding import holding
@@ -44,16 +48,19 @@ def profile(
     spec: BackboneSpec,
     store: Store,
     *,
+    wanted: Sequence[str],
     cache: Path,
     choice: Choice,
     progress: Progress,
     cache_limit: int | None = None,
+    backbone: Backbone | None = None,
+    request: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Profile a backbone on `study`, going on where an earlier attempt stopped.
+    """Train a backbone's heads on `study` and measure them, going on where an earlier attempt
+    stopped.
 
-    Every step is kept as soon as it is done, every fold is stored as soon as it is complete. A
-    run that is already finished does no work, unless a part of it could not be measured: then it
-    is measured again from the stored rows.
+    Every step is kept as soon as it is done, every fold is stored as soon as it is complete. What
+    is already measured does no work, unless a part of it could not be measured.
 
     Parameters
     ----------
@@ -61,21 +68,27 @@ def profile(
     spec : BackboneSpec
         How to load the backbone, here and in the workers.
     store : Store
+    wanted : sequence of str
+        Names of the measures to take.
     cache : Path
         Folder of features and step results.
     choice : Choice
         Which engine runs the jobs.
     progress : Progress
     cache_limit : int, optional
-        Most bytes of features to keep in `cache`; the rest is made anew whenever it is read.
+        Most bytes of features to keep in `cache`; the rest is computed again whenever it is read.
+    backbone : Backbone, optional
+        Where it is loaded already.
+    request : mapping, optional
+        How corpus and weights were asked for, so that the run can be measured further.
     """
-    backbone = spec.load()
-    run = describe_run(study, backbone, torch.device(spec.device))
-    if _measured(store, run):
+    loaded = backbone or spec.load()
+    run = describe_run(study, loaded, torch.device(spec.device), request or {})
+    if not _lacking(store, run, wanted):
         return Outcome(_stored(store, run), already_there=True)
-    store.begin(run)
     plan = Plan(
-        run=run.run,
+        model=run.model,
+        measures=tuple(wanted),
         spec=spec,
         protocol=study.protocol,
         classes=study.corpus.classes,
@@ -85,75 +98,98 @@ def profile(
         cache=cache,
         cache_limit=cache_limit,
     )
-    shop = Workshop(plan, backbone)
-    del backbone  # so that the workshop alone holds its weights, and can let go of them
-    make_room(plan, shop.features)
-    with holding(make_folder(plan.steps), progress.say), shop.features.in_use(progress.say):
-        # Another process may have made the same run while this one waited.
-        already_there = _measured(store, run)
-        if store.finished(run.run) and not already_there:
-            _measure(study, run, shop, store, _stored(store, run).provenance, progress)
-        elif not already_there:
-            _make(study, run, shop, store, choice, progress)
-    return Outcome(_stored(store, run), already_there)
+    context = Context(plan, loaded)
+    del backbone, loaded  # so that the context alone holds the weights, and can let go of them
+    make_room(plan, context.features)
+    with holding(make_folder(plan.steps), progress.say), context.features.in_use(progress.say):
+        # Another process may have measured the same run while this one waited.
+        lacking = _lacking(store, run, wanted)
+        if lacking:
+            _work(study, run, context, store, choice, progress, lacking)
+    return Outcome(_stored(store, run), already_there=not lacking)
 
 
-def _make(
-    study: Study, run: Run, shop: Workshop, store: Store, choice: Choice, progress: Progress
+def _work(
+    study: Study,
+    run: Run,
+    context: Context,
+    store: Store,
+    choice: Choice,
+    progress: Progress,
+    lacking: Sequence[str],
 ) -> None:
-    """All steps of the run that are not done, its measurements, and their entry in the store."""
+    """All steps of the run that are not done, the figures of the measures it lacks, and its end."""
     started = time.perf_counter()
-    with choice.engine(shop, progress) as engine:
-        done = execute(shop, store, engine, progress)
-    made = dict(run.provenance) | {
+    store.begin(run)
+    taken = store.measured(run.run)
+    for name in lacking:
+        if name in taken and taken[name].version != measures()[name].version:
+            store.forget_step(run.run, name)  # rows of another version of the measure
+    provenance = store.provenance(run.run)
+    with choice.engine(context, progress) as engine:
+        done = execute(context, run.run, store, engine, progress)
+    provenance |= {
         "left_out": study.left_out | done.unusable,
         "clips": len(study.clips) - len(done.unusable),
         "engine": choice.name,
+        "untrained": _untrained(study, done.unusable),
+        "seconds": done.seconds,
     }
-    whole = {"whole run": time.perf_counter() - started}
-    _measure(study, run, shop, store, made | {"seconds": done.seconds | whole}, progress)
+    measured = replace(run, provenance=provenance)
+    for name in lacking:
+        _take(name, measured, context, store, progress)
+    whole = time.perf_counter() - started
+    provenance["seconds"] = done.seconds | {"whole run": whole}
+    provenance["peak_memory_bytes"] = peak_memory_bytes()
+    store.finish(run.run, now(), provenance)
 
 
-def _measure(
-    study: Study,
-    run: Run,
-    shop: Workshop,
-    store: Store,
-    made: Mapping[str, Any],
-    progress: Progress,
-) -> None:
-    """The run's measurements from its stored rows, and their entry in the store.
+def _take(name: str, run: Run, context: Context, store: Store, progress: Progress) -> None:
+    """The figures of one measure; what is measured on the encoder shows its progress."""
+    made_by = {"versions": versions()}
+    if isinstance(measures()[name], OnEncoder):
+        with progress.stage(f"{run.backbone}: {name}", 1) as stage:
+            take(
+                name,
+                run,
+                context.protocol,
+                store,
+                provenance=made_by,
+                encoder=lambda: context.backbone,
+            )
+            stage.advance()
+    else:
+        take(name, run, context.protocol, store, provenance=made_by)
 
-    `made` is the provenance of the rows. What could not be measured is noted beside it.
-    """
-    started = time.perf_counter()
-    found = measure_run(study, run, store, made["left_out"])
-    found += measure_costs(run, shop.backbone, progress)
-    whole = made["seconds"]["whole run"] + time.perf_counter() - started
-    made = dict(made) | {
-        "seconds": made["seconds"] | {"whole run": whole},
-        "peak_memory_bytes": peak_memory_bytes(),
+
+def _lacking(store: Store, run: Run, wanted: Sequence[str]) -> list[str]:
+    """The measures of `wanted` that are to be taken of `run`."""
+    taken = store.measured(run.run)
+    return [name for name in wanted if stale(measures()[name], taken.get(name))]
+
+
+def _untrained(study: Study, unusable: Mapping[str, str]) -> dict[str, list[str]]:
+    """Each fold whose head saw no clip of some class, so that it cannot answer it."""
+    labels = {
+        utterance.id: utterance.label
+        for utterance in study.corpus.utterances
+        if utterance.id in study.clips and utterance.id not in unusable
     }
-    store.finish(run.run, found.measurements, _now(), _noted(made, found))
+    missing = untrained_classes(study.folds, labels, study.corpus.classes)
+    return {str(fold): list(names) for fold, names in missing.items()}
 
 
-def _noted(provenance: Mapping[str, Any], found: Measured) -> dict[str, Any]:
-    """The provenance with the parts that failed, where any did."""
-    rest = {name: value for name, value in provenance.items() if name != FAILED}
-    return rest | ({FAILED: dict(found.failed)} if found.failed else {})
-
-
-def _measured(store: Store, run: Run) -> bool:
-    """Whether the run is finished and lacks no part."""
-    return store.finished(run.run) and FAILED not in _stored(store, run).provenance
-
-
-def describe_run(study: Study, backbone: Backbone, device: torch.device) -> Run:
+def describe_run(
+    study: Study, backbone: Backbone, device: torch.device, request: Mapping[str, Any]
+) -> Run:
     """The run's identity and provenance; the same request gives the same `run`."""
-    weights = backbone.weights
-    identity = [study.name, backbone.name, weights.id, device.type]
+    weights, protocol = backbone.weights, study.protocol
+    identity = [study.name, backbone.name, weights.id, device.type, protocol.training.identity()]
+    model = digest_of(identity)[:SHORT]
+    own = protocol.own_settings
     return Run(
-        run=digest_of(identity)[:SHORT],
+        run=digest_of([model, own])[:SHORT] if own else model,
+        model=model,
         study=study.name,
         backbone=backbone.name,
         corpus=study.corpus.name,
@@ -163,15 +199,16 @@ def describe_run(study: Study, backbone: Backbone, device: torch.device) -> Run:
         synthetic=study.corpus.synthetic,
         folds=len(study.folds),
         folds_total=len(study.corpus.folds),
-        seeds=study.protocol.seeds,
+        repetitions=protocol.training.repetitions,
         device=describe(device),
-        started=_now(),
-        protocol=study.protocol.model_dump(mode="json"),
+        started=now(),
+        protocol=protocol.as_record(),
         provenance={
             "classes": list(study.corpus.classes),
             "notes": list(study.corpus.notes),
             "versions": versions(),
             "utterances": len(study.corpus.utterances),
+            "request": dict(request),
         },
     )
 
@@ -182,21 +219,32 @@ def profile_costs(
     """Measure sustainability alone, which needs neither corpus nor trained weights.
 
     Its study is that of the costs, never that of a full profile: the other aspects are missing,
-    not zero. It is measured anew each time, since the device may have changed.
+    not zero. It is measured again each time, since the device may have changed.
     """
     run = _costs_run(backbone, device)
     store.forget(run.run)
     store.begin(run)
-    found = measure_costs(run, backbone, progress)
-    store.finish(run.run, found.measurements, _now(), _noted(run.provenance, found))
+    with progress.stage(f"{backbone.name}: sustainability", 1) as stage:
+        take(
+            "sustainability",
+            run,
+            Protocol.of(),
+            store,
+            provenance={"versions": versions()},
+            encoder=lambda: backbone,
+        )
+        stage.advance()
+    store.finish(run.run, now(), run.provenance)
     return Outcome(_stored(store, run), already_there=False)
 
 
 def _costs_run(backbone: Backbone, device: torch.device) -> Run:
     weights, protocol = backbone.weights, {"only": "sustainability", "seconds": CLIP_SECONDS}
     study = digest_of(protocol)[:SHORT]
+    name = digest_of([study, backbone.name, weights.id, describe(device)])[:SHORT]
     return Run(
-        run=digest_of([study, backbone.name, weights.id, describe(device)])[:SHORT],
+        run=name,
+        model=name,
         study=study,
         backbone=backbone.name,
         corpus=NO_CORPUS,
@@ -206,9 +254,9 @@ def _costs_run(backbone: Backbone, device: torch.device) -> Run:
         synthetic=False,
         folds=0,
         folds_total=0,
-        seeds=0,
+        repetitions=0,
         device=describe(device),
-        started=_now(),
+        started=now(),
         protocol=protocol,
         provenance={"versions": versions()},
     )
@@ -216,7 +264,3 @@ def _costs_run(backbone: Backbone, device: torch.device) -> Run:
 
 def _stored(store: Store, run: Run) -> Profile:
     return next(p for p in store.profiles(study=run.study) if p.run == run.run)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

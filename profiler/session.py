@@ -1,18 +1,21 @@
-"""Several backbones through one study, one after the other."""
+"""Several backbones through one study, one after the other; and runs measured further."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from profiler.backbones.base import Backbone
 from profiler.backbones.load import load
 from profiler.machine import pick_device
+from profiler.measures.registry import chosen
 from profiler.pipeline.engines.choose import Choice, EngineName
 from profiler.pipeline.plan import BackboneSpec
 from profiler.progress import Progress
 from profiler.protocol import Protocol
-from profiler.run import profile, profile_costs
-from profiler.study import open_study
+from profiler.run import Outcome, profile, profile_costs
+from profiler.study import Study, open_study
+from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.store import Store
 
@@ -30,12 +33,13 @@ def profile_all(
     device: str,
     workers: int | None,
     progress: Progress,
+    wanted: Sequence[str] | None = None,
     allow_outside: bool = False,
     engine: EngineName = "local",
     ray_address: str | None = None,
     cache_limit: int | None = None,
 ) -> list[Profile]:
-    """Profile each of `backbones`; every weight is loaded once before any work begins.
+    """Profile each of `backbones`; every weight is loaded, once, before any work begins.
 
     Parameters
     ----------
@@ -54,13 +58,15 @@ def profile_all(
     workers : int or None
         Worker processes; 0 for none, None to measure what is best (or for a whole cluster).
     progress : Progress
+    wanted : sequence of str, optional
+        Measures to take; those of `default` if not given.
     allow_outside : bool, optional
         Whether a manifest may name files outside its own folder.
     engine : 'local' or 'ray', optional
     ray_address : str, optional
         The Ray cluster to join; one is started on this machine where none is named.
     cache_limit : int, optional
-        Most bytes of features to keep; the rest is made anew whenever it is read.
+        Most bytes of features to keep; the rest is computed again whenever it is read.
 
     Returns
     -------
@@ -71,27 +77,136 @@ def profile_all(
     where = pick_device(device)
     specs = [BackboneSpec(name, weights, weights_seed, where.type) for name in backbones]
     choice.prepare(backbones, where)
-    for spec in specs:
-        spec.load()
+    loaded = [spec.load() for spec in specs]
     study = open_study(
         dataset, data_root, protocol, progress, allow_outside=allow_outside, cache=cache
     )
+    request = {
+        "dataset": dataset,
+        "data_root": None if data_root is None else str(data_root.absolute()),
+        "weights": weights,
+        "weights_seed": weights_seed,
+        "allow_outside": allow_outside,
+    }
     profiles = []
     for spec in specs:
         outcome = profile(
             study,
             spec,
             store,
+            wanted=wanted if wanted is not None else chosen("default"),
             cache=cache,
             choice=choice,
             progress=progress,
             cache_limit=cache_limit,
+            backbone=loaded.pop(0),
+            request=request,
         )
-        if outcome.already_there:
-            run = outcome.profile.run
-            progress.say(f"{spec.name}: already profiled as run {run}, nothing to do")
+        _say_if_there(outcome, progress)
         profiles.append(outcome.profile)
     return profiles
+
+
+def measure_further(
+    found: Profile,
+    wanted: Sequence[str],
+    store: Store,
+    *,
+    cache: Path,
+    data_root: Path | None,
+    weights: str | None,
+    device: str,
+    workers: int | None,
+    progress: Progress,
+    cache_limit: int | None = None,
+) -> Profile:
+    """Take further measures of a run that is there, with the heads that were trained for it.
+
+    Parameters
+    ----------
+    found : Profile
+    wanted : sequence of str
+    store : Store
+    cache : Path
+        Where the heads and features are kept; heads that are gone are trained again, and must
+        answer as before.
+    data_root : Path or None
+        Where the corpus lies now; where it lay then if None.
+    weights : str or None
+        Where the weights lie now; as they were asked for then if None.
+    device : str
+    workers : int or None
+    progress : Progress
+    cache_limit : int, optional
+
+    Raises
+    ------
+    InputError
+        If the run was made without a corpus or by an earlier release, or corpus or weights are
+        others than then.
+    """
+    request = found.provenance.get("request")
+    if not request:
+        raise InputError(
+            "was made without a corpus, or by a release that did not note how",
+            where=f"run {found.run}",
+            remedy="profile it with `trustser profile --measures ...`; `trustser measure "
+            "--recompute` needs rows alone",
+        )
+    choice = Choice(workers, "local", None)
+    where = pick_device(device)
+    spec = BackboneSpec(
+        found.backbone, weights or request["weights"], request["weights_seed"], where.type
+    )
+    choice.prepare([found.backbone], where)
+    backbone = spec.load()
+    root = data_root or (Path(request["data_root"]) if request["data_root"] else None)
+    study = open_study(
+        request["dataset"],
+        root,
+        Protocol.from_record(found.protocol),
+        progress,
+        allow_outside=request["allow_outside"],
+        cache=cache,
+    )
+    _require_same(found, study, backbone)
+    outcome = profile(
+        study,
+        spec,
+        store,
+        wanted=wanted,
+        cache=cache,
+        choice=choice,
+        progress=progress,
+        cache_limit=cache_limit,
+        backbone=backbone,
+        request=request,
+    )
+    _say_if_there(outcome, progress)
+    return outcome.profile
+
+
+def _require_same(found: Profile, study: Study, backbone: Backbone) -> None:
+    if study.name != found.study:
+        raise InputError(
+            f"its clips, labels or folds are not those of run {found.run}",
+            where=study.corpus.name,
+            rule=f"study {found.study}, found {study.name}",
+            remedy="name the same data with --data-root",
+        )
+    if backbone.weights.id != found.weights_id:
+        raise InputError(
+            f"its weights are not those of run {found.run}",
+            where=found.backbone,
+            rule=f"{found.weights_id}, found {backbone.weights.id}",
+            remedy="name the same weights with --weights",
+        )
+
+
+def _say_if_there(outcome: Outcome, progress: Progress) -> None:
+    if outcome.already_there:
+        done = outcome.profile
+        progress.say(f"{done.backbone}: already profiled as run {done.run}, nothing to do")
 
 
 def profile_all_costs(

@@ -1,4 +1,4 @@
-"""A study: one protocol on one corpus, named by the hash of both."""
+"""A study: which clips, labels and folds, named by their hash."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from profiler.corpora.folds import require_filled_parts, require_speaker_disjoin
 from profiler.corpora.registry import read, reader_of
 from profiler.features.cache import Clip
 from profiler.progress import Progress
-from profiler.protocol import Protocol, digest_of
+from profiler.protocol import Protocol
+from profiler.settings import digest_of
 from profiles_db.errors import AudioError, CorpusError
 
 SHORT = 12
@@ -45,9 +46,9 @@ def open_study(
 ) -> Study:
     """Read the corpus, digest its files, and name the study.
 
-    The name depends on the protocol and on every clip's bytes, speaker, gender and label and the
-    folds, never on where the files lie. `cache` is where a corpus that the program makes keeps its
-    clips if no `root` is given.
+    The name depends on the settings of the study and on every clip's bytes, speaker, gender and
+    label and the folds, never on how heads are trained or measured, nor on where the files lie.
+    `cache` is where a corpus that the program makes keeps its clips if no `root` is given.
 
     Raises
     ------
@@ -57,14 +58,15 @@ def open_study(
         MELD, whose own split is so).
     """
     corpus = read(
-        corpus_name, root, classes=protocol.classes, allow_outside=allow_outside, cache=cache
+        corpus_name, root, classes=protocol.study.classes, allow_outside=allow_outside, cache=cache
     )
     if not reader_of(corpus_name).shares_speakers:
         require_speaker_disjoint(corpus)
-    folds = corpus.folds[: protocol.folds]
-    if protocol.folds is not None and protocol.folds > len(corpus.folds):
+    wanted = protocol.study.folds
+    folds = corpus.folds[:wanted]
+    if wanted is not None and wanted > len(corpus.folds):
         raise CorpusError(
-            f"{protocol.folds} folds asked for, it has {len(corpus.folds)}", where=corpus.name
+            f"{wanted} folds asked for, it has {len(corpus.folds)}", where=corpus.name
         )
     clips: dict[str, Clip] = {}
     left_out = dict(corpus.left_out)
@@ -92,4 +94,4 @@ def _name(corpus: Corpus, clips: dict[str, Clip], protocol: Protocol) -> str:
     ]
     folds = [[fold.number, fold.train, fold.dev, fold.test] for fold in corpus.folds]
     content = [corpus.name, corpus.classes, utterances, folds]
-    return digest_of([protocol.model_dump(mode="json"), content])[:SHORT]
+    return digest_of([protocol.study.identity(), content])[:SHORT]

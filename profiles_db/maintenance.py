@@ -9,11 +9,12 @@ from typing import Final
 
 import duckdb
 
-from profiles_db.consistency import CHECKS, TABLES
+from profiles_db.consistency import FIXED_TABLES, checks
 from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.errors import InputError, OutputError, StoreBusyError, StoreError
 from profiles_db.files import replacing
 from profiles_db.migrations import MIGRATIONS
+from profiles_db.row_tables import TRAINING, row_tables
 from profiles_db.soundness import damages
 
 OnWait = Callable[[str], None]
@@ -136,8 +137,8 @@ def _copy(file: DatabaseFile, part: Path, target: Path) -> None:
 
 def _counts(file: DatabaseFile) -> Iterator[tuple[str, int]]:
     with file.transaction() as connection:
-        for table in TABLES:
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+        for table in _tables(connection):
+            row = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()  # noqa: S608
             yield table, int(row[0]) if row else 0
 
 
@@ -148,25 +149,49 @@ _COLUMNS: Final = """
 
 
 def _odd_tables(file: DatabaseFile) -> Iterator[str]:
-    """Columns that are missing, or that no schema of this program has."""
+    """Columns that are missing, or that no schema of this program has.
+
+    Tables of measures that came later are there once the measure was taken; what measures of other
+    packages keep is theirs.
+    """
+    with file.transaction() as connection:
+        there = set(_tables(connection))
+        found = set(connection.execute(_COLUMNS).fetchall())
     with duckdb.connect() as fresh:
         for step in MIGRATIONS:
             fresh.execute(step)
+        for table in row_tables().values():
+            if table.name in there:
+                fresh.execute(table.create())
         expected = set(fresh.execute(_COLUMNS).fetchall())
-    with file.transaction() as connection:
-        found = set(connection.execute(_COLUMNS).fetchall())
+    known = {table for table, *_ in expected}
+    found = {row for row in found if row[0] in known or not _of_a_measure(row[0], found)}
     for table, column, kind, _ in sorted(expected - found):
         yield f"table {table} lacks its column {column} ({kind}), or it was altered"
     for table, column, kind, _ in sorted(found - expected):
         yield f"table {table} has a column {column} ({kind}) that this program never made"
 
 
+def _of_a_measure(table: str, found: set[tuple[str, ...]]) -> bool:
+    """Whether a table not known here has the columns that every measure's rows have."""
+    return {"run", "repetition", "fold"} <= {row[1] for row in found if row[0] == table}
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables that are there, the fixed ones first."""
+    there = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+    there -= {"trustser_schema"}
+    return [*FIXED_TABLES, *sorted(there - set(FIXED_TABLES))]
+
+
 def _unreadable(file: DatabaseFile) -> Iterator[str]:
     """Tables that hold blocks whose checksum is wrong."""
-    for table in TABLES:
+    with file.transaction() as connection:
+        tables = _tables(connection)
+    for table in tables:
         try:
             with file.transaction() as connection:
-                connection.execute(f"SELECT bit_xor(hash(t)) FROM {table} t").fetchall()  # noqa: S608
+                connection.execute(f'SELECT bit_xor(hash(t)) FROM "{table}" t').fetchall()  # noqa: S608
         except StoreBusyError:
             raise
         except StoreError as error:
@@ -175,7 +200,7 @@ def _unreadable(file: DatabaseFile) -> Iterator[str]:
 
 def _inconsistent(file: DatabaseFile) -> Iterator[str]:
     with file.transaction() as connection:
-        for sentence, query in CHECKS:
+        for sentence, query in checks(_tables(connection)):
             found = connection.execute(query).fetchall()
             if found:
                 yield f"{sentence}: {_some([str(row[0]) for row in found])}"
@@ -195,10 +220,12 @@ def _damaged(file: DatabaseFile) -> Iterator[str]:
 
 def _unfinished(file: DatabaseFile) -> Iterator[str]:
     query = """
-        SELECT r.run, r.backbone, r.corpus, count(f.run), r.folds * r.seeds
-        FROM runs r LEFT JOIN fold_results f USING (run)
+        SELECT r.run, r.backbone, r.corpus, count(s.run), r.folds * r.repetitions
+        FROM runs r LEFT JOIN (SELECT * FROM step_results WHERE step = ?) s USING (run)
         WHERE r.finished IS NULL GROUP BY ALL ORDER BY ALL
     """
     with file.transaction() as connection:
-        for run, backbone, corpus, stored, wanted in connection.execute(query).fetchall():
+        for run, backbone, corpus, stored, wanted in connection.execute(
+            query, [TRAINING]
+        ).fetchall():
             yield f"run {run} ({backbone} on {corpus or 'no corpus'}): {stored} of {wanted} folds"

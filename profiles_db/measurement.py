@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from profiles_db.criteria import CRITERIA, Criterion
 
@@ -40,11 +40,13 @@ class Measurement:
         Ends of the 95 % interval, whose making `interval` names.
     n : int or None
         Number of clips the value rests on.
-    chance : float or None
+    baseline : float or None
         What chance (or a model without the flaw, at this n) would score.
-    variant : str
-        What tells figures of one criterion apart: `class=angry`, `fgsm@35dB`; empty for the
-        figure that stands for the criterion.
+    label, predicted, gender, attack, snr_db, layer, attacker, statistic : optional
+        What tells figures of one criterion apart, each None where it does not: the true class, the
+        class answered, the speakers' gender, the perturbation and its ratio in dB, the number of
+        the hidden state from 1, the attacker on gender, and, where the figure is another statistic
+        than the criterion itself, which. All are None in the figure that stands for the criterion.
     fold : int
         Number of the fold from 1, or `POOLED`.
     unknown : str or None
@@ -55,6 +57,8 @@ class Measurement:
     notes : tuple of str
         What to know of the value that is no reason to doubt it: that a fair model would score the
         same, what a published count includes.
+    measure : str
+        The measure that gave it; empty for a published figure.
     """
 
     study: str
@@ -67,8 +71,15 @@ class Measurement:
     high: float | None = None
     interval: IntervalKind = "none"
     n: int | None = None
-    chance: float | None = None
-    variant: str = ""
+    baseline: float | None = None
+    label: str | None = None
+    predicted: str | None = None
+    gender: str | None = None
+    attack: str | None = None
+    snr_db: float | None = None
+    layer: int | None = None
+    attacker: str | None = None
+    statistic: str | None = None
     fold: int = POOLED
     unknown: str | None = None
     flags: tuple[str, ...] = ()
@@ -76,6 +87,7 @@ class Measurement:
     origin: Origin = "measured"
     source: str = ""
     device: str = ""
+    measure: str = ""
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.unknown is not None):
@@ -87,3 +99,43 @@ class Measurement:
     def definition(self) -> Criterion:
         """The criterion this measures; KeyError for a detail that is no criterion."""
         return CRITERIA[self.criterion]
+
+    @property
+    def variant(self) -> str:
+        """What tells the figure apart, for people; empty where it stands for its criterion.
+
+        Examples
+        --------
+        >>> figure = Measurement("s", "b", "none", "c", "recall", 0.5, label="sad", gender="male")
+        >>> figure.variant
+        'class=sad,gender=male'
+        """
+        if self.attack is not None:
+            return f"{self.attack}@{self.snr_db:g}dB"
+        named = {
+            "true" if self.predicted is not None else "class": self.label,
+            "predicted": self.predicted,
+            "gender": self.gender,
+            "layer": self.layer,
+            "attacker": self.attacker,
+        }
+        parts = [f"{name}={value}" for name, value in named.items() if value is not None]
+        return ",".join([*parts, *([] if self.statistic is None else [self.statistic])])
+
+    @property
+    def stands_for_criterion(self) -> bool:
+        """Whether this is the criterion itself, and not one of its details."""
+        return all(getattr(self, name) is None for name in DETAILS)
+
+
+DETAILS: Final = (
+    "label",
+    "predicted",
+    "gender",
+    "attack",
+    "snr_db",
+    "layer",
+    "attacker",
+    "statistic",
+)
+"""The fields of a measurement that tell figures of one criterion apart."""

@@ -32,12 +32,15 @@ class Profile:
         Hub id, file name or publication, for people.
     synthetic : bool
         Whether the corpus is synthetic speech.
-    folds, seeds : int
-        How many folds were measured, of how many the corpus has (`folds_total`), and how often.
+    folds, repetitions : int
+        How many folds were measured, of how many the corpus has (`folds_total`), and how often the
+        heads were trained.
     device : str
         Where latency and memory were measured, for people.
     run : str
         Identifier of the run, empty for a published study.
+    model : str
+        Names the trained heads; runs that differ in how they were measured share it.
     finished : str
         ISO 8601 time at which the run ended, empty for a published study.
     protocol : mapping
@@ -45,6 +48,8 @@ class Profile:
     provenance : mapping
         Versions, times, counts, clips left out.
     measurements : tuple of Measurement
+    measured : tuple of Measured
+        With which measures, of which version and settings.
     """
 
     study: str
@@ -56,19 +61,68 @@ class Profile:
     synthetic: bool
     folds: int
     folds_total: int
-    seeds: int
+    repetitions: int
     device: str
     run: str = ""
+    model: str = ""
     finished: str = ""
     protocol: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
+    measured: tuple[Measured, ...] = ()
 
-    def pooled(self, criterion: str, variant: str = "") -> Measurement | None:
+    def pooled(self, criterion: str) -> Measurement | None:
         """The figure of `criterion` over all folds, or None if the study has none."""
         for measurement in self.measurements:
-            if measurement.criterion != criterion or measurement.variant != variant:
+            if measurement.criterion != criterion or measurement.fold != POOLED:
                 continue
-            if measurement.fold == POOLED:
+            if measurement.stands_for_criterion:
                 return measurement
         return None
+
+    def basis(self, criterion: str) -> str:
+        """What the figure of `criterion` depends on beside the encoder, as one digest.
+
+        Figures of equal basis compare. A published study is one basis.
+        """
+        figure = self.pooled(criterion)
+        for measured in self.measured:
+            if figure is not None and figure.measure == measured.measure:
+                return measured.basis
+        return self.study
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The parts that could not be measured, each with the reason."""
+        return {part: why for one in self.measured for part, why in one.failed.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """That a run was measured with one measure.
+
+    Parameters
+    ----------
+    measure : str
+    version : int
+        Of the measure; 0 where a release before measures had versions did it.
+    settings : mapping
+        All settings of the measure.
+    basis : str
+        Digest of all that the figures depend on beside the encoder: the study, the settings of
+        training, the measure's version and settings. Figures of equal basis compare.
+    finished : str
+        ISO 8601 time.
+    failed : mapping
+        Parts that could not be measured, each with the reason.
+    provenance : mapping
+        Versions and seconds.
+    """
+
+    measure: str
+    version: int
+    settings: Mapping[str, Any]
+    basis: str
+    finished: str
+    failed: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)

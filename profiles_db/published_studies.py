@@ -110,7 +110,7 @@ def _profile(data: dict[str, Any], backbone: str) -> Profile:
         synthetic=False,
         folds=0,
         folds_total=0,
-        seeds=0,
+        repetitions=0,
         device="",
         protocol=data["protocol"],
         measurements=tuple(_measurements(data, backbone)),

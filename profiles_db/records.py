@@ -1,17 +1,23 @@
-"""What a run leaves behind, row by row, so that every figure can be computed again."""
+"""What a run leaves behind, row by row, so that every figure can be computed again.
+
+Rows of measures that came later stand beside the measures.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from profiles_db.profile import WeightsKind
+from profiles_db.row_tables import TRAINING, AtLeast, Between, Fraction, Unbounded, row_table
 
-Task = Literal["emotion", "gender", "linear_gender", "head_gender", "strongest_gender"]
-"""Which head predicted: the emotion head, the protocol's gender probe on the backbone's hidden
-states, a linear probe on their average over the layers, pooled over the frames, a linear probe on
-the emotion head's embedding, or the fold's strongest attacker on gender (see `Attacker`)."""
+Gender = Literal["female", "male"]
+
+GenderTask = Literal["gender", "linear_gender", "head_gender", "strongest_gender"]
+"""Who inferred the speaker's gender: the protocol's probe on the backbone's hidden states, a linear
+probe on their average over the layers, pooled over the frames, a linear probe on the emotion head's
+embedding, or the fold's strongest attacker (see `Attacker`)."""
 
 Space = Literal["backbone", "head"]
 """Where voices are compared: pooled hidden states, or the emotion head's embedding."""
@@ -21,15 +27,24 @@ AttackName = Literal["fgsm", "pgd", "noise"]
 GradientState = Literal["ok", "zero", "not finite", "none"]
 """What the loss gradient at the clean clip was like; `none` where no gradient was used."""
 
+Probabilities = Annotated[tuple[float, ...], Between(0.0, 1.0, 1e-6)]
+Loss = Annotated[float, Unbounded()]
+Rate = Annotated[float, AtLeast(0)]
+FromOne = Annotated[int, AtLeast(1)]
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One backbone profiled on one corpus under one protocol on one kind of device.
+    """One backbone's model (its trained heads) measured under one set of settings.
 
-    `run` is derived from what identifies it, so the same request finds the same run again.
+    `model` is derived from what trains it (study, encoder, settings of training, kind of device),
+    and `run` from the model and the settings of measures that shape rows and differ from their
+    defaults: the same request finds the same run again, and runs that differ in how they are
+    measured share their heads.
     """
 
     run: str
+    model: str
     study: str
     backbone: str
     corpus: str
@@ -39,28 +54,123 @@ class Run:
     synthetic: bool
     folds: int
     folds_total: int
-    seeds: int
+    repetitions: int
     device: str
     started: str
     protocol: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+@row_table("predictions", step=TRAINING, key=("utterance",))
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One head's answer for one test clip; `probabilities` follow the run's order of classes."""
+    """The emotion head's answer for one test clip.
 
-    seed: int
+    `probabilities` follow the run's order of classes.
+    """
+
+    repetition: int
     fold: int
-    task: Task
     utterance: str
     speaker: str
-    gender: str | None
+    gender: Gender | None
     label: str
     predicted: str
-    probabilities: tuple[float, ...]
+    probabilities: Probabilities
 
 
+@row_table("epochs", step=TRAINING, key=("epoch",))
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One epoch of the emotion head's training."""
+
+    repetition: int
+    fold: int
+    epoch: FromOne
+    train_loss: Loss
+    dev_loss: Loss
+    dev_score: float
+    learning_rate: Rate
+
+
+@row_table("layer_weights", step=TRAINING, key=("layer",))
+@dataclass(frozen=True, slots=True)
+class LayerWeight:
+    """Softmax weight that the emotion head gives to one hidden state; `layer` counts from 1."""
+
+    repetition: int
+    fold: int
+    layer: FromOne
+    weight: Annotated[float, Between(0.0, 1.0, 1e-6)]
+
+
+@row_table("gender_predictions", step="privacy", key=("task", "utterance"))
+@dataclass(frozen=True, slots=True)
+class GenderPrediction:
+    """What one attacker infers of one test clip's speaker; `label` is the speaker's gender."""
+
+    repetition: int
+    fold: int
+    task: GenderTask
+    utterance: str
+    speaker: str
+    gender: Gender | None
+    label: str
+    predicted: str
+    probabilities: Probabilities
+
+
+@row_table("probe_epochs", step="privacy", key=("epoch",))
+@dataclass(frozen=True, slots=True)
+class ProbeEpoch:
+    """One epoch of the gender probe's training."""
+
+    repetition: int
+    fold: int
+    epoch: FromOne
+    train_loss: Loss
+    dev_loss: Loss
+    dev_score: float
+    learning_rate: Rate
+
+
+@row_table("attackers", step="privacy", key=("attacker",))
+@dataclass(frozen=True, slots=True)
+class Attacker:
+    """One attacker on the speakers' gender in one fold: how it did on the dev and the test part.
+
+    `chosen` says whether it is the fold's strongest, by its dev figures alone (highest UAR, then
+    lowest log-loss, then the first of equals). Only its answers are kept clip by clip, under the
+    task `strongest_gender`.
+    """
+
+    repetition: int
+    fold: int
+    attacker: str
+    dev_uar: Fraction
+    dev_loss: float
+    test_uar: Fraction
+    chosen: bool
+
+
+@row_table("trials", step="privacy", key=("space", "utterance", "claimed"))
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One comparison of a trial clip with an enrolled speaker; `score` is a cosine.
+
+    The speaker is enrolled with other clips of the trial clip's emotion.
+    """
+
+    repetition: int
+    fold: int
+    space: Space
+    utterance: str
+    speaker: str
+    claimed: str
+    score: Annotated[float, Between(-1.0, 1.0, 1e-3)]
+
+
+@row_table("attacks", step="safety", key=("attack", "snr_db", "utterance"))
 @dataclass(frozen=True, slots=True)
 class AttackOutcome:
     """What became of one correctly classified clip under one perturbation.
@@ -69,7 +179,7 @@ class AttackOutcome:
     the perturbation is zero).
     """
 
-    seed: int
+    repetition: int
     fold: int
     attack: AttackName
     snr_db: float
@@ -82,73 +192,14 @@ class AttackOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """One comparison of a trial clip with an enrolled speaker; `score` is a cosine.
+class StepResult:
+    """All rows that one step (the training, or a measure) has of one fold of one repetition.
 
-    The speaker is enrolled with other clips of the trial clip's emotion.
+    They are stored together or not at all.
     """
 
-    seed: int
+    step: str
+    repetition: int
     fold: int
-    space: Space
-    utterance: str
-    speaker: str
-    claimed: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Attacker:
-    """One attacker on the speakers' gender in one fold: how it did on the dev and the test part.
-
-    `chosen` says whether it is the fold's strongest, by its dev figures alone (highest UAR, then
-    lowest log-loss, then the first of equals). Only its answers are kept clip by clip, under the
-    task `strongest_gender`.
-    """
-
-    seed: int
-    fold: int
-    attacker: str
-    dev_uar: float
-    dev_loss: float
-    test_uar: float
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """One epoch of one head's training."""
-
-    seed: int
-    fold: int
-    task: Task
-    epoch: int
-    train_loss: float
-    dev_loss: float
-    dev_score: float
-    learning_rate: float
-
-
-@dataclass(frozen=True, slots=True)
-class LayerWeight:
-    """Softmax weight that the emotion head gives to one hidden state; `layer` counts from 1."""
-
-    seed: int
-    fold: int
-    layer: int
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class FoldResult:
-    """All that one fold of one repetition yields; stored atomically."""
-
-    seed: int
-    fold: int
+    rows: tuple[Any, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
-    predictions: tuple[Prediction, ...] = ()
-    attacks: tuple[AttackOutcome, ...] = ()
-    trials: tuple[Trial, ...] = ()
-    epochs: tuple[Epoch, ...] = ()
-    layer_weights: tuple[LayerWeight, ...] = ()
-    attackers: tuple[Attacker, ...] = ()

@@ -12,11 +12,11 @@ import duckdb
 
 from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.measurement import Measurement
-from profiles_db.profile import Profile
+from profiles_db.profile import Measured, Profile
 from profiles_db.soundness import document, require_sound
 
 # Constructors are called with whole rows, so columns are those fields that come first or last.
-_DETAILS: Final = ("protocol", "provenance", "measurements")
+_DETAILS: Final = ("protocol", "provenance", "measurements", "measured")
 _OUTLINE_COLUMNS: Final = tuple(
     field.name for field in dataclasses.fields(Profile) if field.name not in _DETAILS
 )
@@ -94,12 +94,14 @@ class Snapshot:
         require_sound(self._connection, "measurements", runs)
         documents = self._documents(runs)
         rows = self._measurement_rows(runs)
+        measured = measured_of(self._connection, runs)
         return [
             dataclasses.replace(
                 outline,
                 protocol=documents[outline.run][0],
                 provenance=documents[outline.run][1],
                 measurements=_measurements(outline, rows[outline.run]),
+                measured=measured[outline.run],
             )
             for outline in outlines
         ]
@@ -135,6 +137,32 @@ class Snapshot:
 def _measurements(outline: Profile, rows: list[Sequence[Any]]) -> tuple[Measurement, ...]:
     identity = (outline.study, outline.backbone, outline.weights_id, outline.corpus)
     return tuple(Measurement(*identity, *map(frozen, row)) for row in rows)
+
+
+def measured_of(
+    connection: duckdb.DuckDBPyConnection, runs: Sequence[str]
+) -> dict[str, tuple[Measured, ...]]:
+    """With what each of `runs` was measured, in the order of names."""
+    require_sound(connection, "measured", runs)
+    found = connection.execute(
+        "SELECT run, measure, version, settings, basis, finished, failed, provenance FROM measured"
+        " WHERE run IN (SELECT unnest(?::VARCHAR[])) ORDER BY run, measure",
+        [list(runs)],
+    ).fetchall()
+    measured: dict[str, list[Measured]] = {run: [] for run in runs}
+    for run, measure, version, settings, basis, finished, failed, provenance in found:
+        measured[run].append(
+            Measured(
+                measure,
+                version,
+                document(settings, run, "measured", "settings"),
+                basis,
+                finished,
+                document(failed, run, "measured", "failed"),
+                document(provenance, run, "measured", "provenance"),
+            )
+        )
+    return {run: tuple(own) for run, own in measured.items()}
 
 
 def frozen(value: Any) -> Any:

@@ -14,19 +14,11 @@ from typing import Any, Final, NoReturn, get_args
 
 import duckdb
 
+import profiles_db.records  # noqa: F401 - enters the tables of its rows
 from profiles_db.errors import StoreError
 from profiles_db.measurement import POOLED, IntervalKind, Origin
 from profiles_db.profile import WeightsKind
-from profiles_db.records import AttackName, GradientState, Space, Task
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What must be true of a column: as SQL, and in words."""
-
-    column: str
-    holds: str
-    words: str
+from profiles_db.row_tables import Rule, row_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +61,6 @@ def _filled(column: str) -> Rule:
     return Rule(column, f"\"{column}\" <> ''", "not empty")
 
 
-def _finite(column: str) -> Rule:
-    return Rule(column, f'isfinite("{column}")', "a finite number")
-
-
 def _finite_if_known(column: str) -> Rule:
     return Rule(column, f'"{column}" IS NULL OR isfinite("{column}")', "a finite number, or none")
 
@@ -86,85 +74,55 @@ def _end(column: str, other: str) -> Rule:
     )
 
 
-_OF_A_FOLD: Final = (_at_least("seed", 0), _at_least("fold", 1))
-_SCORE: Final = "a finite number in [-1, 1] but for rounding"
-
-RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
+_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "runs": (
         _filled("run"),
+        Rule("model", "model IS NOT NULL AND model <> ''", "not empty"),
         _filled("study"),
         _filled("backbone"),
         _one_of("weights_kind", get_args(WeightsKind)),
         _filled("weights_id"),
         _at_least("folds", 0),
         Rule("folds_total", "folds_total >= folds", "at least as many as folds"),
-        _at_least("seeds", 0),
+        _at_least("repetitions", 0),
         _filled("started"),
         Rule("finished", "finished IS NULL OR finished <> ''", "not empty"),
     ),
-    "fold_results": _OF_A_FOLD,
-    "predictions": (
-        *_OF_A_FOLD,
-        _one_of("task", get_args(Task)),
-        _filled("utterance"),
-        Rule("gender", "gender IS NULL OR gender IN ('female', 'male')", "female, male, or none"),
-        Rule(
-            "probabilities",
-            "list_aggregate(probabilities, 'count') = len(probabilities)"
-            " AND list_min(probabilities) >= 0 AND list_max(probabilities) <= 1 + 1e-6",
-            "one or more numbers in [0, 1]",
-        ),
-    ),
-    "attacks": (
-        *_OF_A_FOLD,
-        _one_of("attack", get_args(AttackName)),
-        _finite("snr_db"),
-        _filled("utterance"),
-        _finite_if_known("reached_snr_db"),
-        _one_of("gradient", get_args(GradientState)),
-    ),
-    "trials": (
-        *_OF_A_FOLD,
-        _one_of("space", get_args(Space)),
-        _filled("utterance"),
-        Rule("score", "abs(score) <= 1 + 1e-3", _SCORE),
-    ),
-    # The losses of a training that diverged are not finite, which is no damage.
-    "epochs": (
-        *_OF_A_FOLD,
-        _one_of("task", get_args(Task)),
-        _at_least("epoch", 1),
-        _finite("dev_score"),
-        Rule("learning_rate", "isfinite(learning_rate) AND learning_rate >= 0", "0 or more"),
-    ),
-    "layer_weights": (
-        *_OF_A_FOLD,
-        _at_least("layer", 1),
-        Rule("weight", "weight >= 0 AND weight <= 1 + 1e-6", "a number in [0, 1]"),
-    ),
-    "attackers": (
-        *_OF_A_FOLD,
-        _filled("attacker"),
-        *(Rule(c, f"{c} >= 0 AND {c} <= 1", "a number in [0, 1]") for c in ("dev_uar", "test_uar")),
-        _finite("dev_loss"),
+    "step_results": (_filled("step"), _at_least("repetition", 0), _at_least("fold", 1)),
+    "measured": (
+        _filled("measure"),
+        _at_least("version", 0),
+        _filled("basis"),
+        _filled("finished"),
     ),
     "measurements": (
+        _filled("measure"),
         Rule("criterion", "regexp_full_match(criterion, '[a-z0-9_]+')", "a criterion's name"),
         Rule("fold", f"fold = {POOLED} OR fold >= 1", f"{POOLED}, or at least 1"),
+        _finite_if_known("snr_db"),
+        Rule("layer", "layer IS NULL OR layer >= 1", "at least 1, or none"),
         _finite_if_known("value"),
         _end("low", "high"),
         _end("high", "low"),
         _one_of("interval", get_args(IntervalKind)),
         Rule("n", "n IS NULL OR n >= 0", "at least 0, or none"),
-        _finite_if_known("chance"),
+        _finite_if_known("baseline"),
         Rule("flags", "list_aggregate(flags, 'count') = len(flags)", "texts"),
         Rule("notes", "notes IS NOT NULL AND list_aggregate(notes, 'count') = len(notes)", "texts"),
         _one_of("origin", get_args(Origin)),
     ),
 }
+
+
+def rules() -> dict[str, tuple[Rule, ...]]:
+    """What each column of each table must hold; of rows, as their dataclasses say."""
+    return {**_RULES, **{name: table.rules for name, table in row_tables().items()}}
+
+
 DOCUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "runs": ("protocol", "provenance"),
-    "fold_results": ("seconds",),
+    "step_results": ("seconds",),
+    "measured": ("settings", "failed", "provenance"),
 }
 """Columns that hold a JSON object as text."""
 
@@ -182,7 +140,8 @@ def require_sound(
 
 def damages(connection: duckdb.DuckDBPyConnection) -> Iterator[Damage]:
     """All that is wrong with any row of the database."""
-    for table in RULES:
+    there = {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
+    for table in (name for name in rules() if name in there):
         yield from _broken(connection, table, None)
         for column in DOCUMENTS.get(table, ()):
             yield from _broken_documents(connection, table, column)
@@ -218,9 +177,9 @@ def _no_number(name: str) -> NoReturn:
 def _broken(
     connection: duckdb.DuckDBPyConnection, table: str, runs: Sequence[str] | None
 ) -> Iterator[Damage]:
-    rules = RULES[table]
+    own = rules()[table]
     # S608 warns of SQL from pieces: every piece is a constant of this module.
-    broken = [f"NOT coalesce({rule.holds}, false)" for rule in rules]
+    broken = [f"NOT coalesce({rule.holds}, false)" for rule in own]
     counts = ", ".join(f"count(*) FILTER ({one})" for one in broken)
     chosen = "" if runs is None else " AND run IN (SELECT unnest(?::VARCHAR[]))"
     found = connection.execute(
@@ -229,7 +188,7 @@ def _broken(
         [] if runs is None else [list(runs)],
     ).fetchall()
     for run, *numbers in found:
-        for rule, number in zip(rules, numbers, strict=True):
+        for rule, number in zip(own, numbers, strict=True):
             if number:
                 yield Damage(run, table, rule.column, number, rule.words)
 

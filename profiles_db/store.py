@@ -1,4 +1,4 @@
-"""The profile database: runs, folds and measurements go in, profiles come out.
+"""The profile database: runs, rows and figures go in, profiles come out.
 
 SQL that stores and loads rows is here, that for profiles in `profiles_db.snapshot`; opening,
 locking and the schema are in `profiles_db.database_file`, what every row must hold in
@@ -9,43 +9,29 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import duckdb
 
 from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
 from profiles_db.measurement import Measurement
-from profiles_db.profile import Profile
-from profiles_db.records import (
-    Attacker,
-    AttackOutcome,
-    Epoch,
-    FoldResult,
-    LayerWeight,
-    Prediction,
-    Run,
-    Trial,
-)
-from profiles_db.snapshot import MEASUREMENT_COLUMNS, Snapshot, frozen
+from profiles_db.profile import Measured, Profile
+from profiles_db.records import Run, StepResult
+from profiles_db.row_tables import Row, RowTable, row_tables, table_of
+from profiles_db.snapshot import MEASUREMENT_COLUMNS, Snapshot, frozen, measured_of
 from profiles_db.soundness import document, require_sound
 
-_ROWS: Final[dict[type[Any], str]] = {
-    Prediction: "predictions",
-    AttackOutcome: "attacks",
-    Trial: "trials",
-    Epoch: "epochs",
-    LayerWeight: "layer_weights",
-    Attacker: "attackers",
-}
-_DETAIL_TABLES: Final = (*_ROWS.values(), "fold_results", "measurements")
+_DETAIL_TABLES: Final = ("step_results", "measured", "measurements")
 
 _AT_A_TIME: Final = 10_000
 """Rows that are fetched together."""
 
-Row = TypeVar("Row", Prediction, AttackOutcome, Trial, Epoch, LayerWeight, Attacker)
+Step: TypeAlias = tuple[str, int, int]
+"""A step, a repetition and a fold."""
+Kind = TypeVar("Kind", bound=Row)
 
 
 class Store:
@@ -105,64 +91,102 @@ class Store:
                 _insert("runs", list(columns), "INSERT OR IGNORE"), list(columns.values())
             )
 
-    def add_fold(self, run: str, result: FoldResult) -> None:
-        """Store one fold's rows, all or none; a fold already there stays as it is."""
+    def add_step(self, run: str, result: StepResult) -> None:
+        """Store a step's rows of one fold, all or none; what is there already stays as it is."""
         with self._file.transaction() as connection:
-            if (result.seed, result.fold) in _folds_done(connection, run):
+            if (result.step, result.repetition, result.fold) in _steps_done(connection, run):
                 return
-            _insert_rows(connection, run, list(result.predictions))
-            _insert_rows(connection, run, list(result.attacks))
-            _insert_rows(connection, run, list(result.trials))
-            _insert_rows(connection, run, list(result.epochs))
-            _insert_rows(connection, run, list(result.layer_weights))
-            _insert_rows(connection, run, list(result.attackers))
+            for kind in dict.fromkeys(type(row) for row in result.rows):
+                table = table_of(kind)
+                connection.execute(table.create())
+                _insert_rows(connection, run, table, [r for r in result.rows if type(r) is kind])
             connection.execute(
-                "INSERT INTO fold_results VALUES (?, ?, ?, ?)",
-                [run, result.seed, result.fold, _json(dict(result.seconds))],
+                "INSERT INTO step_results VALUES (?, ?, ?, ?, ?)",
+                [run, result.step, result.repetition, result.fold, _json(dict(result.seconds))],
             )
 
-    def folds_done(self, run: str) -> set[tuple[int, int]]:
-        """The (seed, fold) pairs of `run` that are stored."""
+    def steps_done(self, run: str) -> set[Step]:
+        """The steps of `run` that are stored."""
         with self._file.transaction() as connection:
-            return _folds_done(connection, run)
+            return _steps_done(connection, run)
 
-    def finish(
-        self,
-        run: str,
-        measurements: Sequence[Measurement],
-        finished: str,
-        provenance: dict[str, Any],
-    ) -> None:
-        """Store the run's measurements and mark it ended."""
+    def forget_step(self, run: str, step: str) -> None:
+        """Remove all rows of one step of `run`, so that it can be done again."""
         with self._file.transaction() as connection:
-            connection.execute("DELETE FROM measurements WHERE run = ?", [run])
-            _insert_measurements(connection, run, measurements)
+            there = _tables(connection)
+            for table in row_tables().values():
+                if table.step == step and table.name in there:
+                    connection.execute(f"DELETE FROM {table.name} WHERE run = ?", [run])  # noqa: S608
+            connection.execute("DELETE FROM step_results WHERE run = ? AND step = ?", [run, step])
+
+    def record(self, run: str, measured: Measured, measurements: Sequence[Measurement]) -> None:
+        """Store the figures of one measure in place of those it gave before."""
+        with self._file.transaction() as connection:
+            for table in ("measurements", "measured"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE run = ? AND measure = ?",  # noqa: S608
+                    [run, measured.measure],
+                )
+            _insert_measurements(connection, run, measured.measure, measurements)
+            connection.execute(
+                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    run,
+                    measured.measure,
+                    measured.version,
+                    _json(dict(measured.settings)),
+                    measured.basis,
+                    measured.finished,
+                    _json(dict(measured.failed)),
+                    _json(dict(measured.provenance)),
+                ],
+            )
+
+    def measured(self, run: str) -> dict[str, Measured]:
+        """With what `run` was measured, by the name of the measure."""
+        with self._file.transaction() as connection:
+            return {one.measure: one for one in measured_of(connection, [run])[run]}
+
+    def provenance(self, run: str) -> dict[str, Any]:
+        """What is noted of a run that was begun."""
+        with self._file.transaction() as connection:
+            (text,) = connection.execute(
+                "SELECT provenance FROM runs WHERE run = ?", [run]
+            ).fetchone() or ("{}",)
+        return document(text, run, "runs", "provenance")
+
+    def finish(self, run: str, finished: str, provenance: Mapping[str, Any]) -> None:
+        """Mark `run` ended."""
+        with self._file.transaction() as connection:
             connection.execute(
                 "UPDATE runs SET finished = ?, provenance = ? WHERE run = ?",
-                [finished, _json(provenance), run],
+                [finished, _json(dict(provenance)), run],
             )
 
     def forget(self, run: str) -> None:
         """Remove `run` and all its rows."""
         with self._file.transaction() as connection:
-            for table in (*_DETAIL_TABLES, "runs"):
+            kept = [name for name in row_tables() if name in _tables(connection)]
+            for table in (*kept, *_DETAIL_TABLES, "runs"):
                 connection.execute(f"DELETE FROM {table} WHERE run = ?", [run])  # noqa: S608
 
     # Reading
 
-    def rows(self, run: str, kind: type[Row]) -> list[Row]:
-        """All rows of one kind of `run`, in the order of seed, fold and insertion.
+    def rows(self, run: str, kind: type[Kind]) -> list[Kind]:
+        """All rows of one kind of `run`, in the order of repetition, fold and insertion.
 
         Equal texts are one object: most rows repeat a few names.
         """
-        names: list[str] = [field.name for field in dataclasses.fields(kind)]
+        table = table_of(kind)
         texts: dict[Any, Any] = {}
-        rows: list[Row] = []
-        columns = ", ".join(names)
+        rows: list[Kind] = []
         with self._file.transaction() as connection:
-            require_sound(connection, _ROWS[kind], [run])
+            if table.name not in _tables(connection):
+                return []
+            require_sound(connection, table.name, [run])
             found = connection.execute(
-                f"SELECT {columns} FROM {_ROWS[kind]} WHERE run = ? ORDER BY seed, fold, rowid",  # noqa: S608
+                f"SELECT {', '.join(table.names)} FROM {table.name} WHERE run = ?"  # noqa: S608
+                " ORDER BY repetition, fold, rowid",
                 [run],
             )
             while some := found.fetchmany(_AT_A_TIME):
@@ -174,15 +198,17 @@ class Store:
                 ]
         return rows
 
-    def seconds(self, run: str) -> dict[tuple[int, int], dict[str, float]]:
-        """Seconds per stage of each stored (seed, fold)."""
+    def seconds(self, run: str) -> dict[Step, dict[str, float]]:
+        """Seconds per stage of each stored step, repetition and fold."""
         with self._file.transaction() as connection:
             found = connection.execute(
-                "SELECT seed, fold, seconds FROM fold_results WHERE run = ? ORDER BY ALL", [run]
+                "SELECT step, repetition, fold, seconds FROM step_results WHERE run = ?"
+                " ORDER BY ALL",
+                [run],
             ).fetchall()
             return {
-                (seed, fold): document(text, run, "fold_results", "seconds")
-                for seed, fold, text in found
+                (step, repetition, fold): document(text, run, "step_results", "seconds")
+                for step, repetition, fold, text in found
             }
 
     def profiles(self, *, study: str | None = None) -> list[Profile]:
@@ -206,10 +232,16 @@ class Store:
             yield Snapshot(connection)
 
 
-def _folds_done(connection: duckdb.DuckDBPyConnection, run: str) -> set[tuple[int, int]]:
-    require_sound(connection, "fold_results", [run])
-    found = connection.execute("SELECT seed, fold FROM fold_results WHERE run = ?", [run])
-    return {(seed, fold) for seed, fold in found.fetchall()}
+def _steps_done(connection: duckdb.DuckDBPyConnection, run: str) -> set[Step]:
+    require_sound(connection, "step_results", [run])
+    found = connection.execute(
+        "SELECT step, repetition, fold FROM step_results WHERE run = ?", [run]
+    )
+    return {(step, repetition, fold) for step, repetition, fold in found.fetchall()}
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {name for (name,) in connection.execute("SHOW TABLES").fetchall()}
 
 
 def _insert(table: str, columns: Sequence[str], verb: str = "INSERT") -> str:
@@ -218,17 +250,15 @@ def _insert(table: str, columns: Sequence[str], verb: str = "INSERT") -> str:
     return f"{verb} INTO {table} ({names}) VALUES ({marks})"
 
 
-def _insert_rows(connection: duckdb.DuckDBPyConnection, run: str, rows: list[Row]) -> None:
+def _insert_rows(
+    connection: duckdb.DuckDBPyConnection, run: str, table: RowTable, rows: Sequence[Any]
+) -> None:
     """Insert by columns: one statement however many rows."""
-    if not rows:
-        return
-    kind = type(rows[0])
-    names: list[str] = [field.name for field in dataclasses.fields(kind)]
     columns: list[list[Any]] = [
         [run] * len(rows),
-        *([getattr(row, name) for row in rows] for name in names),
+        *([getattr(row, name) for row in rows] for name in table.names),
     ]
-    _insert_columns(connection, _ROWS[kind], ["run", *names], columns)
+    _insert_columns(connection, table.name, ["run", *table.names], columns)
 
 
 def _insert_columns(
@@ -242,13 +272,17 @@ def _insert_columns(
 
 
 def _insert_measurements(
-    connection: duckdb.DuckDBPyConnection, run: str, measurements: Sequence[Measurement]
+    connection: duckdb.DuckDBPyConnection,
+    run: str,
+    measure: str,
+    measurements: Sequence[Measurement],
 ) -> None:
     if not measurements:
         return
-    columns = [[run] * len(measurements)]
-    columns += [[getattr(m, name) for m in measurements] for name in MEASUREMENT_COLUMNS]
-    _insert_columns(connection, "measurements", ["run", *MEASUREMENT_COLUMNS], columns)
+    names = [name for name in MEASUREMENT_COLUMNS if name != "measure"]
+    columns = [[run] * len(measurements), [measure] * len(measurements)]
+    columns += [[getattr(m, name) for m in measurements] for name in names]
+    _insert_columns(connection, "measurements", ["run", "measure", *names], columns)
 
 
 def _json(value: Any) -> str:

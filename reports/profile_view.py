@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from profiles_db.criteria import ASPECT_CRITERION, ASPECT_TITLES, ASPECTS, CRITERIA, Aspect
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile
 from reports.trust_axis import TrustAxis
 
-_ATTACK: Final = re.compile(r"(?P<kind>[a-z]+)@(?P<snr>-?\d+(?:\.\d+)?)dB")
 _ATTACK_CRITERIA: Final = ("attack_success_rate", "accuracy_under_attack", "reached_snr_db")
 _TABLED: Final = frozenset({"recall", "confusion", "layer_weight", *_ATTACK_CRITERIA})
 GENDERS: Final = ("female", "male")
-_BY_GENDER: Final = tuple(f",gender={gender}" for gender in GENDERS)
 _SHADES: Final = (0.005, 0.1, 0.3, 0.5, 0.7)
 
 
@@ -39,9 +36,8 @@ class ProfileView:
         self.profile = profile
         self.name = name
         self.title = profile.backbone
-        self._pooled = {
-            (m.criterion, m.variant): m for m in profile.measurements if m.fold == POOLED
-        }
+        self._pooled = [m for m in profile.measurements if m.fold == POOLED]
+        self._headline = {m.criterion: m for m in self._pooled if m.stands_for_criterion}
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -63,33 +59,43 @@ class ProfileView:
     @property
     def criteria(self) -> list[Measurement]:
         """The figure of each criterion, in the order of the aspects."""
-        return [self._pooled[name, ""] for name in CRITERIA if (name, "") in self._pooled]
+        return [self._headline[name] for name in CRITERIA if name in self._headline]
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What is noted of the run, without where files lay on the machine that made it."""
+        return {name: value for name, value in self.profile.provenance.items() if name != "request"}
 
     @cached_property
     def recalls(self) -> dict[str, Measurement]:
         """Recall of each class."""
-        found = self._variants("recall", "class=")
-        return {name: m for name, m in found.items() if not name.endswith(_BY_GENDER)}
+        return {
+            m.label: m
+            for m in self._pooled
+            if m.criterion == "recall" and m.label is not None and m.gender is None
+        }
 
     @cached_property
     def genders(self) -> list[str]:
         """The genders that figures are told apart by."""
-        ends = tuple(variant for _, variant in self._pooled)
-        return [gender for gender in GENDERS if any(v.endswith(f"gender={gender}") for v in ends)]
+        found = {m.gender for m in self._pooled}
+        return [gender for gender in GENDERS if gender in found]
 
     def by_gender(
         self, criterion: str, gender: str, label: str | None = None
     ) -> Measurement | None:
         """A figure for one gender, of one class where `label` names one."""
-        variant = f"gender={gender}" if label is None else f"class={label},gender={gender}"
-        return self._pooled.get((criterion, variant))
+        wanted = (criterion, gender, label)
+        return next((m for m in self._pooled if (m.criterion, m.gender, m.label) == wanted), None)
 
     @cached_property
     def confusion(self) -> dict[tuple[str, str], Measurement]:
         """Counts of (true class, predicted class)."""
-        found = self._variants("confusion", "true=")
-        pairs = [(text.rpartition(",predicted="), m) for text, m in found.items()]
-        return {(true, predicted): m for (true, _, predicted), m in pairs}
+        return {
+            (m.label, m.predicted): m
+            for m in self._pooled
+            if m.label is not None and m.predicted is not None
+        }
 
     @property
     def confused(self) -> list[str]:
@@ -106,16 +112,18 @@ class ProfileView:
     @cached_property
     def attacks(self) -> list[Attack]:
         """Every perturbation, by kind and signal-to-noise ratio."""
-        variants = {v for criterion, v in self._pooled if criterion in _ATTACK_CRITERIA}
-        found = [match for variant in variants if (match := _ATTACK.fullmatch(variant))]
-        attacks = [self._attack(match["kind"], float(match["snr"]), match[0]) for match in found]
-        return sorted(attacks, key=lambda attack: (attack.kind, attack.snr_db))
+        kinds = {
+            (m.attack, m.snr_db)
+            for m in self._pooled
+            if m.attack is not None and m.snr_db is not None
+        }
+        return [self._attack(kind, snr_db) for kind, snr_db in sorted(kinds)]
 
     @cached_property
     def layers(self) -> dict[int, Measurement]:
         """Softmax weight of each hidden state, by its number."""
-        found = self._variants("layer_weight", "layer=")
-        return dict(sorted((int(layer), m) for layer, m in found.items() if layer.isdigit()))
+        found = {m.layer: m for m in self._pooled if m.layer is not None}
+        return dict(sorted(found.items()))
 
     @property
     def folds(self) -> list[int]:
@@ -131,7 +139,7 @@ class ProfileView:
     def of_fold(self, criterion: str, fold: int) -> Measurement | None:
         """The figure of one fold."""
         for m in self.profile.measurements:
-            if (m.criterion, m.fold, m.variant) == (criterion, fold, ""):
+            if (m.criterion, m.fold) == (criterion, fold) and m.stands_for_criterion:
                 return m
         return None
 
@@ -140,33 +148,25 @@ class ProfileView:
         """Figures that no table of the report holds."""
         return [
             m
-            for (criterion, variant), m in self._pooled.items()
-            if not (criterion in CRITERIA and variant == "")
-            and criterion not in _TABLED
-            and not variant.startswith("gender=")
+            for m in self._pooled
+            if not (m.criterion in CRITERIA and m.stands_for_criterion)
+            and m.criterion not in _TABLED
+            and m.gender is None
         ]
 
-    def _variants(self, criterion: str, start: str) -> dict[str, Measurement]:
-        """What follows `start` in the variants of `criterion`."""
-        return {
-            variant.removeprefix(start): m
-            for (name, variant), m in self._pooled.items()
-            if name == criterion and variant.startswith(start)
-        }
-
-    def _attack(self, kind: str, snr_db: float, variant: str) -> Attack:
-        figures = [self._pooled.get((criterion, variant)) for criterion in _ATTACK_CRITERIA]
-        return Attack(kind, snr_db, *figures)
+    def _attack(self, kind: str, snr_db: float) -> Attack:
+        own = {m.criterion: m for m in self._pooled if (m.attack, m.snr_db) == (kind, snr_db)}
+        return Attack(kind, snr_db, *(own.get(criterion) for criterion in _ATTACK_CRITERIA))
 
     def _axis(self, aspect: Aspect) -> TrustAxis:
         criterion = CRITERIA[self._stands_for(aspect)]
-        figure = self._pooled.get((criterion.name, ""))
+        figure = self._headline.get(criterion.name)
         number, title = ASPECTS.index(aspect), ASPECT_TITLES[aspect]
         return TrustAxis(number, title, criterion.name, figure, criterion.unit, criterion.scale)
 
     def _stands_for(self, aspect: Aspect) -> str:
         usual = ASPECT_CRITERION[aspect]
-        if (usual, "") in self._pooled:
+        if usual in self._headline:
             return usual
         others = (m.criterion for m in self.criteria if CRITERIA[m.criterion].aspect == aspect)
         return next(others, usual)

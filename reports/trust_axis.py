@@ -114,7 +114,7 @@ class TrustAxis:
     @property
     def baseline(self) -> float | None:
         """What the figure would be by chance, where the study says so."""
-        return self.figure.chance if self.figure else None
+        return self.figure.baseline if self.figure else None
 
     @property
     def reading(self) -> str:

@@ -12,6 +12,7 @@ from trustser.commands.backbones import backbones
 from trustser.commands.cache import cache_app
 from trustser.commands.database import database_app
 from trustser.commands.datasets import datasets_app
+from trustser.commands.measure import measure
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
 from trustser.commands.report import report, verify
@@ -43,6 +44,7 @@ def _root(
 
 
 app.command()(profile)
+app.command()(measure)
 app.add_typer(profiles_app, name="profiles")
 app.command()(report)
 app.command()(advise)

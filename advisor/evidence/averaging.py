@@ -68,7 +68,7 @@ def _mean(
     value = values[0] if len(set(values)) == 1 else _weighted(parts, values)
     low, high = _interval(value, parts)
     first = next(iter(measurements.values()))
-    chances = [m.chance for m in measurements.values() if m.chance is not None]
+    chances = [m.baseline for m in measurements.values() if m.baseline is not None]
     counts = [m.n for m in measurements.values() if m.n is not None]
     return Figure(
         criterion=criterion,
@@ -81,7 +81,7 @@ def _mean(
         flags=tuple(f"{flag} ({c})" for c, m in measurements.items() for flag in m.flags),
         notes=tuple(f"{note} ({c})" for c, m in measurements.items() for note in m.notes),
         n=sum(counts) if len(counts) == len(parts) else None,
-        chance=_weighted(parts, chances) if len(chances) == len(parts) else None,
+        baseline=_weighted(parts, chances) if len(chances) == len(parts) else None,
         device=first.device,
         parts=parts,
     )

@@ -166,7 +166,7 @@ def _measured_alternative(
         synthetic=any(profile.synthetic for profile in profiles),
         folds=min(profile.folds for profile in profiles),
         folds_total=max(profile.folds_total for profile in profiles),
-        seeds=min(profile.seeds for profile in profiles),
+        seeds=min(profile.repetitions for profile in profiles),
         device=", ".join(sorted({profile.device for profile in profiles if profile.device})),
         corpora=tuple(by_corpus),
         runs=tuple(profile.run for profile in profiles if profile.run),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from advisor.records import Excluded
 from advisor.scenario.language import EvidenceSpec
 from profiles_db.errors import EvidenceError
-from profiles_db.profile import Profile
+from profiles_db.profile import Measured, Profile
 
 SHORTEST_HASH: Final = 4
 _SHOWN_HASH: Final = 12
@@ -52,6 +52,8 @@ def select(spec: EvidenceSpec, profiles: Sequence[Profile]) -> Selection:
     _check_one_study(kept, named=bool(spec.corpora))
     _check_protocols(kept)
     latest, notes = _latest(kept)
+    latest, otherwise = _compared(latest)
+    notes += otherwise
     corpora = spec.corpora or {kept[0].corpus: 1.0}
     total = sum(corpora.values())
     weights = {corpus: weight / total for corpus, weight in corpora.items()}
@@ -99,11 +101,11 @@ def _of_study(profiles: list[Profile], names: tuple[str, ...]) -> list[Profile]:
     if not names:
         return profiles
     wanted = {_study(profiles, name) for name in names}
-    return [profile for profile in profiles if profile.study in wanted]
+    return [profile for profile in profiles if {profile.study, profile.run} & wanted]
 
 
 def _study(profiles: list[Profile], name: str) -> str:
-    studies = {profile.study for profile in profiles}
+    studies = {one for profile in profiles for one in (profile.study, profile.run) if one}
     if name in studies:
         return name
     long_enough = len(name) >= SHORTEST_HASH
@@ -217,13 +219,87 @@ def _check_protocols(profiles: list[Profile]) -> None:
             raise EvidenceError(
                 f"the protocols on {profiles[0].corpus} and {profile.corpus} differ in "
                 + ", ".join(keys),
-                rule="figures compare under one protocol",
-                remedy="name studies of one protocol under evidence.study",
+                rule="figures compare under one study and training",
+                remedy="name studies or runs of one kind under evidence.study",
             )
 
 
 def _shared_protocol(profile: Profile) -> dict[str, object]:
-    return {key: value for key, value in profile.protocol.items() if key not in _OF_ONE_CORPUS}
+    """The settings that all figures depend on: of the study and the training.
+
+    Runs of releases before settings had sections have all of them in one.
+    """
+    protocol = profile.protocol
+    if "training" in protocol:
+        sections = {name: protocol.get(name, {}) for name in ("study", "training")}
+        protocol = {f"{s}.{name}": v for s, part in sections.items() for name, v in part.items()}
+    return {k: v for k, v in protocol.items() if k.rpartition(".")[2] not in _OF_ONE_CORPUS}
+
+
+def _compared(profiles: Sequence[Profile]) -> tuple[list[Profile], tuple[str, ...]]:
+    """The profiles without the figures that do not compare with those of most, and a note on each.
+
+    Figures of one measure compare where they rest on the same study, training, version and
+    settings: their basis.
+    """
+    usual: dict[tuple[str, str], str] = {}
+    for place in {(p.corpus, one.measure) for p in profiles for one in p.measured}:
+        bases = [
+            one.basis for p in profiles for one in p.measured if (p.corpus, one.measure) == place
+        ]
+        usual[place] = max(bases, key=bases.count)
+    found, notes = [], []
+    for profile in profiles:
+        others = {
+            one.measure: _how_measured(one, profile, profiles, usual[profile.corpus, one.measure])
+            for one in profile.measured
+            if one.basis != usual[profile.corpus, one.measure]
+        }
+        notes += [
+            f"{profile.backbone} on {profile.corpus}: its figures of {measure} do not compare: "
+            f"{how}."
+            for measure, how in others.items()
+        ]
+        found.append(_without(profile, others))
+    return found, tuple(notes)
+
+
+def _how_measured(own: Measured, profile: Profile, profiles: Sequence[Profile], usual: str) -> str:
+    """In what a measure was taken otherwise than that of basis `usual`."""
+    other = next(
+        one
+        for p in profiles
+        for one in p.measured
+        if (p.corpus, one.measure, one.basis) == (profile.corpus, own.measure, usual)
+    )
+    if own.version != other.version:
+        return f"measured by version {own.version}, most by {other.version}"
+    keys = sorted(
+        key
+        for key in own.settings.keys() | other.settings.keys()
+        if own.settings.get(key) != other.settings.get(key)
+    )
+    differ = ", ".join(
+        f"{own.measure}.{key} {own.settings.get(key)}, most {other.settings.get(key)}"
+        for key in keys
+    )
+    return f"measured with {differ}" if differ else "measured on another study"
+
+
+def _without(profile: Profile, measures: Mapping[str, str]) -> Profile:
+    """The profile with the figures of some measures unknown, each for the reason given."""
+    if not measures:
+        return profile
+    return replace(
+        profile,
+        measurements=tuple(
+            replace(m, value=None, low=None, high=None, interval="none",
+                    unknown=f"does not compare: {measures[m.measure]}")
+            if m.measure in measures
+            else m
+            for m in profile.measurements
+        ),
+    )  # fmt: skip
 
 
 def _latest(profiles: list[Profile]) -> tuple[list[Profile], tuple[str, ...]]:

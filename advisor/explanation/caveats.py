@@ -174,7 +174,7 @@ def _guessed(decision: Decision) -> Iterator[Sentence]:
 
 
 def _with_baseline(candidate: Candidate, criterion: str) -> str:
-    baseline = candidate.figures[criterion].chance
+    baseline = candidate.figures[criterion].baseline
     assert baseline is not None  # noqa: S101  # or nothing could be called guessing
     return f"{_with_value(candidate, criterion)[:-1]}, baseline {value_text(criterion, baseline)})"
 

@@ -33,12 +33,12 @@ def ends(figure: Figure) -> Scale:
 
     Examples
     --------
-    >>> ends(Figure("uar", 0.6, chance=0.25)).worst, ends(Figure("macs", 1e9)).worst
+    >>> ends(Figure("uar", 0.6, baseline=0.25)).worst, ends(Figure("macs", 1e9)).worst
     (0.25, 48000000000.0)
     """
     scale = _ENDS.get(figure.criterion, CRITERIA[figure.criterion].scale)
-    if CRITERIA[figure.criterion].direction == "maximise" and figure.chance is not None:
-        return Scale(figure.chance, scale.best, scale.source) if figure.chance < 1 else scale
+    if CRITERIA[figure.criterion].direction == "maximise" and figure.baseline is not None:
+        return Scale(figure.baseline, scale.best, scale.source) if figure.baseline < 1 else scale
     return scale
 
 
@@ -49,7 +49,8 @@ def grade(figure: Figure | None, flagged: OnFlag) -> Grade:
     --------
     >>> grade(Figure("gender_accuracy", 0.974), "distrust")
     'poor'
-    >>> grade(Figure("uar", 0.67), "distrust"), grade(Figure("uar", 0.67, chance=0.25), "distrust")
+    >>> known = Figure("uar", 0.67, baseline=0.25)
+    >>> grade(Figure("uar", 0.67), "distrust"), grade(known, "distrust")
     ('fair', 'fair')
     """
     if figure is None or figure.value is None:

@@ -33,7 +33,7 @@ def _readings(decision: Decision) -> Iterator[str]:
     for aspect, word in candidate.grades.items():
         name = standing_for(aspect, decision.criteria, decision.study)
         figure = candidate.figures.get(name)
-        said = reading(name, figure.value, figure.chance) if figure else reading(name, None)
+        said = reading(name, figure.value, figure.baseline) if figure else reading(name, None)
         yield f"  {ASPECT_TITLES[aspect]:<18}  {said}: {word}" if figure else f"  {said}"
     yield ""
 

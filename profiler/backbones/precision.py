@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from profiler.backbones.base import Backbone
-from profiler.protocol import Precision
+from profiler.settings import Precision
 
 _NORMS: Final = frozenset(
     {functional.layer_norm, functional.group_norm, torch.layer_norm, torch.group_norm}

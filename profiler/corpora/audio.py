@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from profiler.protocol import SAMPLE_RATE
+from profiler.settings import SAMPLE_RATE
 from profiles_db.errors import AudioError, MissingExtraError
 from profiles_db.files import open_regular
 

@@ -33,7 +33,7 @@ from profiler.features.entry import (
 )
 from profiler.features.upkeep import describe
 from profiler.machine import HEAP, batch_of, device_of
-from profiler.protocol import SAMPLE_RATE, Precision, digest_of
+from profiler.settings import SAMPLE_RATE, Precision, digest_of
 from profiler.training.batches import chunks
 from profiles_db.errors import AudioError
 from profiles_db.files import make_folder

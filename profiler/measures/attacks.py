@@ -9,7 +9,7 @@ Sources: Goodfellow et al., arXiv:1412.6572 (FGSM); Madry et al., arXiv:1706.060
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -37,6 +37,12 @@ class Gradient:
     values: Tensor
     logits: Tensor
     states: tuple[GradientState, ...]
+
+    def only(self, positions: Sequence[int]) -> Gradient:
+        """Of the clips at `positions`."""
+        chosen = list(positions)
+        states = tuple(self.states[position] for position in chosen)
+        return Gradient(self.values[chosen], self.logits[chosen], states)
 
 
 def amplitude(wave: Tensor, snr_db: float) -> Tensor:
@@ -66,12 +72,34 @@ def loss_gradient(model: Model, wave: Tensor, target: Tensor) -> Gradient:
 
     A non-finite gradient is reported and used as zero where it is not finite.
     """
+    return loss_gradients(lambda heard: heard, [model], wave, target)[0]
+
+
+def loss_gradients(
+    encoder: Model, heads: Sequence[Model], wave: Tensor, target: Tensor
+) -> list[Gradient]:
+    """As `loss_gradient`, for several heads on one pass through the encoder.
+
+    Parameters
+    ----------
+    encoder : callable
+        Waveforms to hidden states.
+    heads : sequence of callable
+        Hidden states to logits of shape (clips, classes).
+    wave : Tensor, shape (clips, samples)
+    target : Tensor, shape (clips,)
+    """
     wave = wave.detach().requires_grad_(True)
-    logits = model(wave)
-    loss = functional.cross_entropy(logits, target, reduction="sum")
-    (values,) = torch.autograd.grad(loss, wave)
-    states = tuple(map(_state, values))
-    return Gradient(torch.nan_to_num(values, 0.0, 0.0, 0.0), logits.detach(), states)
+    states = encoder(wave)
+    found = []
+    for number, head in enumerate(heads, start=1):
+        logits = head(states)
+        loss = functional.cross_entropy(logits, target, reduction="sum")
+        (values,) = torch.autograd.grad(loss, wave, retain_graph=number < len(heads))
+        kinds = tuple(map(_state, values))
+        kept = torch.nan_to_num(values, 0.0, 0.0, 0.0)
+        found.append(Gradient(kept, logits.detach(), kinds))
+    return found
 
 
 def _state(values: Tensor) -> GradientState:
@@ -94,22 +122,33 @@ def fgsm(wave: Tensor, gradient: Tensor, *, snr_db: float, clip: bool) -> Tensor
 
 
 def pgd(
-    model: Model, wave: Tensor, target: Tensor, *, snr_db: float, steps: int, clip: bool
+    model: Model,
+    wave: Tensor,
+    target: Tensor,
+    *,
+    snr_db: float,
+    steps: int,
+    clip: bool,
+    first: Gradient | None = None,
 ) -> Tensor:
     """Steps along the gradient's sign, projected on FGSM's ball, from the clip itself.
 
     Returns for each clip its first waveform that is not classified as `target`, else the last.
+    `first` is the gradient at `wave`, where it is known.
     """
     radius = amplitude(wave, snr_db)
     attacked = wave
+    gradient = first
     for _ in range(steps):
-        gradient = loss_gradient(model, attacked, target)
+        if gradient is None:
+            gradient = loss_gradient(model, attacked, target)
         done = (gradient.logits.argmax(dim=1) != target).unsqueeze(1)
         if done.all():
             break
         moved = attacked + PGD_STEP * radius / steps * gradient.values.sign()
         moved = _kept(wave + (moved - wave).clamp(-radius, radius), clip)
         attacked = torch.where(done, attacked, moved)
+        gradient = None
     return attacked
 
 

@@ -29,6 +29,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from scipy import special
 
+from profiler.measures.base import Evidence, Figure, Measure
 from profiler.measures.fairness_power import STATED_GAP, WANTED, Power, power_of, rules_out_fair
 from profiler.measures.statistics import (
     Bools,
@@ -45,8 +46,10 @@ from profiler.measures.statistics import (
     unweighted_average_recall,
     widened_downwards,
 )
-from profiler.measures.tables import Measure, Table, all_folds, record, weighted
+from profiler.measures.tables import Answer, Table, all_folds, record, weighted
+from profiler.settings import Resamples, Settings
 from profiles_db.measurement import Measurement
+from profiles_db.records import Prediction
 
 FAIR_ENOUGH: Final = "within what a fair model would score at this n (permutation test, 5 %)"
 MIN_CLIPS: Final = 10
@@ -188,9 +191,30 @@ class Comparison:
         return bool(rules_out_fair(np.array(self.estimate.value), self.fair))
 
 
-def fairness(table: Table, measure: Measure, *, resamples: int) -> list[Measurement]:
+class FairnessSettings(Settings):
+    """How intervals and baselines are computed."""
+
+    resamples: Resamples = 2000
+    """Bootstrap resamples over speakers, and permutations of the genders."""
+
+
+class Fairness(Measure):
+    """How differently the genders are served."""
+
+    name = "fairness"
+    title = "Fairness"
+    aspect = "fairness"
+    settings = FairnessSettings
+
+    def figures(self, evidence: Evidence, settings: FairnessSettings) -> list[Measurement]:
+        """Differences between the genders, UAR and recall by gender, and the worst-served."""
+        table = Table(evidence.rows(Prediction), evidence.classes)
+        return fairness(table, evidence.figure, resamples=settings.resamples)
+
+
+def fairness(table: Table, measure: Figure, *, resamples: int) -> list[Measurement]:
     """All differences between the genders, UAR and recall by gender, and the worst-served."""
-    known = Table([row for row in table.rows if row.gender], table.classes)
+    known = table.only(lambda row: row.gender is not None)
     reason = _why_unknown(known)
     found = [_worst_decile(table, measure)]
     if reason:
@@ -225,7 +249,7 @@ def _why_unknown(table: Table) -> str | None:
 
 
 def _of_gender(pooled: Floats, strata: list[str], gender: str) -> Floats:
-    """Counts of one gender, shape (seeds, classes, classes)."""
+    """Counts of one gender, shape (repetitions, classes, classes)."""
     members = np.array([stratum == gender for stratum in strata])
     counts: Floats = pooled[:, members].sum(axis=1)
     return counts
@@ -266,7 +290,7 @@ def compare(
     return Comparison(widened_downwards(estimate), fair[np.isfinite(fair)])
 
 
-def _difference(table: Table, name: str, measure: Measure, found: Comparison) -> Measurement:
+def _difference(table: Table, name: str, measure: Figure, found: Comparison) -> Measurement:
     estimate = found.estimate if found.found else reaching_zero(found.estimate)
     return _record(table, name, measure, found, estimate)
 
@@ -274,25 +298,25 @@ def _difference(table: Table, name: str, measure: Measure, found: Comparison) ->
 def _record(
     table: Table,
     name: str,
-    measure: Measure,
+    measure: Figure,
     found: Comparison,
     estimate: Estimate,
-    variant: str = "",
+    statistic: str | None = None,
 ) -> Measurement:
     """A difference; that a fair model would score the same is no flag, which would punish it."""
     return record(
         measure,
         name,
         estimate,
-        variant=variant,
+        statistic=statistic,
         n=table.n,
-        chance=found.floor,
+        baseline=found.floor,
         flags=table.one_answer,
         notes=() if found.found else (FAIR_ENOUGH,),
     )
 
 
-def _excess(table: Table, odds: Comparison, measure: Measure, resamples: int) -> list[Measurement]:
+def _excess(table: Table, odds: Comparison, measure: Figure, resamples: int) -> list[Measurement]:
     """The equalized odds difference beyond what a fair model would score, and the test's power."""
     floor = odds.floor
     if floor is None or odds.estimate.value is None:
@@ -309,7 +333,7 @@ def _excess(table: Table, odds: Comparison, measure: Measure, resamples: int) ->
         EXCESS,
         estimate,
         n=table.n,
-        chance=float(np.maximum(0.0, odds.fair - floor).mean()),
+        baseline=float(np.maximum(0.0, odds.fair - floor).mean()),
         flags=table.one_answer,
         notes=(little_shown(power, len(table.speakers)),) if shows_little else (),
     )
@@ -344,7 +368,7 @@ def little_shown(power: Power, speakers: int) -> str:
     return f"{text}, one of {100 * power.detectable:.0f} points in {100 * WANTED:.0f} %"
 
 
-def _power(power: Power, measure: Measure, n: int) -> list[Measurement]:
+def _power(power: Power, measure: Figure, n: int) -> list[Measurement]:
     """The smallest gap that would be found, and how often gaps of several sizes are."""
     reason = f"no gap is found in {100 * WANTED:.0f} % of cases: too few speakers"
     detectable = measure(
@@ -356,7 +380,7 @@ def _power(power: Power, measure: Measure, n: int) -> list[Measurement]:
     return [detectable] + [
         measure(
             criterion="fairness_test_power",
-            variant=f"recall gap of {100 * gap:.0f} points in one class",
+            statistic=f"recall gap of {100 * gap:.0f} points in one class",
             value=rate,
             n=n,
         )
@@ -364,28 +388,28 @@ def _power(power: Power, measure: Measure, n: int) -> list[Measurement]:
     ]
 
 
-def _per_fold(table: Table, name: str, measure: Measure, dealt: Bools) -> list[Measurement]:
+def _per_fold(table: Table, name: str, measure: Figure, dealt: Bools) -> list[Measurement]:
     """A difference on each fold, then the mean over the folds; and over all folds together."""
     difference = PER_FOLD[name]
     pooled = compare(table.pooled, table.strata, difference, dealt)
-    together = _noisy(table, name, measure, pooled, variant="all folds together")
+    together = _noisy(table, name, measure, pooled, statistic="all folds together")
     lacking = _folds_lacking(table, difference)
     if lacking:
         folds = ", ".join(map(str, lacking))
         reason = f"fold {folds} lacks a class for one gender"
         return [measure(criterion=name, value=None, unknown=reason, n=table.n), together]
     within = _dealt_within_folds(table, len(dealt))
-    each = compare(table.confusions, table.strata, difference, within, table.cells_of_seed)
+    each = compare(table.confusions, table.strata, difference, within, table.cells_of_repetition)
     return [_noisy(table, name, measure, each), together]
 
 
 def _noisy(
-    table: Table, name: str, measure: Measure, found: Comparison, variant: str = ""
+    table: Table, name: str, measure: Figure, found: Comparison, statistic: str | None = None
 ) -> Measurement:
     """A total variation, whose interval has the floor taken off its lower end."""
     floor = found.floor
     estimate = found.estimate if floor is None else beyond(floor, found)
-    return _record(table, name, measure, found, estimate, variant)
+    return _record(table, name, measure, found, estimate, statistic)
 
 
 def _folds_lacking(table: Table, difference: Difference) -> list[int]:
@@ -411,31 +435,33 @@ def _dealt_within_folds(table: Table, dealings: int) -> Bools:
     return dealt
 
 
-def _by_gender(table: Table, measure: Measure) -> list[Measurement]:
+def _is_of(gender: str, row: Answer) -> bool:
+    return row.gender == gender
+
+
+def _by_gender(table: Table, measure: Figure) -> list[Measurement]:
     """UAR, and recall of each class, for each gender alone."""
     found = []
     for gender in sorted(set(table.strata)):
-        rows = [row for row in table.rows if row.gender == gender]
-        own = Table(rows, table.classes)
+        own = table.only(partial(_is_of, gender))
         found.append(
             record(
                 measure,
                 "uar",
                 all_folds(own, unweighted_average_recall),
-                variant=f"gender={gender}",
+                gender=gender,
                 n=own.n,
-                chance=1 / len(own.classes),
+                baseline=1 / len(own.classes),
             )
         )
         for index, name in enumerate(table.classes):
             estimate = all_folds(own, partial(recall_of, index))
             clips = int(own.pooled[0, :, index].sum())
-            variant = f"class={name},gender={gender}"
-            found.append(record(measure, "recall", estimate, variant=variant, n=clips))
+            found.append(record(measure, "recall", estimate, label=name, gender=gender, n=clips))
     return found
 
 
-def _worst_decile(table: Table, measure: Measure) -> Measurement:
+def _worst_decile(table: Table, measure: Figure) -> Measurement:
     """Mean accuracy for the tenth of the speakers served worst.
 
     Not of those recorded, whose lowest accuracies are low by chance as well, but of all such
@@ -455,7 +481,7 @@ def _worst_decile(table: Table, measure: Measure) -> Measurement:
     few = len(table.speakers) < 10  # noqa: PLR2004
     flags = (f"only {len(table.speakers)} speakers: the tenth is inferred",) if few else ()
     floor = float(found.mean(once)[0])
-    return record(measure, "speaker_worst_decile", estimate, n=table.n, chance=floor, flags=flags)
+    return record(measure, "speaker_worst_decile", estimate, n=table.n, baseline=floor, flags=flags)
 
 
 @dataclass(frozen=True)

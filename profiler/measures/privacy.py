@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
 from profiler.corpora.base import GENDERS
+from profiler.measures.base import Evidence, Figure, OnHiddenStates, StatesWork
 from profiler.measures.statistics import (
     Floats,
     Statistic,
@@ -26,14 +28,27 @@ from profiler.measures.statistics import (
     permuted_genders,
     unweighted_average_recall,
 )
-from profiler.measures.tables import UNKNOWN_GENDER, Measure, Table, over_folds, record
+from profiler.measures.tables import UNKNOWN_GENDER, Table, over_folds, record
+from profiler.settings import Resamples, Settings
 from profiles_db.measurement import Measurement
-from profiles_db.records import Attacker, Prediction, Space, Task, Trial
+from profiles_db.records import (
+    Attacker,
+    GenderPrediction,
+    GenderTask,
+    Prediction,
+    ProbeEpoch,
+    Space,
+    Trial,
+)
+
+if TYPE_CHECKING:
+    from profiler.corpora.base import Fold
+    from profiler.pipeline.context import Context, Parts
 
 EER_CRITERION: Final[dict[Space, str]] = {"backbone": "speaker_eer", "head": "head_speaker_eer"}
 WEAK_PROBE_MARGIN: Final = 0.02
 """How much more the strongest attacker must infer for the reference's probe to be flagged."""
-LINEAR: Final[dict[str, Task]] = {
+LINEAR: Final[dict[str, GenderTask]] = {
     "linear_gender_accuracy": "linear_gender",
     "head_gender_accuracy": "head_gender",
 }
@@ -44,28 +59,88 @@ NO_VOICES: Final = (
 )
 
 
+class PrivacySettings(Settings):
+    """How gender and identity are inferred."""
+
+    probe_epochs: int = Field(default=10, ge=1, le=10_000)
+    """Epochs of the gender probe; the epoch with the best dev UAR is kept."""
+    attacker_clips: int | None = Field(default=10_000, ge=1, le=100_000_000)
+    """The further attackers on gender learn from at most so many clips of each fold's training
+    part, drawn at random; from all where None."""
+    enrolment_clips: int = Field(default=3, ge=1, le=10_000)
+    """Clips per unseen speaker and emotion that form the voice to recognise; others are trials."""
+    trial_clips: int | None = Field(default=2000, ge=1, le=100_000_000)
+    """At most so many trials per fold, drawn at random; all where None."""
+    impostors: int | None = Field(default=50, ge=1, le=1_000_000)
+    """Each trial is compared with its own speaker and at most so many others; all where None."""
+    resamples: Resamples = 2000
+    """Bootstrap resamples over speakers, and permutations of the genders."""
+
+
+class Privacy(OnHiddenStates):
+    """What the hidden states and the head give away of the speaker."""
+
+    name = "privacy"
+    title = "Privacy"
+    aspect = "privacy"
+    settings = PrivacySettings
+    rows: ClassVar[tuple[type, ...]] = (GenderPrediction, ProbeEpoch, Attacker, Trial)
+    pools = True
+
+    def epochs(self, settings: PrivacySettings) -> int:
+        """Of the gender probe."""
+        return settings.probe_epochs
+
+    def work(
+        self,
+        context: Context,
+        fold: Fold,
+        parts: Parts,
+        repetition: int,
+        settings: PrivacySettings,
+    ) -> StatesWork:
+        """Gender attackers and speaker verification."""
+        from profiler.measures.privacy_work import PrivacyWork  # noqa: PLC0415 - needs torch
+
+        return PrivacyWork(context, fold, parts, repetition, settings)
+
+    def figures(self, evidence: Evidence, settings: PrivacySettings) -> list[Measurement]:
+        """Gender inference and speaker verification, from the backbone and from the head."""
+        predictions = evidence.rows(Prediction)
+        return privacy(
+            evidence.rows(GenderPrediction),
+            evidence.rows(Attacker),
+            evidence.rows(Trial),
+            {row.speaker: row.gender for row in predictions},
+            evidence.figure,
+            folds=len({row.fold for row in predictions}),
+            resamples=settings.resamples,
+        )
+
+
 def privacy(
-    predictions: Sequence[Prediction],
+    predictions: Sequence[GenderPrediction],
     attackers: Sequence[Attacker],
     trials: Sequence[Trial],
     genders: Mapping[str, str | None],
-    measure: Measure,
+    measure: Figure,
     *,
+    folds: int,
     resamples: int,
 ) -> list[Measurement]:
     """Gender inference and speaker verification, from the backbone and from the head.
 
     Parameters
     ----------
-    predictions : sequence of Prediction
-        Of all tasks.
+    predictions : sequence of GenderPrediction
     attackers : sequence of Attacker
     trials : sequence of Trial
     genders : mapping from speaker to gender
     measure : callable
+    folds : int
+        That were tested.
     resamples : int
     """
-    folds = len({row.fold for row in predictions})
     best = _of_task(predictions, "strongest_gender")
     probe = _of_task(predictions, "gender")
     found = _strongest(best, attackers, folds, measure)
@@ -80,12 +155,12 @@ def privacy(
     return found
 
 
-def _of_task(predictions: Sequence[Prediction], task: Task) -> Table:
+def _of_task(predictions: Sequence[GenderPrediction], task: GenderTask) -> Table:
     return Table([row for row in predictions if row.task == task], GENDERS)
 
 
 def _strongest(
-    table: Table, attackers: Sequence[Attacker], folds: int, measure: Measure
+    table: Table, attackers: Sequence[Attacker], folds: int, measure: Figure
 ) -> list[Measurement]:
     """What the strongest attacker infers, over the folds and in each, and what every one does.
 
@@ -97,19 +172,17 @@ def _strongest(
         return [measure(criterion=name, value=None, unknown=NO_GENDER)]
     estimate = over_folds(table, unweighted_average_recall)
     flags = _incomplete(table, folds)
-    found = [record(measure, name, estimate, n=table.n, chance=0.5, flags=flags)]
+    found = [record(measure, name, estimate, n=table.n, baseline=0.5, flags=flags)]
     found[0] = _by(found[0], attackers)
     for fold in table.folds:
         own = table.of_fold(fold)
         estimate = over_folds(own, unweighted_average_recall)
-        one = record(measure, name, estimate, fold=fold, n=own.n, chance=0.5)
+        one = record(measure, name, estimate, fold=fold, n=own.n, baseline=0.5)
         found.append(_by(one, [row for row in attackers if row.fold == fold]))
     for attacker in dict.fromkeys(row.attacker for row in attackers):
         scores = [row.test_uar for row in attackers if row.attacker == attacker]
         value = float(np.mean(scores))
-        found.append(
-            measure(criterion=name, variant=f"attacker={attacker}", value=value, n=table.n)
-        )
+        found.append(measure(criterion=name, attacker=attacker, value=value, n=table.n))
     return found
 
 
@@ -134,7 +207,7 @@ def _incomplete(table: Table, folds: int) -> tuple[str, ...]:
 
 
 def _gender(
-    table: Table, strongest: Table, folds: int, measure: Measure, resamples: int
+    table: Table, strongest: Table, folds: int, measure: Figure, resamples: int
 ) -> list[Measurement]:
     """Figures of the reference's probe, flagged where some of the `folds` could not be probed."""
     names = ("gender_accuracy", "gender_uar", "gender_auc")
@@ -154,13 +227,13 @@ def _gender(
             flags = (*_flags(table, strongest), *incomplete)
             notes = _notes(table, resamples)
         found.append(
-            record(measure, name, estimate, n=table.n, chance=floor, flags=flags, notes=notes)
+            record(measure, name, estimate, n=table.n, baseline=floor, flags=flags, notes=notes)
         )
     low, middle, high = np.quantile(_null(table, resamples), [0.025, 0.5, 0.975])
     found.append(
         measure(
             criterion="gender_accuracy",
-            variant="label permutation null",
+            statistic="label permutation null",
             value=float(middle),
             low=float(low),
             high=float(high),
@@ -172,14 +245,14 @@ def _gender(
 
 
 def _linear(
-    name: str, table: Table, folds: int, unknown: str, measure: Measure
+    name: str, table: Table, folds: int, unknown: str, measure: Figure
 ) -> list[Measurement]:
     if not table.rows:
         return [measure(criterion=name, value=None, unknown=unknown)]
     estimate = over_folds(table, accuracy)
     missing = folds - len(table.folds)
     flags = (f"on {len(table.folds)} of {folds} folds",) if missing else ()
-    return [record(measure, name, estimate, n=table.n, chance=_majority(table), flags=flags)]
+    return [record(measure, name, estimate, n=table.n, baseline=_majority(table), flags=flags)]
 
 
 def _majority(table: Table) -> float:
@@ -224,13 +297,15 @@ def _mean_uar(table: Table) -> float:
     return float(unweighted_average_recall(table.confusions.sum(axis=1)).mean())
 
 
-def _per_fold(table: Table, measure: Measure) -> list[Measurement]:
+def _per_fold(table: Table, measure: Figure) -> list[Measurement]:
     found = []
     for fold in table.folds:
         own = table.of_fold(fold)
         estimate = over_folds(own, accuracy)
         found.append(
-            record(measure, "gender_accuracy", estimate, fold=fold, n=own.n, chance=_majority(own))
+            record(
+                measure, "gender_accuracy", estimate, fold=fold, n=own.n, baseline=_majority(own)
+            )
         )
     return found
 
@@ -250,7 +325,7 @@ def _auc(table: Table) -> Statistic:
             for rows in cells
         ]
         means = [mean_of_defined(np.stack([areas[cell] for cell in own], axis=-1))
-                 for own in table.cells_of_seed]  # fmt: skip
+                 for own in table.cells_of_repetition]  # fmt: skip
         return np.stack(means, axis=-1)
 
     return statistic
@@ -261,7 +336,7 @@ def _eer(
     trials: Sequence[Trial],
     unknown: str,
     genders: Mapping[str, str | None],
-    measure: Measure,
+    measure: Figure,
     resamples: int,
 ) -> Measurement:
     """Equal error rate per cell, averaged; resampled over the speakers on both sides."""
@@ -272,8 +347,8 @@ def _eer(
     place = {speaker: index for index, speaker in enumerate(speakers)}
     cells: dict[tuple[int, int], list[Trial]] = {}
     for trial in trials:
-        cells.setdefault((trial.seed, trial.fold), []).append(trial)
-    seeds = sorted({seed for seed, _ in cells})
+        cells.setdefault((trial.repetition, trial.fold), []).append(trial)
+    repetitions = sorted({repetition for repetition, _ in cells})
     arrays = {
         pair: (
             np.array([trial.score for trial in cell]),
@@ -289,14 +364,16 @@ def _eer(
             cell: equal_error_rate(score, same, weights, own, claimed)
             for cell, (score, same, own, claimed) in arrays.items()
         }
-        return np.stack([_over_own(rates, seed) for seed in seeds], axis=-1)
+        return np.stack([_over_own(rates, own) for own in repetitions], axis=-1)
 
     strata = [genders.get(speaker) or UNKNOWN_GENDER for speaker in speakers]
     estimate = bootstrap(statistic, strata, resamples=resamples, trained=space == "head")
     clips = len({(trial.fold, trial.utterance) for trial in trials})
-    return record(measure, name, estimate, n=clips, chance=0.5)
+    return record(measure, name, estimate, n=clips, baseline=0.5)
 
 
-def _over_own(rates: Mapping[tuple[int, int], Floats], seed: int) -> Floats:
+def _over_own(rates: Mapping[tuple[int, int], Floats], repetition: int) -> Floats:
     """The mean over the folds of one repetition."""
-    return mean_of_defined(np.stack([r for (s, _), r in rates.items() if s == seed], axis=-1))
+    return mean_of_defined(
+        np.stack([r for (own, _), r in rates.items() if own == repetition], axis=-1)
+    )

@@ -9,19 +9,112 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import numpy as np
+from pydantic import Field
 
+from profiler.measures.base import ClipTask, Evidence, Figure, OnWaveforms
 from profiler.measures.statistics import Estimate, Floats, jackknife, mean_of_defined
-from profiler.measures.tables import UNKNOWN_GENDER, Measure, Table, record
+from profiler.measures.tables import UNKNOWN_GENDER, Table, record
+from profiler.settings import Decibels, Settings
 from profiles_db.measurement import Measurement
 from profiles_db.records import AttackName, AttackOutcome, Prediction
+
+if TYPE_CHECKING:
+    from profiler.pipeline.context import Context
+    from profiler.protocol import Protocol
+    from profiler.training.head import Head
 
 MAX_BAD_GRADIENTS: Final = 0.01
 """Share of zero or non-finite gradients above which the attack is flagged."""
 SNR_TOLERANCE_DB: Final = 0.5
 """Median difference between the ratio reached and the one asked for that is not flagged."""
+
+
+class SafetySettings(Settings):
+    """Perturbations, and their signal-to-noise ratios."""
+
+    snr_db: Decibels = 45.0
+    """Signal-to-noise ratio of the attack that stands for safety."""
+    snr_curve_db: tuple[Decibels, ...] = Field(default=(25.0, 35.0, 55.0), max_length=100)
+    """Further ratios at which FGSM and the noise control are measured."""
+    clip_waveform: bool = True
+    """Keep the attacked waveform in [-1, 1], as any player would."""
+    pgd_steps: int = Field(default=10, ge=0, le=1000)
+    """Steps of projected gradient descent at `snr_db`; 0 leaves it out."""
+    pgd_clips: int | None = Field(default=40, ge=1, le=1_000_000)
+    """PGD attacks at most so many clips per fold; all where None."""
+
+    @property
+    def snrs_db(self) -> tuple[float, ...]:
+        """All signal-to-noise ratios at which the attack runs, ascending, each once."""
+        return tuple(sorted({self.snr_db, *self.snr_curve_db}))
+
+
+PGD: Final = "pgd"
+"""The kind of a task that PGD attacks too."""
+
+
+class Safety(OnWaveforms):
+    """How often a small perturbation changes the answer."""
+
+    name = "safety"
+    title = "Safety"
+    aspect = "safety"
+    settings = SafetySettings
+    rows: ClassVar[tuple[type, ...]] = (AttackOutcome,)
+
+    def tasks(
+        self,
+        fold: int,
+        predictions: Mapping[int, Sequence[Prediction]],
+        protocol: Protocol,
+        settings: SafetySettings,
+    ) -> list[ClipTask]:
+        """Every clip classified correctly, some of them for PGD too."""
+        tasks = []
+        for repetition, rows in predictions.items():
+            correct = [row.utterance for row in rows if row.label == row.predicted]
+            for_pgd = pgd_clips(settings, correct, protocol.training.base_seed * fold)
+            tasks += [
+                ClipTask(clip, repetition, PGD if clip in for_pgd else "") for clip in correct
+            ]
+        return tasks
+
+    def listen(
+        self,
+        context: Context,
+        fold: int,
+        heads: Mapping[int, Head],
+        tasks: Sequence[ClipTask],
+        settings: SafetySettings,
+    ) -> list[AttackOutcome]:
+        """FGSM and noise at every ratio, PGD at the main one."""
+        from profiler.measures.safety_work import attack  # noqa: PLC0415 - needs torch
+
+        return attack(context, fold, heads, tasks, settings)
+
+    def figures(self, evidence: Evidence, settings: SafetySettings) -> list[Measurement]:
+        """Success rate and accuracy under every perturbation."""
+        predictions = evidence.rows(Prediction)
+        return safety(
+            predictions,
+            evidence.rows(AttackOutcome),
+            evidence.classes,
+            {row.speaker: row.gender for row in predictions},
+            evidence.figure,
+            snr_db=settings.snr_db,
+        )
+
+
+def pgd_clips(settings: SafetySettings, correct: Sequence[str], seed: int) -> frozenset[str]:
+    """The clips that PGD attacks: a random draw that depends on the fold alone."""
+    if settings.pgd_steps == 0:
+        return frozenset()
+    order = np.random.default_rng(seed).permutation(len(correct))
+    return frozenset(correct[position] for position in order[: settings.pgd_clips])
 
 
 @dataclass(frozen=True)
@@ -33,7 +126,7 @@ class _Counts:
     right: Floats
     attacked: Floats
     changed: Floats
-    cells_of_seed: Sequence[Sequence[int]]
+    cells_of_repetition: Sequence[Sequence[int]]
 
     def success(self, strata: Sequence[str]) -> Estimate:
         """Attack success rate averaged over folds and repetitions."""
@@ -44,7 +137,7 @@ class _Counts:
         return self._ratio(self.right - self.changed, self.clips, strata)
 
     def _ratio(self, part: Floats, whole: Floats, strata: Sequence[str]) -> Estimate:
-        own = self.cells_of_seed
+        own = self.cells_of_repetition
 
         def statistic(weights: Floats) -> Floats:
             by_cell = _divided(weights @ part.T, weights @ whole.T)
@@ -68,7 +161,7 @@ def safety(
     outcomes: Sequence[AttackOutcome],
     classes: Sequence[str],
     genders: Mapping[str, str | None],
-    measure: Measure,
+    measure: Figure,
     *,
     snr_db: float,
 ) -> list[Measurement]:
@@ -98,12 +191,13 @@ def safety(
     for (attack, ratio), own in by_kind.items():
         noise = _floor(counts.get(("noise", ratio)), strata) if attack != "noise" else NO_FLOOR
         flags = (*_flags(own, outcomes, noise.success), *table.one_answer)
-        variants = [f"{attack}@{ratio:g}dB", *([""] if (attack, ratio) == ("fgsm", snr_db) else [])]
-        for variant in variants:
-            found += _figures(
-                table, counts[attack, ratio], own, variant, strata, noise, flags, measure,
-            )  # fmt: skip
-        found.append(_reached(own, variants[0], measure))
+        detail = partial(measure, attack=attack, snr_db=ratio)
+        makers: list[Figure] = [detail]
+        if (attack, ratio) == ("fgsm", snr_db):
+            makers.append(measure)
+        for make in makers:
+            found += _figures(table, counts[attack, ratio], own, strata, noise, flags, make)
+        found.append(_reached(own, detail))
     return found
 
 
@@ -128,11 +222,10 @@ def _figures(
     table: Table,
     counts: _Counts,
     own: Sequence[AttackOutcome],
-    variant: str,
     strata: list[str],
     noise: _Floor,
     flags: tuple[str, ...],
-    measure: Measure,
+    measure: Figure,
 ) -> list[Measurement]:
     """Success and accuracy under one perturbation."""
     success = counts.success(strata)
@@ -145,9 +238,8 @@ def _figures(
             measure,
             "attack_success_rate",
             success,
-            variant=variant,
             n=_clips(own),
-            chance=noise.success,
+            baseline=noise.success,
             flags=flags,
         )
     ]
@@ -158,9 +250,8 @@ def _figures(
                 measure,
                 "accuracy_under_attack",
                 accuracy,
-                variant=variant,
                 n=table.n,
-                chance=noise.accuracy,
+                baseline=noise.accuracy,
                 flags=flags,
             )
         )
@@ -180,10 +271,10 @@ def _count(table: Table, outcomes: Sequence[AttackOutcome]) -> _Counts:
     cell = {pair: index for index, pair in enumerate(table.cells)}
     speaker = {name: index for index, name in enumerate(table.speakers)}
     for outcome in outcomes:
-        place = cell[outcome.seed, outcome.fold], speaker[outcome.speaker]
+        place = cell[outcome.repetition, outcome.fold], speaker[outcome.speaker]
         attacked[place] += 1
         changed[place] += outcome.predicted != outcome.label
-    return _Counts(clips, right, attacked, changed, table.cells_of_seed)
+    return _Counts(clips, right, attacked, changed, table.cells_of_repetition)
 
 
 def _flags(
@@ -211,28 +302,27 @@ def _flags(
 
 def _fgsm_on_same(pgd: Sequence[AttackOutcome], outcomes: Sequence[AttackOutcome]) -> float:
     """FGSM's success rate on the clips, and at the ratio, that PGD attacked."""
-    clips = {(outcome.seed, outcome.fold, outcome.utterance) for outcome in pgd}
+    clips = {(outcome.repetition, outcome.fold, outcome.utterance) for outcome in pgd}
     same = [
         outcome
         for outcome in outcomes
         if outcome.attack == "fgsm"
         and outcome.snr_db == pgd[0].snr_db
-        and (outcome.seed, outcome.fold, outcome.utterance) in clips
+        and (outcome.repetition, outcome.fold, outcome.utterance) in clips
     ]
     return sum(o.predicted != o.label for o in same) / len(same)
 
 
-def _reached(own: Sequence[AttackOutcome], variant: str, measure: Measure) -> Measurement:
+def _reached(own: Sequence[AttackOutcome], measure: Figure) -> Measurement:
     """Median of the ratio really reached, with the 2.5th and 97.5th percentile, in dB."""
     changed = [o for o in own if o.reached_snr_db is not None]
     reached = [o.reached_snr_db for o in changed if o.reached_snr_db is not None]
     if not reached:
         reason = "no perturbation changed a sample"
-        return measure(criterion="reached_snr_db", variant=variant, value=None, unknown=reason)
+        return measure(criterion="reached_snr_db", value=None, unknown=reason)
     low, middle, high = np.quantile(reached, [0.025, 0.5, 0.975])
     return measure(
         criterion="reached_snr_db",
-        variant=variant,
         value=float(middle),
         low=float(low),
         high=float(high),

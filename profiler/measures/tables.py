@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from profiler.measures.base import Figure
 from profiler.measures.statistics import (
     Estimate,
     Floats,
@@ -19,13 +20,12 @@ from profiler.measures.statistics import (
     mean_of_defined,
 )
 from profiles_db.measurement import Measurement
-from profiles_db.records import Prediction
+from profiles_db.records import GenderPrediction, Prediction
 
 Score: TypeAlias = Callable[[Floats], Floats]
 """Counts of shape (..., classes, classes) to a figure of shape (...)."""
 
-Measure: TypeAlias = Callable[..., Measurement]
-"""`Measurement` with study, backbone, weights and corpus already filled in."""
+Answer: TypeAlias = Prediction | GenderPrediction
 
 UNKNOWN_GENDER = "unknown"
 """The stratum of speakers whose gender the corpus does not give."""
@@ -37,12 +37,12 @@ class Table:
 
     Parameters
     ----------
-    rows : sequence of Prediction, not empty
+    rows : sequence of Prediction or GenderPrediction, not empty
     classes : sequence of str
         The order of classes in every array.
     """
 
-    rows: Sequence[Prediction]
+    rows: Sequence[Answer]
     classes: Sequence[str]
 
     @cached_property
@@ -58,13 +58,13 @@ class Table:
 
     @cached_property
     def cells(self) -> list[tuple[int, int]]:
-        """All (seed, fold) pairs, sorted."""
-        return sorted({(row.seed, row.fold) for row in self.rows})
+        """All (repetition, fold) pairs, sorted."""
+        return sorted({(row.repetition, row.fold) for row in self.rows})
 
     @cached_property
-    def seeds(self) -> list[int]:
+    def repetitions(self) -> list[int]:
         """All repetitions, sorted."""
-        return sorted({seed for seed, _ in self.cells})
+        return sorted({repetition for repetition, _ in self.cells})
 
     @cached_property
     def folds(self) -> list[int]:
@@ -100,7 +100,7 @@ class Table:
     def cell(self) -> Ints:
         """Position in `cells` of each row, shape (rows,)."""
         place = {cell: index for index, cell in enumerate(self.cells)}
-        return np.array([place[row.seed, row.fold] for row in self.rows], dtype=np.int64)
+        return np.array([place[row.repetition, row.fold] for row in self.rows], dtype=np.int64)
 
     @cached_property
     def confusions(self) -> Floats:
@@ -116,27 +116,31 @@ class Table:
         return counts.reshape(len(self.cells), speakers, classes, classes)
 
     @cached_property
-    def cells_of_seed(self) -> list[list[int]]:
-        """Positions in `cells` of each repetition, in the order of `seeds`."""
+    def cells_of_repetition(self) -> list[list[int]]:
+        """Positions in `cells` of each repetition, in the order of `repetitions`."""
         return [
-            [index for index, (seed, _) in enumerate(self.cells) if seed == wanted]
-            for wanted in self.seeds
+            [index for index, (repetition, _) in enumerate(self.cells) if repetition == wanted]
+            for wanted in self.repetitions
         ]
 
     @cached_property
     def repetition(self) -> Ints:
-        """Position in `seeds` of each row, shape (rows,)."""
-        place = {seed: index for index, seed in enumerate(self.seeds)}
-        return np.array([place[row.seed] for row in self.rows], dtype=np.int64)
+        """Position in `repetitions` of each row, shape (rows,)."""
+        place = {name: index for index, name in enumerate(self.repetitions)}
+        return np.array([place[row.repetition] for row in self.rows], dtype=np.int64)
 
     @cached_property
     def pooled(self) -> Floats:
-        """Counts over all folds, shape (seeds, speakers, classes, classes)."""
-        return np.stack([self.confusions[cells].sum(axis=0) for cells in self.cells_of_seed])
+        """Counts over all folds, shape (repetitions, speakers, classes, classes)."""
+        return np.stack([self.confusions[cells].sum(axis=0) for cells in self.cells_of_repetition])
 
     def of_fold(self, fold: int) -> Table:
         """The rows of one fold."""
-        return Table([row for row in self.rows if row.fold == fold], self.classes)
+        return self.only(lambda row: row.fold == fold)
+
+    def only(self, wanted: Callable[[Answer], bool]) -> Table:
+        """The rows for which `wanted` holds."""
+        return Table([row for row in self.rows if wanted(row)], self.classes)
 
     @property
     def one_answer(self) -> tuple[str, ...]:
@@ -180,7 +184,7 @@ def over_folds(table: Table, score: Score) -> Estimate:
 
     def statistic(weights: Floats) -> Floats:
         by_cell = score(weighted(table.confusions, weights))
-        means = [mean_of_defined(by_cell[:, cells]) for cells in table.cells_of_seed]
+        means = [mean_of_defined(by_cell[:, cells]) for cells in table.cells_of_repetition]
         return np.stack(means, axis=-1)
 
     return jackknife(statistic, table.strata, spread=_of_all_folds(table, score))
@@ -196,7 +200,7 @@ def _of_all_folds(table: Table, score: Score) -> Statistic:
 
 
 def record(
-    measure: Measure,
+    measure: Figure,
     criterion: str,
     estimate: Estimate,
     *,

@@ -13,9 +13,10 @@ from typing import Final
 
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.upkeep import prune, sections
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.base import Engine
 from profiler.pipeline.jobs import FeaturesJob
-from profiler.pipeline.plan import Plan, Workshop
+from profiler.pipeline.plan import Plan
 from profiler.pipeline.results import read_step, require_step
 from profiler.progress import Progress, Stage
 from profiler.training.batches import chunks
@@ -27,17 +28,17 @@ AHEAD: Final = 2
 
 
 def make_features(
-    shop: Workshop, engine: Engine, progress: Progress, *, needed: bool
+    context: Context, engine: Engine, progress: Progress, *, needed: bool
 ) -> dict[str, str]:
     """Fill the cache; returns the clips that cannot be used, with the reason.
 
     Where no head is left to train, the features are not `needed`, and only the clips that nobody
     tried before are.
     """
-    plan = shop.plan
+    plan = context.plan
     clips = plan.used_clips()
     with progress.stage(f"{plan.spec.name}: features", len(clips)) as stage:
-        return _Features(shop, engine, stage, needed=needed).make(_most_read_first(clips, plan))
+        return _Features(context, engine, stage, needed=needed).make(_most_read_first(clips, plan))
 
 
 def make_room(plan: Plan, features: FeatureCache) -> None:
@@ -54,8 +55,8 @@ def make_room(plan: Plan, features: FeatureCache) -> None:
 class _Features:
     """The jobs of the stage, given out a few at a time, since what fits shows as they end."""
 
-    def __init__(self, shop: Workshop, engine: Engine, stage: Stage, *, needed: bool) -> None:
-        self._plan, self._features = shop.plan, shop.features
+    def __init__(self, context: Context, engine: Engine, stage: Stage, *, needed: bool) -> None:
+        self._plan, self._features = context.plan, context.features
         self._engine, self._stage, self._needed = engine, stage, needed
         self._unusable: dict[str, str] = {}
         self._running: dict[FeaturesJob, list[Clip]] = {}

@@ -1,176 +1,279 @@
-"""The heads of some folds and repetitions: all trained together, then tested fold by fold."""
+"""The heads of some folds and repetitions: trained together, tested, and measured on what they saw.
+
+All of it takes one pass over the features per epoch and one more for the tests, however many heads
+and measures there are.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeVar
 
-from torch import Tensor
+import numpy as np
 
-from profiler.corpora.base import GENDERS, Fold, Utterance
+from profiler.corpora.base import Fold, Utterance
 from profiler.machine import HEAP
-from profiler.pipeline.bench import Bench, Parts
-from profiler.pipeline.fold_rows import FoldRows, Seen
+from profiler.measures.base import OnHiddenStates, StatesWork
+from profiler.measures.registry import measures
+from profiler.pipeline.context import Context, Parts
 from profiler.training.checkpoint import StateFiles
 from profiler.training.head import Head
-from profiler.training.learner import Learner, Recipe, Targets, Trained
+from profiler.training.learner import EpochLog, Learner, Recipe, Seen, Targets, Trained
 from profiler.training.loop import embed, train
-from profiles_db.records import FoldResult, Task
+from profiles_db.records import Epoch, LayerWeight, Prediction, ProbeEpoch, StepResult
+from profiles_db.row_tables import TRAINING
 
-StateFile = Callable[[int, int, Task], Path]
-"""Repetition, fold and task to the file in which that head is kept between epochs."""
+EMOTION = "emotion"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A fold (from 1) of a repetition (from 0), and the steps to be done there: the training,
+    measures on hidden states, or both."""
+
+    repetition: int
+    fold: int
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """A fold's heads in training; no gender probe unless every part has both genders."""
+    """A cell at work: the emotion head, in training or trained before, and its measures."""
 
-    repetition: int
+    cell: Cell
     fold: Fold
     parts: Parts
-    emotion: Learner
-    gender: Learner | None
+    emotion: Learner | Head
+    works: Mapping[str, StatesWork]
 
-    def learners(self) -> dict[Task, Learner]:
-        """Its one or two heads."""
-        found: dict[Task, Learner] = {"emotion": self.emotion}
-        if self.gender:
-            found["gender"] = self.gender
+    def learners(self) -> dict[tuple[str, str], Learner]:
+        """Its heads in training, by step and name."""
+        found: dict[tuple[str, str], Learner] = {}
+        if isinstance(self.emotion, Learner):
+            found[TRAINING, EMOTION] = self.emotion
+        for step, work in self.works.items():
+            found |= {(step, name): learner for name, learner in work.learners.items()}
         return found
 
 
-def train_heads(
-    bench: Bench,
-    wanted: Sequence[tuple[int, Fold]],
-    *,
-    state_file: StateFile,
-    on_epoch: Callable[[int], None] = lambda _: None,
-) -> list[tuple[FoldResult, Head]]:
-    """Train and test every head of each repetition (from 0) and fold, going on from kept states.
+def train_and_test(
+    context: Context, cells: Sequence[Cell], *, on_epoch: Callable[[int], None] = lambda _: None
+) -> list[tuple[StepResult, Head | None]]:
+    """Do the steps of each cell, going on from heads that were kept in training.
 
     `on_epoch` is told after each epoch how many are done.
 
     Returns
     -------
-    list of (FoldResult, Head)
-        For each of `wanted` all but the attacks, and the emotion head, for the attack.
+    list of (StepResult, Head or None)
+        For each step of each cell its rows, and of the training the emotion head.
     """
     start = time.perf_counter()
-    groups = [_group(bench, fold, repetition) for repetition, fold in wanted]
+    groups = [_group(context, cell) for cell in cells]
     files = {
-        learner: state_file(group.repetition, group.fold.number, task)
+        learner: context.plan.files(step, group.cell.repetition, group.cell.fold).state(name)
         for group in groups
-        for task, learner in group.learners().items()
+        for (step, name), learner in group.learners().items()
     }
-    states = StateFiles(files, bench.clips_digest)
+    states = StateFiles(files, context.clips_digest)
 
     def after_epoch() -> None:
         HEAP.tidy()
         states.keep()
         on_epoch(max(learner.epoch for learner in files))
 
+    training = context.protocol.training
     train(
         list(files),
-        bench.read,
-        len(bench.clips),
-        batch_size=bench.protocol.batch_size,
-        seed=bench.protocol.base_seed,
+        context.read,
+        len(context.clips),
+        batch_size=training.batch_size,
+        seed=training.base_seed,
         after_epoch=after_epoch,
     )
     trained = {learner: learner.result() for learner in files}
     try:
-        seen = _seen(bench, groups, trained)
+        seen = _seen(context, groups, trained)
         seconds = (time.perf_counter() - start) / len(groups)
-        return [_tested(bench, group, trained, seen, seconds) for group in groups]
+        return [
+            one
+            for group, (emotion, own) in zip(groups, seen, strict=True)
+            for one in _results(context, group, emotion, own, seconds)
+        ]
     finally:
-        bench.forget_pooled()
+        context.forget_pooled()
 
 
-def _group(bench: Bench, fold: Fold, repetition: int) -> _Group:
-    parts = bench.parts(fold)
-    return _Group(
-        repetition,
-        fold,
-        parts,
-        _emotion_learner(bench, fold, parts, repetition),
-        _gender_learner(bench, fold, parts, repetition),
-    )
+def _group(context: Context, cell: Cell) -> _Group:
+    fold = context.plan.fold(cell.fold)
+    parts = context.parts(fold)
+    if TRAINING in cell.steps:
+        emotion: Learner | Head = _emotion_learner(context, fold, parts, cell.repetition)
+    else:
+        emotion = context.head(cell.repetition, cell.fold)
+    works = {
+        step: _on_states(step).work(
+            context, fold, parts, cell.repetition, context.protocol.measure(step)
+        )
+        for step in cell.steps
+        if step != TRAINING
+    }
+    return _Group(cell, fold, parts, emotion, works)
 
 
-def _emotion_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Learner:
-    protocol = bench.protocol
+def _on_states(step: str) -> OnHiddenStates:
+    measure = measures()[step]
+    assert isinstance(measure, OnHiddenStates)  # noqa: S101 - no other is a step of a cell
+    return measure
+
+
+def _emotion_learner(context: Context, fold: Fold, parts: Parts, repetition: int) -> Learner:
+    training = context.protocol.training
     recipe = Recipe(
-        classes=len(bench.classes),
-        epochs=protocol.epochs,
-        class_weighting=protocol.class_weighting,
-        seed=protocol.seed(fold.number, repetition),
+        classes=len(context.classes),
+        epochs=training.epochs,
+        class_weighting=training.class_weighting,
+        seed=training.seed(fold.number, repetition),
         first_pass=repetition,
     )
-    labels = {name: index for index, name in enumerate(bench.classes)}
-    training, dev = (
-        Targets(bench.positions(part), tuple(labels[u.label] for u in part))
+    labels = {name: index for index, name in enumerate(context.classes)}
+    targets, dev = (
+        Targets(context.positions(part), tuple(labels[u.label] for u in part))
         for part in (parts.train, parts.dev)
     )
-    return Learner(bench.new_head, training, dev, recipe, protocol, bench.device)
-
-
-def _gender_learner(bench: Bench, fold: Fold, parts: Parts, repetition: int) -> Learner | None:
-    known = parts.with_gender()
-    if any(
-        {u.gender for u in part} != set(GENDERS) for part in (known.train, known.dev, known.test)
-    ):
-        return None
-    recipe = Recipe(
-        classes=len(GENDERS),
-        epochs=bench.protocol.probe_epochs,
-        class_weighting="none",
-        seed=bench.protocol.seed(fold.number, repetition),
-        first_pass=repetition,
-    )
-    training, dev = (
-        Targets(bench.positions(part), _genders(part)) for part in (known.train, known.dev)
-    )
-    return Learner(bench.new_head, training, dev, recipe, bench.protocol, bench.device)
-
-
-def _genders(part: Sequence[Utterance]) -> tuple[int, ...]:
-    return tuple(GENDERS.index(utterance.gender) for utterance in part if utterance.gender)
+    return Learner(context.new_head, targets, dev, recipe, training, context.device)
 
 
 def _seen(
-    bench: Bench, groups: Sequence[_Group], trained: dict[Learner, Trained]
-) -> dict[Learner, Tensor]:
+    context: Context, groups: Sequence[_Group], trained: Mapping[Learner, Trained]
+) -> list[tuple[Seen, dict[str, dict[str, Seen]]]]:
     """What each head sees of the clips it is tested with, in one pass over them.
 
-    For an emotion head all three parts, for a gender probe its dev and its test part.
+    An emotion head sees all three parts, whatever is asked for: what a clip gives can depend, in
+    the last digit, on the clips that are computed with it.
     """
-    wanted = {}
+    heads: list[tuple[Head, Sequence[int]]] = []
+    logs: list[tuple[EpochLog, ...]] = []
+
+    def enter(one: Learner | Head, clips: Sequence[int]) -> None:
+        heads.append((trained[one].head if isinstance(one, Learner) else one, clips))
+        logs.append(trained[one].log if isinstance(one, Learner) else ())
+
     for group in groups:
         parts = group.parts
-        wanted[group.emotion] = bench.positions([*parts.train, *parts.dev, *parts.test])
-        if group.gender:
-            known = parts.with_gender()
-            wanted[group.gender] = bench.positions([*known.dev, *known.test])
-    heads = [(trained[learner].head, positions) for learner, positions in wanted.items()]
-    return dict(zip(wanted, embed(heads, bench.read, bench.pool), strict=True))
+        enter(group.emotion, context.positions([*parts.train, *parts.dev, *parts.test]))
+        for work in group.works.values():
+            for name, ids in work.tested().items():
+                enter(work.learners[name], context.positions([context.utterances[i] for i in ids]))
+    pools = any(_on_states(step).pools for group in groups for step in group.works)
+    embedded = iter(
+        [
+            Seen(head, embeddings, log)
+            for (head, _), log, embeddings in zip(
+                heads,
+                logs,
+                embed(heads, context.read, context.pool if pools else None),
+                strict=True,
+            )
+        ]
+    )
+    found = []
+    for group in groups:
+        emotion = next(embedded)
+        own = {
+            step: {name: next(embedded) for name in work.tested()}
+            for step, work in group.works.items()
+        }
+        found.append((emotion, own))
+    return found
 
 
-def _tested(
-    bench: Bench,
+def _results(
+    context: Context,
     group: _Group,
-    trained: dict[Learner, Trained],
-    seen: dict[Learner, Tensor],
-    training_seconds: float,
-) -> tuple[FoldResult, Head]:
-    start = time.perf_counter()
-    pairs = {
-        task: Seen(trained[learner], seen[learner]) for task, learner in group.learners().items()
-    }
-    rows = FoldRows(bench, group.fold, group.parts, group.repetition)
-    result = rows.result(pairs["emotion"], pairs.get("gender"))
-    seconds = {"heads": training_seconds, "probes and voices": time.perf_counter() - start}
-    head = trained[group.emotion].head
-    return dataclasses.replace(result, seconds=seconds), head
+    emotion: Seen,
+    own: Mapping[str, Mapping[str, Seen]],
+    seconds: float,
+) -> list[tuple[StepResult, Head | None]]:
+    """The rows of each step of a cell; `seconds` is its share of all training and testing."""
+    repetition, fold = group.cell.repetition, group.cell.fold
+    found: list[tuple[StepResult, Head | None]] = []
+    if TRAINING in group.cell.steps:
+        rows = _training_rows(context, group, emotion)
+        result = StepResult(TRAINING, repetition, fold, tuple(rows), {"heads": seconds})
+        found.append((result, emotion.head))
+    for step, work in group.works.items():
+        start = time.perf_counter()
+        of_measure = work.result(emotion, own[step])
+        spent = {step: time.perf_counter() - start}
+        found.append((StepResult(step, repetition, fold, tuple(of_measure), spent), None))
+    return found
+
+
+def _training_rows(
+    context: Context, group: _Group, emotion: Seen
+) -> list[Prediction | Epoch | LayerWeight]:
+    repetition, fold = group.cell.repetition, group.cell.fold
+    tested = len(group.parts.train) + len(group.parts.dev)
+    on_test = Seen(emotion.head, emotion.embeddings[tested:])
+    predictions = [
+        Prediction(
+            repetition,
+            fold,
+            utterance.id,
+            utterance.speaker,
+            utterance.gender,
+            utterance.label,
+            predicted,
+            probabilities,
+        )
+        for utterance, predicted, probabilities in answers(
+            on_test.log_probabilities(), group.parts.test, context.classes
+        )
+    ]
+    weights = emotion.head.layer_weights.tolist()
+    return [
+        *predictions,
+        *epochs(Epoch, emotion.log, repetition, fold),
+        *(LayerWeight(repetition, fold, n, weight) for n, weight in enumerate(weights, start=1)),
+    ]
+
+
+def answers(
+    logs: np.ndarray, part: Sequence[Utterance], classes: Sequence[str]
+) -> list[tuple[Utterance, str, tuple[float, ...]]]:
+    """Each clip of `part` with its answer and probabilities, from log-probabilities.
+
+    Parameters
+    ----------
+    logs : array, shape (clips, classes)
+    part : sequence of Utterance
+    classes : sequence of str
+    """
+    values = np.exp(logs).tolist()
+    best = logs.argmax(axis=1).tolist()
+    return [
+        (utterance, classes[index], tuple(own))
+        for utterance, own, index in zip(part, values, best, strict=True)
+    ]
+
+
+LogRow = TypeVar("LogRow", Epoch, ProbeEpoch)
+
+
+def epochs(kind: type[LogRow], log: Sequence[EpochLog], repetition: int, fold: int) -> list[LogRow]:
+    """A training's log as rows."""
+    return [
+        kind(
+            repetition,
+            fold,
+            number,
+            one.train_loss,
+            one.dev_loss,
+            one.dev_score,
+            one.learning_rate,
+        )
+        for number, one in enumerate(log, start=1)
+    ]

@@ -1,38 +1,39 @@
 """The jobs a run is cut into. Each leaves its result as a file, so it is done once.
 
-features (some clips) -> heads (some folds and repetitions) -> attack (some of a fold's right clips)
+features (some clips) -> heads and measures on hidden states (some folds and repetitions)
+-> measures on waveforms (some clips of a fold)
 """
 
 from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
+from safetensors.torch import save
 
+from profiler.measures.base import ClipTask, OnHiddenStates, OnWaveforms
+from profiler.measures.registry import measures
+from profiler.pipeline.context import Context
 from profiler.pipeline.epoch_progress import note_epochs
-from profiler.pipeline.fold_attack import attack
-from profiler.pipeline.fold_training import train_heads
-from profiler.pipeline.plan import Plan, Workshop
-from profiler.pipeline.results import FoldFiles, as_plain, read_step, write_step
-from profiler.protocol import digest_of
+from profiler.pipeline.fold_training import Cell, train_and_test
+from profiler.pipeline.plan import Plan
+from profiler.pipeline.results import as_plain, read_step, write_step
+from profiler.settings import digest_of
 from profiler.training.head import Head
-from profiles_db.errors import CacheError
-from profiles_db.files import make_folder, open_regular, replacing
-from profiles_db.records import FoldResult
+from profiles_db.files import make_folder, replacing
+from profiles_db.records import StepResult
+from profiles_db.row_tables import TRAINING
 
 
 @dataclass(frozen=True, slots=True)
 class FeaturesJob:
-    """Make the features of some clips; the result names those that cannot be used.
+    """Compute the features of some clips; the result names those that cannot be used.
 
     With `keep` they fill the cache; without, the clips are only tried.
     """
@@ -44,11 +45,11 @@ class FeaturesJob:
         """Where the result lies."""
         return plan.steps / f"features-{digest_of([self.clips, self.keep])[:16]}.json"
 
-    def run(self, shop: Workshop) -> None:
+    def run(self, context: Context) -> None:
         """Do the job."""
-        clips = [shop.plan.clips[name] for name in self.clips]
-        unusable = shop.features.fill(clips, lambda _: None, keep=self.keep)
-        write_step(self.file(shop.plan), unusable)
+        clips = [context.plan.clips[name] for name in self.clips]
+        unusable = context.features.fill(clips, lambda _: None, keep=self.keep)
+        write_step(self.file(context.plan), unusable)
 
     @property
     def size(self) -> int:
@@ -57,55 +58,72 @@ class FeaturesJob:
 
 
 @dataclass(frozen=True, slots=True)
-class HeadsJob:
-    """Train and test all heads of some folds, in one pass over the features.
+class StatesJob:
+    """Train and test the heads of some folds, and measure on their hidden states, in one pass.
 
-    `folds` holds pairs of a repetition (from 0) and a fold (from 1).
+    Of each cell (a fold of a repetition) only the steps that it names.
     """
 
-    folds: tuple[tuple[int, int], ...]
+    cells: tuple[Cell, ...]
     threads: int | None = None
 
     def file(self, plan: Plan) -> Path:
         """Where the last result lies."""
-        return self.files(plan)[-1].result
-
-    def files(self, plan: Plan) -> list[FoldFiles]:
-        """Where each fold's results lie."""
-        return [FoldFiles(plan.steps, repetition, fold) for repetition, fold in self.folds]
+        cell = self.cells[-1]
+        return plan.files(cell.steps[-1], cell.repetition, cell.fold).result
 
     def note(self, plan: Plan) -> Path:
         """Where it notes how many epochs are done."""
         return self.file(plan).with_suffix(".epochs")
 
-    def run(self, shop: Workshop) -> None:
+    def epochs(self, plan: Plan) -> int:
+        """Passes until its last head is trained, not counting that repetitions begin in turn."""
+        return max(map(plan_epochs(plan), {step for cell in self.cells for step in cell.steps}))
+
+    def run(self, context: Context) -> None:
         """Do the job."""
-        files = {(one.repetition, one.fold): one for one in self.files(shop.plan)}
+        plan = context.plan
         with _threads(self.threads):
-            trained = train_heads(
-                shop.bench,
-                [(repetition, shop.plan.fold(number)) for repetition, number in self.folds],
-                state_file=lambda repetition, fold, task: files[repetition, fold].training(task),
-                on_epoch=lambda epochs: note_epochs(self.note(shop.plan), epochs),
+            results = train_and_test(
+                context,
+                self.cells,
+                on_epoch=lambda epochs: note_epochs(self.note(plan), epochs),
             )
-        self.note(shop.plan).unlink(missing_ok=True)
-        make_folder(shop.plan.steps)
-        for result, head in trained:
-            _write_fold(files[result.seed, result.fold], result, head)
-        for fold in files.values():
-            fold.forget_training()
+        self.note(plan).unlink(missing_ok=True)
+        make_folder(plan.steps)
+        for result, head in results:
+            _write(context, result, head)
 
     @property
     def size(self) -> int:
         """Folds, each as often as it is trained."""
-        return len(self.folds)
+        return len(self.cells)
 
 
-def _write_fold(files: FoldFiles, result: FoldResult, head: Head) -> None:
-    tensors = save({k: v.contiguous().cpu() for k, v in head.state_dict().items()})
-    with replacing(files.head) as part:
-        part.write_bytes(tensors)
-    write_step(files.result, as_plain(result) | {"head": zlib.crc32(tensors)})
+def plan_epochs(plan: Plan) -> Callable[[str], int]:
+    """How many epochs a step trains for."""
+
+    def epochs(step: str) -> int:
+        if step == TRAINING:
+            return plan.protocol.training.epochs
+        measure = measures()[step]
+        assert isinstance(measure, OnHiddenStates)  # noqa: S101 - no other is a step of such a job
+        return measure.epochs(plan.protocol.measure(step))
+
+    return epochs
+
+
+def _write(context: Context, result: StepResult, head: Head | None) -> None:
+    files = context.plan.files(result.step, result.repetition, result.fold)
+    plain = as_plain(result)
+    if head is not None:
+        tensors = save({k: v.contiguous().cpu() for k, v in head.state_dict().items()})
+        with replacing(files.head) as part:
+            part.write_bytes(tensors)
+        plain |= {"head": zlib.crc32(tensors)}
+    write_step(files.result, plain)
+    for state in files.steps.glob(f"{files.result.stem}.*.state"):
+        state.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -120,63 +138,44 @@ def _threads(number: int | None) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class AttackJob:
-    """Attack some clips that a fold's head classified correctly; PGD on those of `for_pgd`."""
+class ClipsJob:
+    """What a measure does with the waveforms of some clips of one fold."""
 
-    repetition: int
+    measure: str
     fold: int
-    clips: tuple[str, ...]
-    for_pgd: frozenset[str]
+    tasks: tuple[ClipTask, ...]
 
     def file(self, plan: Plan) -> Path:
         """Where the result lies."""
-        name = f"attack-{self.repetition}-{self.fold}-{digest_of(self.clips)[:16]}.json"
+        name = f"{plan.label(self.measure)}-clips-{self.fold}-{digest_of(self.tasks)[:16]}.json"
         return plan.steps / name
 
-    def run(self, shop: Workshop) -> None:
+    def run(self, context: Context) -> None:
         """Do the job."""
         start = time.perf_counter()
-        correct = [shop.plan.utterances[name] for name in self.clips]
-        outcomes = attack(
-            shop.bench,
-            self._head(shop),
-            correct,
-            for_pgd=self.for_pgd,
-            seed=self.repetition,
-            fold=self.fold,
+        measure = measures()[self.measure]
+        assert isinstance(measure, OnWaveforms)  # noqa: S101 - no other has tasks
+        repetitions = sorted({task.repetition for task in self.tasks})
+        rows = measure.listen(
+            context,
+            self.fold,
+            {repetition: context.head(repetition, self.fold) for repetition in repetitions},
+            self.tasks,
+            context.protocol.measure(self.measure),
         )
-        seconds = {"attack": time.perf_counter() - start}
-        result = FoldResult(self.repetition, self.fold, seconds, attacks=tuple(outcomes))
-        write_step(self.file(shop.plan), as_plain(result))
+        # Rows of all repetitions lie in one file: they are told apart when they are stored.
+        seconds = {self.measure: time.perf_counter() - start}
+        result = StepResult(self.measure, repetitions[0], self.fold, tuple(rows), seconds)
+        write_step(self.file(context.plan), as_plain(result))
 
-    def _head(self, shop: Workshop) -> Head:
-        """The emotion head that the fold's `HeadsJob` left."""
-        head = shop.bench.new_head(len(shop.plan.classes))
-        files = FoldFiles(shop.plan.steps, self.repetition, self.fold)
-        head.load_state_dict(_tensors(files.head))
-        return head.to(torch.device(shop.plan.spec.device)).eval()
+    def is_done(self, plan: Plan) -> bool:
+        """Whether the result is there, whole."""
+        return read_step(self.file(plan)) is not None
 
     @property
     def size(self) -> int:
-        """Clips."""
-        return len(self.clips)
+        """Clips, each as often as it is a task."""
+        return len(self.tasks)
 
 
-Job: TypeAlias = FeaturesJob | HeadsJob | AttackJob
-
-
-def is_done(job: AttackJob, plan: Plan) -> bool:
-    """Whether the job's result is there, whole."""
-    return read_step(job.file(plan)) is not None
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with open_regular(path) as stream:
-            return load(stream.read())
-    except (OSError, SafetensorError) as error:
-        raise CacheError(
-            "a trained head can no longer be read",
-            where=str(path),
-            remedy="run the same command again: it trains the head anew and keeps what is done",
-        ) from error
+Job: TypeAlias = FeaturesJob | StatesJob | ClipsJob

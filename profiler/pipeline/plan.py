@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-
-import torch
 
 from profiler.backbones.base import Backbone
 from profiler.backbones.load import load
 from profiler.corpora.base import Fold, Utterance
-from profiler.features.cache import Clip, FeatureCache
-from profiler.machine import HEAP, versions
-from profiler.pipeline.bench import Bench
-from profiler.pipeline.results import STEPS_FORMAT, read_step
-from profiler.protocol import Protocol, digest_of
+from profiler.features.cache import Clip
+from profiler.machine import versions
+from profiler.measures.registry import measures
+from profiler.pipeline.results import STEPS_FORMAT, StepFiles, read_step
+from profiler.protocol import Protocol
+from profiler.settings import digest_of
+from profiles_db.row_tables import TRAINING
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,14 @@ class BackboneSpec:
 
 @dataclass(frozen=True)
 class Plan:
-    """One run, ready to be cut into jobs.
+    """A model to be trained and measured, ready to be cut into jobs.
 
     Parameters
     ----------
-    run : str
-        Names the run; results of its steps are kept under it.
+    model : str
+        Names the trained heads; results of all steps on them are kept under it.
+    measures : tuple of str
+        What is asked of the heads.
     spec : BackboneSpec
     protocol : Protocol
     classes : tuple of str
@@ -54,7 +55,8 @@ class Plan:
         Most bytes of features to keep; what is not kept is made anew whenever it is read.
     """
 
-    run: str
+    model: str
+    measures: tuple[str, ...]
     spec: BackboneSpec
     protocol: Protocol
     classes: tuple[str, ...]
@@ -66,9 +68,25 @@ class Plan:
 
     @property
     def steps(self) -> Path:
-        """Folder of the run's step results; other versions may give others, and have their own."""
+        """Folder of step results; other versions may give others, and have their own."""
         made_by = digest_of([STEPS_FORMAT, versions()])[:8]
-        return self.cache / "steps" / f"{self.run}-{made_by}"
+        return self.cache / "steps" / f"{self.model}-{made_by}"
+
+    def files(self, step: str, repetition: int, fold: int) -> StepFiles:
+        """Where the result of a step (`TRAINING`, or a measure) on one fold is kept."""
+        return StepFiles(self.steps, self.label(step), repetition, fold)
+
+    def label(self, step: str) -> str:
+        """The step, with a digest of the version and settings that shape a measure's rows."""
+        if step == TRAINING:
+            return step
+        settings = self.protocol.measure(step).identity(rows_only=True)
+        return f"{step}-{digest_of([measures()[step].version, settings])[:8]}"
+
+    @property
+    def key(self) -> str:
+        """Tells plans apart in a process that works on several, one after the other."""
+        return digest_of([self.model, self.measures, self.protocol.as_record()])
 
     def unusable(self) -> set[str]:
         """The clips that cannot be used, as the steps that made features found.
@@ -87,58 +105,3 @@ class Plan:
     def fold(self, number: int) -> Fold:
         """The fold of that number."""
         return next(fold for fold in self.folds if fold.number == number)
-
-
-class Workshop:
-    """A plan in one process, with the backbone loaded when a job first needs it.
-
-    Parameters
-    ----------
-    plan : Plan
-    backbone : Backbone, optional
-        Where it is loaded already.
-    """
-
-    def __init__(self, plan: Plan, backbone: Backbone | None = None) -> None:
-        self.plan = plan
-        self._backbone = backbone
-
-    @property
-    def backbone(self) -> Backbone:
-        """The backbone, loaded where it is not."""
-        if self._backbone is None:
-            self._backbone = self.plan.spec.load()
-        return self._backbone
-
-    def let_go(self) -> None:
-        """Forget the weights until they are asked for: the workers of this process have theirs."""
-        self._backbone = None
-        HEAP.give_back()
-
-    @cached_property
-    def features(self) -> FeatureCache:
-        """The feature cache of this backbone and protocol."""
-        protocol = self.plan.protocol
-        return FeatureCache(
-            self.plan.cache / "features",
-            lambda: self.backbone,
-            seconds=protocol.seconds,
-            min_seconds=protocol.min_seconds,
-            precision=protocol.precision,
-            streams=self.plan.cache_limit is not None,
-        )
-
-    @cached_property
-    def bench(self) -> Bench:
-        """The bench on the clips that can be used; first asked for once features are there."""
-        plan = self.plan
-        unusable = plan.unusable()
-        return Bench(
-            utterances=plan.utterances,
-            clips={name: clip for name, clip in plan.clips.items() if name not in unusable},
-            classes=plan.classes,
-            cache=self.features,
-            backbone=self.backbone,
-            protocol=plan.protocol,
-            device=torch.device(plan.spec.device),
-        )

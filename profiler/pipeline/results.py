@@ -6,75 +6,84 @@ are JSON with a checksum, never pickles, so that reading one cannot run code.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final
 
-from profiles_db.errors import EngineError
+from profiles_db.errors import CacheError, EngineError
 from profiles_db.files import make_folder, open_regular, replacing
-from profiles_db.records import (
-    Attacker,
-    AttackOutcome,
-    Epoch,
-    FoldResult,
-    LayerWeight,
-    Prediction,
-    Task,
-    Trial,
-)
+from profiles_db.records import StepResult
+from profiles_db.row_tables import row_tables, table_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+STEPS_FORMAT: Final = 3
+"""Raised when a job gives another result than before, of the same model and versions."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoldFiles:
-    """Files of one fold (from 1) of one repetition (from 0) in the folder `steps`."""
+class StepFiles:
+    """Files of one step on one fold (from 1) of one repetition (from 0) in the folder `steps`.
+
+    `label` names the step, and of a measure the settings that shape its rows.
+    """
 
     steps: Path
+    label: str
     repetition: int
     fold: int
 
     @property
     def result(self) -> Path:
-        """All that the trained heads gave, as JSON."""
-        return self.steps / f"heads-{self.repetition}-{self.fold}.json"
+        """All that the step gave, as JSON."""
+        return self.steps / f"{self.label}-{self.repetition}-{self.fold}.json"
 
     @property
     def head(self) -> Path:
-        """The emotion head's weights."""
+        """The emotion head's weights, of the training."""
         return self.result.with_suffix(".safetensors")
 
-    def training(self, task: Task) -> Path:
+    def state(self, learner: str) -> Path:
         """A head while it is trained."""
-        return self.steps / f"training-{self.repetition}-{self.fold}-{task}.state"
+        return self.result.with_suffix(f".{learner}.state")
 
-    def are_done(self) -> bool:
-        """Whether the result is there, and the head it speaks of."""
+    def is_done(self) -> bool:
+        """Whether the result is there, and the head it speaks of, where it speaks of one."""
         step = read_step(self.result)
-        if not step or not self.head.exists():
+        if not step:
+            return False
+        if "head" not in step:
+            return True
+        if not self.head.exists():
             return False
         with open_regular(self.head) as stream:
-            return bool(zlib.crc32(stream.read()) == step.get("head"))
+            return bool(zlib.crc32(stream.read()) == step["head"])
 
-    def forget_training(self) -> None:
-        """Remove what was kept between epochs, once the result is there."""
-        for task in get_args(Task):
-            self.training(task).unlink(missing_ok=True)
+    def tensors(self) -> dict[str, Tensor]:
+        """The emotion head's weights, by name.
 
+        Raises
+        ------
+        CacheError
+            If they can no longer be read.
+        """
+        from safetensors import SafetensorError  # noqa: PLC0415 - torch is not needed for rows
+        from safetensors.torch import load  # noqa: PLC0415
 
-STEPS_FORMAT: Final = 2
-"""Raised when a job gives another result than before, of the same run and versions."""
-
-_KINDS: Final[dict[str, type[Any]]] = {
-    "predictions": Prediction,
-    "attacks": AttackOutcome,
-    "trials": Trial,
-    "epochs": Epoch,
-    "layer_weights": LayerWeight,
-    "attackers": Attacker,
-}
+        try:
+            with open_regular(self.head) as stream:
+                return load(stream.read())
+        except (OSError, SafetensorError) as error:
+            raise CacheError(
+                "a trained head can no longer be read",
+                where=str(self.head),
+                remedy="run the same command again: it trains the head again and keeps what is "
+                "done",
+            ) from error
 
 
 def write_step(path: Path, value: Any) -> None:
@@ -116,28 +125,37 @@ def require_step(path: Path) -> dict[str, Any]:
     return found
 
 
-def as_plain(result: FoldResult) -> dict[str, Any]:
-    """A fold's result as plain data: rows as lists in the order of their fields."""
-    rows = {
-        name: [[getattr(row, f.name) for f in dataclasses.fields(kind)] for row in found]
-        for name, kind in _KINDS.items()
-        if (found := getattr(result, name))
-    }
+def as_plain(result: StepResult) -> dict[str, Any]:
+    """A step's result as plain data: rows as lists in the order of their fields, by table."""
+    rows: dict[str, list[list[Any]]] = {}
+    for row in result.rows:
+        table = table_of(type(row))
+        rows.setdefault(table.name, []).append([getattr(row, name) for name in table.names])
     return {
-        "seed": result.seed,
+        "step": result.step,
+        "repetition": result.repetition,
         "fold": result.fold,
         "seconds": dict(result.seconds),
-        **rows,
+        "rows": rows,
     }
 
 
-def from_plain(value: Mapping[str, Any]) -> FoldResult:
+def from_plain(value: dict[str, Any]) -> StepResult:
     """The inverse of `as_plain`."""
-    rows = {
-        name: tuple(kind(*map(_frozen, row)) for row in value.get(name, ()))
-        for name, kind in _KINDS.items()
-    }
-    return FoldResult(seed=value["seed"], fold=value["fold"], seconds=value["seconds"], **rows)
+    tables = row_tables()
+    rows = [
+        tables[name].kind(*map(_frozen, row))
+        for name, some in value["rows"].items()
+        for row in some
+    ]
+    return StepResult(
+        value["step"], value["repetition"], value["fold"], tuple(rows), value["seconds"]
+    )
+
+
+def of_repetition(rows: Sequence[Any], repetition: int) -> tuple[Any, ...]:
+    """The rows of one repetition."""
+    return tuple(row for row in rows if row.repetition == repetition)
 
 
 def _frozen(value: Any) -> Any:

@@ -1,12 +1,11 @@
-"""Drive a plan's jobs through an engine, and put whole folds into the store.
+"""Drive a plan's jobs through an engine, and put what they give into the store, fold by fold.
 
-Features come first, all of them; then every fold's heads, and as soon as a fold's heads are
-trained, the attacks on its correctly classified clips. Only this driver writes the database.
+Features come first, all of them; then every fold's heads and the measures on hidden states; and as
+soon as a fold's heads are trained, the measures on waveforms. Only this driver writes the database.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,20 +14,23 @@ from typing import Final
 from profiler.corpora.folds import require_filled_parts
 from profiler.features.cache import Clip
 from profiler.machine import available_cores
+from profiler.measures.base import ClipTask, OnHiddenStates, OnWaveforms
+from profiler.measures.registry import of
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.base import Engine
 from profiler.pipeline.epoch_progress import Following, following
 from profiler.pipeline.feature_stage import make_features
-from profiler.pipeline.fold_attack import pgd_targets
-from profiler.pipeline.jobs import AttackJob, HeadsJob, Job, is_done
-from profiler.pipeline.plan import Workshop
-from profiler.pipeline.results import FoldFiles, from_plain, require_step
+from profiler.pipeline.fold_training import Cell
+from profiler.pipeline.jobs import ClipsJob, Job, StatesJob
+from profiler.pipeline.results import from_plain, of_repetition, require_step
 from profiler.progress import Progress
 from profiler.training.batches import chunks
-from profiles_db.errors import CorpusError
-from profiles_db.records import FoldResult
+from profiles_db.errors import CorpusError, MeasuringError
+from profiles_db.records import Prediction, StepResult
+from profiles_db.row_tables import TRAINING
 from profiles_db.store import Store
 
-ATTACK_CHUNK: Final = {"cpu": 4, "cuda": 64}
+CLIP_CHUNK: Final = {"cpu": 4, "cuda": 64}
 """Clips per job; on a GPU enough to find some of equal length."""
 MOST_TOGETHER: Final = 16
 """Folds, each as often as it is trained, whose heads are trained in one pass, at most: their
@@ -47,14 +49,14 @@ class Done:
     unusable: dict[str, str]
 
 
-def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) -> Done:
-    """Run every job that is not done yet."""
-    plan = shop.plan
+def execute(context: Context, run: str, store: Store, engine: Engine, progress: Progress) -> Done:
+    """Run every job whose rows `run` lacks."""
+    plan = context.plan
     start = time.perf_counter()
-    folds = _Folds(shop, store, engine)
-    unusable = make_features(shop, engine, progress, needed=folds.need_features)
+    folds = _Folds(context, run, store, engine)
+    unusable = make_features(context, engine, progress, needed=folds.need_features)
     if len(unusable) == len(plan.clips):
-        raise CorpusError("not one clip can be used", where=plan.run)
+        raise CorpusError("not one clip can be used", where=run)
     require_filled_parts(plan.folds, plan.clips.keys() - unusable.keys())
     for name, reason in unusable.items():
         progress.say(f"left out {name}: {reason}")
@@ -62,77 +64,96 @@ def execute(shop: Workshop, store: Store, engine: Engine, progress: Progress) ->
     start = time.perf_counter()
     usable = [clip for clip in plan.used_clips() if clip.id not in unusable]
     folds.run(progress, usable)
-    seconds["heads and attacks"] = time.perf_counter() - start
-    for stages in store.seconds(plan.run).values():
+    seconds["heads and measures"] = time.perf_counter() - start
+    for stages in store.seconds(run).values():
         for name, spent in stages.items():
             seconds[f"sum of {name}"] = seconds.get(f"sum of {name}", 0.0) + spent
     return Done(seconds, unusable)
 
 
 @dataclass
-class _Fold:
-    """A fold whose heads are trained: their result, and the attacks it waits for."""
+class _Listening:
+    """A measure on the waveforms of one fold: its jobs, and which are not done."""
 
-    result: FoldResult
-    jobs: list[AttackJob]
-    missing: set[AttackJob] = field(default_factory=set)
+    measure: OnWaveforms
+    fold: int
+    repetitions: tuple[int, ...]
+    jobs: list[ClipsJob]
+    missing: set[ClipsJob] = field(default_factory=set)
 
 
 class _Folds:
-    """All folds of all repetitions that are not in the store, on their way there."""
+    """All folds of all repetitions, and what the run lacks of them."""
 
-    def __init__(self, shop: Workshop, store: Store, engine: Engine) -> None:
-        self._plan, self._store, self._engine = shop.plan, store, engine
-        self._features = shop.features
-        plan = shop.plan
-        stored = store.folds_done(plan.run)
-        folds = [
-            FoldFiles(plan.steps, repetition, fold.number)
-            for repetition in range(plan.protocol.seeds)
-            for fold in plan.folds
-            if (repetition, fold.number) not in stored
-        ]
-        self._trained_before = [files for files in folds if files.are_done()]
-        self._untrained = [files for files in folds if files not in self._trained_before]
+    def __init__(self, context: Context, run: str, store: Store, engine: Engine) -> None:
+        self._plan, self._features = context.plan, context.features
+        self._run_name, self._store, self._engine = run, store, engine
+        plan = context.plan
+        asked = of(plan.measures)
+        self._on_states = [m.name for m in asked if isinstance(m, OnHiddenStates)]
+        self._on_waveforms = [m for m in asked if isinstance(m, OnWaveforms)]
+        self._stored = store.steps_done(run)
+        self._repetitions = range(plan.protocol.training.repetitions)
+        self._places = [(r, fold.number) for r in self._repetitions for fold in plan.folds]
+        self._cells = [cell for cell in map(self._cell, self._places) if cell.steps]
+        self._predictions: dict[tuple[int, int], tuple[Prediction, ...]] = {}
         self._running = 0
-        self._open: dict[tuple[int, int], _Fold] = {}
+        self._listening: list[_Listening] = []
+        self._given_out: set[tuple[str, int]] = set()
+
+    def _cell(self, place: tuple[int, int]) -> Cell:
+        """What is left to be computed from hidden states in one place."""
+        lacks = [
+            step
+            for step in (*self._on_states, *(measure.name for measure in self._on_waveforms))
+            if (step, *place) not in self._stored
+        ]
+        steps = [
+            step
+            for step in self._on_states
+            if step in lacks and not self._plan.files(step, *place).is_done()
+        ]
+        trained = self._plan.files(TRAINING, *place).is_done()
+        if not trained and (lacks or (TRAINING, *place) not in self._stored):
+            steps = [TRAINING, *steps]
+        return Cell(*place, tuple(steps))
 
     @property
     def need_features(self) -> bool:
-        """Whether a head is left to train."""
-        return bool(self._untrained)
+        """Whether anything is left to be computed from hidden states."""
+        return bool(self._cells)
 
     def run(self, progress: Progress, usable: Sequence[Clip]) -> None:
         """Do what is not done on the clips of folds that can be used, until all is stored."""
         plan = self._plan
         jobs = list(self._training(usable))
-        folds = len(self._untrained) + len(self._trained_before)
-        title = f"{plan.spec.name}: heads of {folds} folds (epochs), attacks (clips)"
-        epochs = plan.protocol.most_epochs * sum(job.size for job in jobs)
-        with progress.stage(title, epochs) as shown, following(shown) as stage:
+        title = f"{plan.spec.name}: heads of {len(self._places)} folds (epochs), attacks (clips)"
+        total = sum(job.epochs(plan) * job.size for job in jobs)
+        with progress.stage(title, total) as shown, following(shown) as stage:
             for job in jobs:
                 stage.follow(job.note(plan), job.size)
                 self._submit(job)
-            for files in self._trained_before:
-                self._trained(files, stage)
+            waiting = {(cell.repetition, cell.fold) for cell in self._cells}
+            for place in self._places:
+                if place not in waiting:
+                    self._ready(place, stage)
             while self._running:
                 self._finished(self._engine.wait(), stage)
 
-    def _training(self, usable: Sequence[Clip]) -> Iterator[HeadsJob]:
-        """The folds of all repetitions, in groups that are trained in one pass: as few as keep
-        every worker busy.
+    def _training(self, usable: Sequence[Clip]) -> Iterator[StatesJob]:
+        """The cells in groups that are trained in one pass: as few as keep every worker busy.
 
-        Where some features are not kept, but made anew whenever they are read, one group: it makes
-        them once for all heads, and has the machine to itself.
+        Where some features are not kept, but computed again whenever they are read, one group: it
+        computes them once for all heads, and has the machine to itself.
         """
-        if not self._untrained:
+        if not self._cells:
             return
         streams = not all(self._features.has(clip) for clip in usable)
         threads = available_cores() if streams else None
-        folds = [(files.repetition, files.fold) for files in self._untrained]
-        groups = max(1 if streams else self._engine.slots, -(-len(folds) // MOST_TOGETHER))
-        for first in range(min(groups, len(folds))):
-            yield HeadsJob(tuple(folds[first::groups]), threads)
+        slots = 1 if streams else self._engine.slots
+        groups = max(slots, -(-len(self._cells) // MOST_TOGETHER))
+        for first in range(min(groups, len(self._cells))):
+            yield StatesJob(tuple(self._cells[first::groups]), threads)
 
     def _submit(self, job: Job) -> None:
         self._running += 1
@@ -140,49 +161,103 @@ class _Folds:
 
     def _finished(self, job: Job, stage: Following) -> None:
         self._running -= 1
-        if isinstance(job, HeadsJob):
-            stage.finish(job.note(self._plan), self._plan.protocol.most_epochs)
-            for files in job.files(self._plan):
-                self._trained(files, stage)
-        elif isinstance(job, AttackJob):
+        if isinstance(job, StatesJob):
+            stage.finish(job.note(self._plan), job.epochs(self._plan))
+            for cell in job.cells:
+                self._ready((cell.repetition, cell.fold), stage)
+        elif isinstance(job, ClipsJob):
             stage.advance(job.size)
-            fold = self._open[job.repetition, job.fold]
-            fold.missing.discard(job)
-            self._store_if_whole(fold)
+            (own,) = (one for one in self._listening if job in one.missing)
+            own.missing.discard(job)
+            self._store_if_whole(own)
 
-    def _trained(self, files: FoldFiles, stage: Following) -> None:
-        """Hand out the attacks on what the fold's head classified correctly."""
-        result = from_plain(require_step(files.result))
-        correct = [
-            row.utterance
-            for row in result.predictions
-            if row.task == "emotion" and row.label == row.predicted
-        ]
-        for_pgd = pgd_targets(self._plan.protocol, correct, files.fold)
-        attacks = [
-            AttackJob(files.repetition, files.fold, tuple(chunk), for_pgd.intersection(chunk))
-            for chunk in chunks(correct, ATTACK_CHUNK[self._plan.spec.device])
-        ]
-        missing = {attack for attack in attacks if not is_done(attack, self._plan)}
-        stage.grow(len(correct))
-        stage.advance(sum(a.size for a in attacks if a not in missing))
-        fold = _Fold(result, attacks, missing)
-        self._open[files.repetition, files.fold] = fold
-        for attack in attacks:
-            if attack in missing:
-                self._submit(attack)
-        self._store_if_whole(fold)
+    def _ready(self, place: tuple[int, int], stage: Following) -> None:
+        """Store what hidden states gave, and hand out the fold's clips once all heads are there."""
+        files = self._plan.files(TRAINING, *place)
+        if files.is_done():
+            trained = from_plain(require_step(files.result))
+            self._store_training(trained)
+            rows = [row for row in trained.rows if isinstance(row, Prediction)]
+            self._predictions[place] = tuple(rows)
+        for step in self._on_states:
+            if (step, *place) not in self._stored:
+                own = self._plan.files(step, *place).result
+                self._store.add_step(self._run_name, from_plain(require_step(own)))
+        for measure in self._on_waveforms:
+            self._listen(measure, place[1], stage)
 
-    def _store_if_whole(self, fold: _Fold) -> None:
-        if fold.missing:
+    def _store_training(self, trained: StepResult) -> None:
+        """Store a training; one that is there already must have come out the same.
+
+        Raises
+        ------
+        MeasuringError
+            If the heads had to be trained again and answer otherwise than those in the store.
+        """
+        place = trained.repetition, trained.fold
+        if (TRAINING, *place) not in self._stored:
+            self._store.add_step(self._run_name, trained)
             return
-        parts = [from_plain(require_step(job.file(self._plan))) for job in fold.jobs]
-        seconds = dict(fold.result.seconds)
-        seconds["attack"] = sum(part.seconds["attack"] for part in parts)
-        whole = dataclasses.replace(
-            fold.result,
-            attacks=tuple(outcome for part in parts for outcome in part.attacks),
-            seconds=seconds,
+        before = [
+            (row.utterance, row.predicted)
+            for row in self._store.rows(self._run_name, Prediction)
+            if (row.repetition, row.fold) == place
+        ]
+        after = [(row.utterance, row.predicted) for row in trained.rows if type(row) is Prediction]
+        if before != after:
+            raise MeasuringError(
+                "the heads were trained again and answer otherwise than those that were measured",
+                where=f"run {self._run_name}, repetition {place[0]}, fold {place[1]}",
+                rule="heads come out the same on one kind of processor with the same versions",
+                remedy="profile into another database",
+            )
+
+    def _listen(self, measure: OnWaveforms, fold: int, stage: Following) -> None:
+        """Hand out what a measure does with the clips of one fold, once all its heads are there."""
+        lacking = tuple(
+            repetition
+            for repetition in self._repetitions
+            if (measure.name, repetition, fold) not in self._stored
         )
-        self._store.add_fold(self._plan.run, whole)
-        del self._open[whole.seed, whole.fold]
+        ready = all((repetition, fold) in self._predictions for repetition in lacking)
+        if not lacking or not ready or (measure.name, fold) in self._given_out:
+            return
+        self._given_out.add((measure.name, fold))
+        predictions = {one: self._predictions[one, fold] for one in lacking}
+        protocol = self._plan.protocol
+        tasks = measure.tasks(fold, predictions, protocol, protocol.measure(measure.name))
+        by_clip: dict[str, list[ClipTask]] = {}
+        for task in tasks:
+            by_clip.setdefault(task.clip, []).append(task)
+        jobs = [
+            ClipsJob(measure.name, fold, tuple(task for clip in some for task in by_clip[clip]))
+            for some in chunks(list(by_clip), CLIP_CHUNK[self._plan.spec.device])
+        ]
+        missing = {job for job in jobs if not job.is_done(self._plan)}
+        stage.grow(len(tasks))
+        stage.advance(sum(job.size for job in jobs if job not in missing))
+        own = _Listening(measure, fold, lacking, jobs, missing)
+        self._listening.append(own)
+        for job in jobs:
+            if job in missing:
+                self._submit(job)
+        self._store_if_whole(own)
+
+    def _store_if_whole(self, own: _Listening) -> None:
+        if own.missing:
+            return
+        parts = [from_plain(require_step(job.file(self._plan))) for job in own.jobs]
+        spent = sum(sum(part.seconds.values()) for part in parts) / len(own.repetitions)
+        rows = [row for part in parts for row in part.rows]
+        for repetition in own.repetitions:
+            self._store.add_step(
+                self._run_name,
+                StepResult(
+                    own.measure.name,
+                    repetition,
+                    own.fold,
+                    of_repetition(rows, repetition),
+                    {own.measure.name: spent},
+                ),
+            )
+        self._listening.remove(own)

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from profiler.measures.statistics import confusion_by_group, unweighted_average_recall
-from profiler.protocol import Protocol
+from profiler.measures.statistics import Floats, confusion_by_group, unweighted_average_recall
+from profiler.protocol import TrainingSettings
 from profiler.training.head import Head
 
 DROPOUT_STEPS: Final = 2**16
@@ -64,6 +64,21 @@ class Trained:
     log: tuple[EpochLog, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trained head, what its last layer sees of some clips, shape (clips, width), on the CPU,
+    and the log of its training, where it was trained just now."""
+
+    head: Head
+    embeddings: Tensor
+    log: tuple[EpochLog, ...] = ()
+
+    def log_probabilities(self) -> Floats:
+        """The head's answers, shape (clips, classes)."""
+        found: Floats = torch.log_softmax(self.head.answer(self.embeddings).double(), dim=1).numpy()
+        return found
+
+
 class Learner:
     """A head on its way from random weights to its best dev epoch.
 
@@ -73,7 +88,7 @@ class Learner:
         Draws a head with so many classes from torch's global generator, which is left as it was.
     training, dev : Targets
     recipe : Recipe
-    protocol : Protocol
+    settings : TrainingSettings
     device : torch.device
     """
 
@@ -83,22 +98,22 @@ class Learner:
         training: Targets,
         dev: Targets,
         recipe: Recipe,
-        protocol: Protocol,
+        settings: TrainingSettings,
         device: torch.device,
     ) -> None:
         self.training, self.dev, self.recipe = training, dev, recipe
         self.head = _drawn(new_head, recipe).to(device)
         self.device = device
-        self._optimiser = _adam(self.head, protocol)
+        self._optimiser = _adam(self.head, settings)
         self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self._optimiser,
-            factor=protocol.plateau_factor,
-            patience=protocol.plateau_patience,
-            min_lr=protocol.min_learning_rate,
+            factor=settings.plateau_factor,
+            patience=settings.plateau_patience,
+            min_lr=settings.min_learning_rate,
         )
         self._class_of = dict(zip(training.positions, training.classes, strict=True))
         self._weights = class_weights(torch.tensor(training.classes), recipe)
-        self._dropout = Dropout(protocol.dropout)
+        self._dropout = Dropout(settings.dropout)
         self._losses: list[float] = []
         self._log: list[EpochLog] = []
         self._best = copy.deepcopy(self.head.state_dict())
@@ -223,12 +238,12 @@ def _drawn(new_head: Callable[[int], Head], recipe: Recipe) -> Head:
         return new_head(recipe.classes)
 
 
-def _adam(head: Head, protocol: Protocol) -> torch.optim.Adam:
+def _adam(head: Head, settings: TrainingSettings) -> torch.optim.Adam:
     return torch.optim.Adam(
         head.parameters(),
-        lr=protocol.learning_rate,
-        betas=protocol.betas,
-        weight_decay=protocol.weight_decay,
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
     )
 
 

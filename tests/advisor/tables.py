@@ -109,7 +109,7 @@ def profile_of(
         synthetic=synthetic,
         folds=folds,
         folds_total=5,
-        seeds=1,
+        repetitions=1,
         device=device,
         run=run,
         finished=finished,

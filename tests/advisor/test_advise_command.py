@@ -14,6 +14,7 @@ from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
 from tests.advisor.tables import Given, profile_of
+from tests.reference.make_schema_fixture import finish
 from trustser.__main__ import run
 
 FIGURES: dict[str, Given] = {
@@ -165,8 +166,10 @@ def _store(*profiles: Profile) -> None:
     store = Store(Path("p.duckdb"))
     for profile in profiles:
         kept = {f.name: getattr(profile, f.name) for f in fields(Run) if hasattr(profile, f.name)}
-        store.begin(Run(**kept, started="2026-01-01T00:00:00+00:00"))
-        store.finish(profile.run, profile.measurements, "2026-01-01T00:00:01+00:00", {})
+        kept |= {"model": profile.run, "started": "2026-01-01T00:00:00+00:00"}
+        store.begin(Run(**kept))
+        ended = "2026-01-01T00:00:01+00:00"
+        finish(store, profile.measurements, profile.run, ended, study=profile.study)
 
 
 def test_an_earlier_database_keeps_its_figures_under_their_names(

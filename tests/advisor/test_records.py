@@ -20,7 +20,7 @@ _WHOSE = {"study", "backbone", "weights", "corpus", "variant", "fold"}
 def test_a_figure_has_all_of_a_measurement_but_whose_it_is() -> None:
     """Also of a field that a measurement gets one day: the figure must have it, or be told not."""
     given = {
-        "value": 0.6, "low": 0.5, "high": 0.7, "interval": "bootstrap", "n": 7, "chance": 0.25,
+        "value": 0.6, "low": 0.5, "high": 0.7, "interval": "bootstrap", "n": 7, "baseline": 0.25,
         "flags": ("a flag",), "notes": ("a note",), "origin": "counted", "source": "a source",
         "device": "a device",
     }  # fmt: skip

@@ -23,18 +23,18 @@ _SCALES = "scales: {uar: {worst: 20 %, best: 90 %, why: wide}}\n"
 _WEIGHTS = f"evidence: measured\npriorities: {{uar: 3, gender_accuracy: 1}}\n{_SCALES}"
 
 
-def _profile(name: str, values: dict[str, Given], chance: dict[str, float]) -> Profile:
+def _profile(name: str, values: dict[str, Given], baseline: dict[str, float]) -> Profile:
     profile = profile_of(name, values)
-    rows = tuple(replace(m, chance=chance.get(m.criterion)) for m in profile.measurements)
+    rows = tuple(replace(m, baseline=baseline.get(m.criterion)) for m in profile.measurements)
     return replace(profile, measurements=rows)
 
 
 def _guess(uar: Given, text: str = _WEIGHTS) -> Decision:
     """`able` recognises emotions, `guess` does as `uar` says and leaks less."""
-    chance = {"uar": 0.25, "gender_accuracy": 0.5}
-    able = _profile("able", {"uar": (0.58, 0.6, 0.62), "gender_accuracy": 0.97}, chance)
+    baseline = {"uar": 0.25, "gender_accuracy": 0.5}
+    able = _profile("able", {"uar": (0.58, 0.6, 0.62), "gender_accuracy": 0.97}, baseline)
     return advise(
-        scenario_of(text), [able, _profile("guess", {"uar": uar, "gender_accuracy": 0.5}, chance)]
+        scenario_of(text), [able, _profile("guess", {"uar": uar, "gender_accuracy": 0.5}, baseline)]
     )
 
 
@@ -98,16 +98,16 @@ def test_no_draw_and_no_method_lets_guessing_earn_anything(method: str) -> None:
 
 @given(
     name=st.sampled_from(sorted(GUESSED)),
-    chance=st.floats(0.0, 0.9),
+    baseline=st.floats(0.0, 0.9),
     value=st.floats(0.0, 1.0),
     half=st.floats(0.0, 0.2),
 )
 def test_guessed_is_exactly_an_interval_that_reaches_chance(
     name: str, chance: float, value: float, half: float
 ) -> None:
-    figure = Figure(name, value, value - half, value + half, "bootstrap", chance=chance)
+    figure = Figure(name, value, value - half, value + half, "bootstrap", baseline=chance)
     assert figure.guessed == (value - half <= chance)
-    assert not replace(figure, chance=None).guessed, "a baseline that is not known says nothing"
+    assert not replace(figure, baseline=None).guessed, "a baseline that is not known says nothing"
     assert (grade(figure, "distrust") == "no better than guessing") == figure.guessed
 
 

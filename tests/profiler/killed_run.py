@@ -17,7 +17,7 @@ from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.store import Store
 
-SHORT = Protocol(
+SHORT = Protocol.of(
     epochs=2,
     probe_epochs=1,
     folds=2,

@@ -14,15 +14,29 @@ from typing import Any, Final, TypeAlias
 
 import pytest
 
-from profiles_db.records import Attacker, AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.records import (
+    Attacker,
+    AttackOutcome,
+    Epoch,
+    GenderPrediction,
+    LayerWeight,
+    Prediction,
+    ProbeEpoch,
+    Trial,
+)
 from profiles_db.store import Store
 
 Rows: TypeAlias = Mapping[type[Any], Sequence[Any]]
 """The rows of a run by their kind, in the order in which they are stored."""
 
-KINDS: Final = (Prediction, AttackOutcome, Epoch, Trial, LayerWeight, Attacker)
+WITH_ROWS: Final = ("performance", "privacy", "safety", "fairness")
+"""The measures whose rows are compared; costs, which take time, have none."""
+KINDS: Final = (
+    Prediction, GenderPrediction, AttackOutcome, Epoch, ProbeEpoch, Trial, LayerWeight, Attacker
+)  # fmt: skip
 _KEY: Final = (
-    "seed", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "attacker", "utterance"
+    "repetition", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "attacker",
+    "utterance",
 )  # fmt: skip
 _NUMBERS: Final = frozenset({"train_loss", "dev_loss", "weight", "score"})
 _FOLLOWING: Final = frozenset({"dev_score", "learning_rate", "dev_uar", "test_uar", "chosen"})
@@ -90,7 +104,7 @@ def _assert_alike(ours: Any, theirs: Any, within: Tolerance) -> None:
         elif name in _NUMBERS:
             assert one == pytest.approx(other, abs=within.number), (name, ours)
         elif name == "predicted":
-            if isinstance(ours, Prediction) and one != other:
+            if isinstance(ours, Prediction | GenderPrediction) and one != other:
                 first, second = sorted(theirs.probabilities, reverse=True)[:2]
                 assert first - second <= 2 * within.number, (ours, theirs)
         elif name == "reached_snr_db":

@@ -11,23 +11,21 @@ import numpy as np
 import pytest
 import torch
 
-from profiler import run
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.entry import write_entry
 from profiler.features.upkeep import sections
 from profiler.pipeline import feature_stage
 from profiler.pipeline import scheduler as execute
-from profiler.pipeline.measuring import Measured
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.store import Store
-from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import ROUNDING, WITH_ROWS, Rows, assert_same_rows, rows_of
 from tests.profiler.small_corpus import CLIPS
 from trustser import __main__ as main
 
 EPOCHS = 2
-SHORT = Protocol(
+SHORT = Protocol.of(
     epochs=EPOCHS, probe_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1, pgd_clips=2,
     snr_curve_db=(), batch_size=8, enrolment_clips=1,
 )  # fmt: skip
@@ -39,7 +37,6 @@ def short_runs() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "measure_costs", lambda *_: Measured())
         patch.setattr(execute, "available_cores", lambda: 1)
         # What fits is decided by jobs, each of which could be of the longest clips.
         patch.setitem(feature_stage.CHUNK, "cpu", 2)
@@ -54,7 +51,7 @@ def _profile(
     (profile,) = profile_all(
         [backbone], "manifest", manifest, SHORT, store, weights="random", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=workers, progress=Silent(),
-        cache_limit=limit,
+        cache_limit=limit, wanted=WITH_ROWS,
     )  # fmt: skip
     return rows_of(store, profile.run)
 

@@ -31,7 +31,7 @@ from tests.profiler.same_rows import Rows, assert_same_rows, rows_of
 
 pytestmark = pytest.mark.usefixtures("little_on_costs")
 
-QUICK = Protocol(
+QUICK = Protocol.of(
     epochs=2,
     probe_epochs=2,
     folds=2,

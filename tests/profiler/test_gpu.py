@@ -15,16 +15,16 @@ import pytest
 import torch
 import transformers as hf
 
-from profiler import run, session
+from profiler import session
 from profiler.backbones.load import load
 from profiler.features.cache import MAX_BATCH
 from profiler.measures.costs import architecture, memory
 from profiler.measures.costs import device as costs
 from profiler.measures.costs.counting import count
 from profiler.measures.costs.device import measure_device
+from profiler.measures.registry import measures
 from profiler.pipeline import fold_training as fold_heads
-from profiler.pipeline import jobs, measuring
-from profiler.pipeline.measuring import Measured, criteria_of
+from profiler.pipeline import jobs
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all, profile_all_costs
@@ -37,7 +37,7 @@ from tests.profiler.backbones.checkpoints import (
     saved,
     tera_checkpoint,
 )
-from tests.profiler.same_rows import ON_GPU, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import ON_GPU, WITH_ROWS, Rows, assert_same_rows, rows_of
 from tests.profiler.stand_in_gpu import GPU, stand_in_gpu
 
 Gpu = Callable[[], AbstractContextManager[None]]
@@ -45,7 +45,7 @@ Gpu = Callable[[], AbstractContextManager[None]]
 GPUS: Final[dict[str, Gpu]] = {"stand-in": stand_in_gpu} | (
     {"cuda": nullcontext} if torch.cuda.is_available() else {}
 )
-SHORT: Final = Protocol(
+SHORT: Final = Protocol.of(
     epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=2, pgd_clips=6,
     snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
 )  # fmt: skip
@@ -97,8 +97,9 @@ def _profile(backbone: str, weights: str, manifest: Path, folder: Path, device: 
     (profile,) = profile_all(
         [backbone], "manifest", manifest, SHORT, store, weights=weights, weights_seed=0,
         cache=folder / device, device=device, workers=0, progress=Silent(),
+        wanted=WITH_ROWS,
     )  # fmt: skip
-    assert "not_measured" not in profile.provenance
+    assert not profile.failed
     return rows_of(store, profile.run)
 
 
@@ -106,7 +107,6 @@ def _profile(backbone: str, weights: str, manifest: Path, folder: Path, device: 
 def test_a_gpu_gives_the_figures_of_a_cpu(
     backbone: str, gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "measure_costs", lambda *_: Measured())  # see the next test
     torch.manual_seed(0)
     weights = str(CHECKPOINTS[backbone](tmp_path)) if backbone in CHECKPOINTS else "pretrained"
     expected = _profile(backbone, weights, manifest, tmp_path, "cpu")
@@ -130,7 +130,7 @@ def test_costs_are_measured_on_a_gpu(
     backbone: str, gpu: Gpu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short_clip = functools.partial(measure_device, clip_seconds=COSTED_SECONDS)
-    monkeypatch.setattr(measuring, "measure_device", short_clip)
+    monkeypatch.setattr(costs, "measure_device", short_clip)
     monkeypatch.setattr(architecture, "count", functools.partial(count, seconds=COSTED_SECONDS))
     torch.manual_seed(0)
     weights = str(CHECKPOINTS[backbone](tmp_path)) if backbone in CHECKPOINTS else "pretrained"
@@ -139,8 +139,8 @@ def test_costs_are_measured_on_a_gpu(
         (profile,) = profile_all_costs(
             [backbone], store, weights=weights, device="cuda", progress=Silent()
         )
-    assert "not_measured" not in profile.provenance
-    for criterion in criteria_of("sustainability"):
+    assert not profile.failed
+    for criterion in measures()["sustainability"].criteria:
         found = profile.pooled(criterion)
         assert found is not None
         assert found.value is not None, (criterion, found.unknown)
@@ -150,7 +150,6 @@ def test_costs_are_measured_on_a_gpu(
 def test_training_on_a_gpu_goes_on_from_kept_states(
     gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "measure_costs", lambda *_: Measured())
     whole = tmp_path / "whole"
     whole.mkdir()
     with gpu():

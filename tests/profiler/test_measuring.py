@@ -8,10 +8,12 @@ from typing import Final, NoReturn
 
 import pytest
 
-from profiler.measures.costs import device
+from profiler.measures import fairness, performance, privacy, safety, safety_work
+from profiler.measures.base import Part
+from profiler.measures.costs import architecture, device
 from profiler.measures.costs.memory import PeakMemory
+from profiler.measures.registry import measures
 from profiler.pipeline import jobs, measuring
-from profiler.pipeline.measuring import criteria_of
 from profiles_db.criteria import CRITERIA
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
@@ -20,16 +22,19 @@ from trustser import __main__ as main
 
 SHORT: Final = ("folds=2", "resamples=100", "pgd_steps=0", "snr_curve_db=[]", "probe_epochs=1")
 TIMED: Final = ("latency_p50", "latency_p95", "real_time_factor", "memory")
-PARTS: Final[dict[str, tuple[str, list[str]]]] = {
-    "system performance": ("system_performance", criteria_of("system_performance")),
-    "privacy": ("privacy", criteria_of("privacy")),
-    "safety": ("safety", criteria_of("safety")),
-    "fairness": ("fairness", criteria_of("fairness")),
-    "layer weights": ("_layer_weights", []),
-    "costs of the architecture": ("costs_of", ["macs", "paper_macs", "parameters", "size"]),
-    "costs on the device": ("measure_device", [*TIMED]),
-}
-"""Each part: what of `profiler.pipeline.measuring` it calls, and the criteria it measures."""
+PARTS: Final[dict[str, tuple[object, str, tuple[str, ...]]]] = {
+    "system performance": (
+        performance, "system_performance", measures()["performance"].criteria
+    ),
+    "privacy": (privacy, "privacy", measures()["privacy"].criteria),
+    "safety": (safety, "safety", measures()["safety"].criteria),
+    "fairness": (fairness, "fairness", measures()["fairness"].criteria),
+    "costs of the architecture": (
+        architecture, "costs_of", ("macs", "paper_macs", "parameters", "size")
+    ),
+    "costs on the device": (device, "measure_device", TIMED),
+}  # fmt: skip
+"""Each part: the module and function that it calls, and the criteria it measures."""
 
 
 def _broken(*_: object, **__: object) -> NoReturn:
@@ -73,9 +78,9 @@ def test_a_part_that_fails_takes_nothing_from_the_others(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    name, criteria = PARTS[part]
+    module, name, criteria = PARTS[part]
     with monkeypatch.context() as patch:
-        patch.setattr(measuring, name, _broken)
+        patch.setattr(module, name, _broken)
         assert main.run(command) == 1
     said = capsys.readouterr()
     (line,) = [line for line in said.err.splitlines() if line.startswith("trustser: ")]
@@ -83,14 +88,15 @@ def test_a_part_that_fails_takes_nothing_from_the_others(
     assert f"fbank: {part}: {reason}" in line
     assert "the same command again" in line
     (printed,) = json.loads(said.out)
-    assert printed["provenance"]["not_measured"][part].startswith(reason)
+    (own,) = (one for one in printed["measured"] if one["failed"])
+    assert own["failed"][part].startswith(reason)
     lacking = _stored(command)
 
-    monkeypatch.setattr(jobs, "train_heads", _broken)
-    monkeypatch.setattr(jobs, "attack", _broken)
+    monkeypatch.setattr(jobs, "train_and_test", _broken)
+    monkeypatch.setattr(safety_work, "attack", _broken)
     assert main.run(command) == 0
     whole = _stored(command)
-    assert "not_measured" not in whole.provenance
+    assert not whole.failed
     for criterion in CRITERIA:
         first, second = lacking.pooled(criterion), whole.pooled(criterion)
         assert first is not None
@@ -106,7 +112,7 @@ def test_a_part_that_fails_takes_nothing_from_the_others(
             assert None not in (first.value, second.value)
     assert {m.criterion for m in whole.measurements} > set(CRITERIA)
 
-    monkeypatch.setattr(measuring, name, _broken)
+    monkeypatch.setattr(module, name, _broken)
     assert main.run(command) == 0  # finished: nothing is measured again
     assert "already profiled" in capsys.readouterr().err
     assert _stored(command) == whole
@@ -115,7 +121,7 @@ def test_a_part_that_fails_takes_nothing_from_the_others(
 def test_sustainability_alone_keeps_what_can_be_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(measuring, "costs_of", _broken)
+    monkeypatch.setattr(architecture, "costs_of", _broken)
     command = ["profile", "--backbone", "fbank", "--only", "sustainability", "--json"]
     command += ["--db", str(tmp_path / "a.duckdb")]
     assert main.run(command) == 1
@@ -133,6 +139,6 @@ def test_an_interruption_is_no_failure(error: type[BaseException]) -> None:
     def stop() -> NoReturn:
         raise error
 
-    part = measuring.Part("any", stop, (), lambda **_: pytest.fail("measured"))
+    part = Part("any", stop, (), lambda **_: pytest.fail("measured"))
     with pytest.raises(error):
         measuring.measure_parts([part])

@@ -22,12 +22,17 @@ from profiler.corpora.audio import file_digest
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.upkeep import sections
 from profiler.measures.attacks import Gradient, loss_gradient, reached_snr_db
+from profiler.measures.base import ClipTask
+from profiler.measures.safety import PGD, SafetySettings
+from profiler.measures.safety_work import attack
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines import choose
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.fold_attack import attack
-from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
-from profiler.protocol import Precision, Protocol
+from profiler.protocol import Protocol
+from profiler.run import describe_run
+from profiler.settings import Precision
 from profiler.study import open_study
 from profiler.training.head import Head
 from profiles_db.measurement import POOLED
@@ -138,7 +143,7 @@ def test_waveforms_and_norms_stay_in_float32_matrix_products_do_not(
 def test_rounding_a_waveform_is_as_loud_as_the_attacks() -> None:
     """Why the convolution that takes it keeps its precision."""
     (ratio,) = reached_snr_db(_noise(), _noise().bfloat16().float())
-    assert ratio == pytest.approx(max(Protocol().snrs_db), abs=3)
+    assert ratio == pytest.approx(max(SafetySettings().snrs_db), abs=3)
 
 
 class Spy(Backbone):
@@ -160,26 +165,26 @@ class Spy(Backbone):
 def test_every_pass_is_in_the_protocols_precision_and_no_head_is(
     precision: Precision, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    protocol = Protocol(precision=precision, pgd_steps=2)
+    protocol = Protocol.of(precision=precision, pgd_steps=2)
     study = open_study("manifest", small_corpus(tmp_path), protocol, Silent())
     utterances = study.corpus.utterances[:2]
     spec = BackboneSpec("spy", "none", 0, "cpu")
     plan = Plan(
-        "r", spec, protocol, study.corpus.classes, {u.id: u for u in utterances},
+        "r", ("safety",), spec, protocol, study.corpus.classes, {u.id: u for u in utterances},
         study.clips, (), tmp_path / "cache",
     )  # fmt: skip
     spy = Spy()
-    shop = Workshop(plan, spy)
+    context = Context(plan, spy)
     stages = [len(spy.passes)]
-    shop.features.fill([study.clips[u.id] for u in utterances], lambda _: None)
+    context.features.fill([study.clips[u.id] for u in utterances], lambda _: None)
     stages.append(len(spy.passes))
-    head, heads = shop.bench.new_head(len(plan.classes)).eval(), []
+    head, heads = context.new_head(len(plan.classes)).eval(), []
     head.register_forward_pre_hook(lambda *_: heads.append(torch.is_autocast_enabled("cpu")))
-    for_pgd = frozenset(u.id for u in utterances)
-    attack(shop.bench, head, utterances, for_pgd=for_pgd, seed=0, fold=1)
+    tasks = [ClipTask(u.id, 0, PGD) for u in utterances]
+    attack(context, 1, {0: head}, tasks, SafetySettings(pgd_steps=2))
     stages.append(len(spy.passes))
     monkeypatch.setattr(choose, "available_cores", lambda: 2)
-    Choice().engine(shop, Silent())
+    Choice().engine(context, Silent())
     stages.append(len(spy.passes))
     assert all(before < after for before, after in pairwise(stages))
     assert set(spy.passes) == {precision == "bfloat16"}
@@ -227,13 +232,20 @@ def test_sections_without_a_precision_are_float32_or_not_known(tmp_path: Path) -
         assert [section.precision for section in sections(tmp_path)] == [expected]
 
 
-def test_two_precisions_are_two_studies(tmp_path: Path) -> None:
+def test_two_precisions_are_two_models_of_one_study(tmp_path: Path) -> None:
     manifest = small_corpus(tmp_path)
-    names = {
-        open_study("manifest", manifest, Protocol(precision=precision), Silent()).name
+    spy, device = Spy(), torch.device("cpu")
+    runs = [
+        describe_run(
+            open_study("manifest", manifest, Protocol.of(precision=precision), Silent()),
+            spy,
+            device,
+            {},
+        )
         for precision in PRECISIONS
-    }
-    assert len(names) == len(PRECISIONS)
+    ]
+    assert len({run.study for run in runs}) == 1
+    assert len({run.model for run in runs}) == len(PRECISIONS)
 
 
 @pytest.mark.usefixtures("little_on_costs")

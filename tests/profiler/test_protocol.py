@@ -2,80 +2,156 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
+from pydantic import Field
 
-from profiler.protocol import MOST_SEED, Protocol, load_protocol
+from profiler.measures.privacy import PrivacySettings
+from profiler.measures.registry import measures
+from profiler.measures.safety import SafetySettings
+from profiler.protocol import (
+    MOST_SEED,
+    Protocol,
+    StudySettings,
+    TrainingSettings,
+    load_protocol,
+    sections,
+)
+from profiler.settings import Settings
 from profiles_db.errors import InputError
 from tests.profiles_db.test_located_yaml import BOMB
 
-OTHER: dict[str, Any] = {
-    "classes": "all", "seconds": 5.0, "min_seconds": 0.2, "folds": 1, "seeds": 2, "base_seed": 9,
-    "hidden_size": 64, "dropout": 0.1, "epochs": 2, "probe_epochs": 2, "batch_size": 8,
-    "learning_rate": 1e-3, "betas": (0.9, 0.999), "weight_decay": 0.0, "plateau_factor": 0.1,
-    "plateau_patience": 1, "min_learning_rate": 0.0, "class_weighting": "none", "snr_db": 40.0,
-    "snr_curve_db": (10.0,), "clip_waveform": False, "pgd_steps": 0, "pgd_clips": 1,
-    "attacker_clips": 100, "enrolment_clips": 2, "trial_clips": 50, "impostors": 3,
-    "resamples": 500,
-    "precision": "bfloat16",
+OTHER: dict[str, dict[str, Any]] = {
+    "study": {"classes": "all", "seconds": 5.0, "min_seconds": 0.2, "folds": 1},
+    "training": {
+        "precision": "bfloat16", "repetitions": 2, "base_seed": 9, "hidden_size": 64,
+        "dropout": 0.1, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3,
+        "betas": (0.9, 0.999), "weight_decay": 0.0, "plateau_factor": 0.1, "plateau_patience": 1,
+        "min_learning_rate": 0.0, "class_weighting": "none",
+    },
+    "performance": {"resamples": 500},
+    "privacy": {
+        "probe_epochs": 2, "attacker_clips": 100, "enrolment_clips": 2, "trial_clips": 50,
+        "impostors": 3, "resamples": 500,
+    },
+    "safety": {
+        "snr_db": 40.0, "snr_curve_db": (10.0,), "clip_waveform": False, "pgd_steps": 0,
+        "pgd_clips": 1,
+    },
+    "fairness": {"resamples": 500},
+    "sustainability": {},
 }  # fmt: skip
+EACH = [(section, name) for section, values in OTHER.items() for name in values]
 
 
-def test_every_setting_enters_the_hash() -> None:
-    assert set(OTHER) == set(Protocol.model_fields)
-    digests = {Protocol(**{name: value}).digest() for name, value in OTHER.items()}
-    assert len(digests | {Protocol().digest()}) == len(OTHER) + 1
+def test_every_setting_is_tried() -> None:
+    assert {s: set(values) for s, values in OTHER.items()} == {
+        section: set(kind.model_fields) for section, kind in sections().items()
+    }
+
+
+@pytest.mark.parametrize(("section", "name"), EACH)
+def test_a_setting_names_what_depends_on_it_and_nothing_else(section: str, name: str) -> None:
+    """The basis of a measure's figures, and the run's rows but for what shapes figures alone."""
+    usual, other = Protocol.of(), Protocol.of(**{section: {name: OTHER[section][name]}})
+    changed = {
+        measure for measure in measures() if usual.basis("s", measure) != other.basis("s", measure)
+    }
+    if section == "study":  # names the study itself, by its identity
+        assert other.study.identity() != usual.study.identity()
+        assert not changed
+    else:
+        assert changed == (set(measures()) if section == "training" else {section})
+    rows_change = section not in ("study", "training") and name != "resamples"
+    assert bool(other.own_settings) == rows_change
+
+
+def test_a_setting_that_is_new_renames_nothing_at_its_default() -> None:
+    class Before(Settings):
+        a: Annotated[int, Field(ge=0)] = 1
+
+    class After(Before):
+        b: Annotated[int, Field(ge=0)] = 2
+
+    assert After(a=3).identity() == Before(a=3).identity()
+    assert After(b=3).identity() != After().identity()
+
+
+def test_old_names_are_understood_with_a_hint(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("seeds: 2\nsafety:\n  snr_db: 30\n")
+    said: list[str] = []
+    found = load_protocol(file, ["resamples=300", "training.epochs=4"], say=said.append)
+    assert found == Protocol.of(
+        training={"repetitions": 2, "epochs": 4}, safety={"snr_db": 30},
+        performance={"resamples": 300}, privacy={"resamples": 300}, fairness={"resamples": 300},
+    )  # fmt: skip
+    assert len(said) == 2
+    assert said[0].endswith("p.yaml:1:8: seeds is called training.repetitions now")
+    assert "performance.resamples, privacy.resamples, fairness.resamples" in said[1]
+
+
+def test_settings_come_back_from_a_record_of_any_release() -> None:
+    protocol = Protocol.of(epochs=3, snr_db=40.0, seeds=2, resamples=300, pgd_clips=None)
+    record = json.loads(json.dumps(protocol.as_record()))
+    assert Protocol.from_record(record) == protocol
+    flat = {"epochs": 3, "snr_db": 40.0, "seeds": 2, "resamples": 300, "pgd_clips": None}
+    assert Protocol.from_record(flat) == protocol
+    assert (
+        Protocol.from_record({"only": "sustainability", "of_a_plugin": {"x": 1}}) == Protocol.of()
+    )
 
 
 def test_the_defaults_are_the_reference_protocol() -> None:
-    protocol = Protocol()
-    assert (protocol.hidden_size, protocol.dropout) == (128, 0.2)
-    assert (protocol.learning_rate, protocol.betas) == (5e-4, (0.9, 0.98))
-    assert (protocol.weight_decay, protocol.batch_size) == (1e-4, 64)
-    assert (protocol.epochs, protocol.probe_epochs) == (30, 10)
-    assert (protocol.plateau_factor, protocol.plateau_patience) == (0.5, 5)
-    assert protocol.min_learning_rate == 5e-5
-    assert (protocol.seconds, protocol.snr_db) == (6.0, 45.0)
-    assert [protocol.seed(fold, 0) for fold in (1, 2, 3)] == [8, 16, 24]
-    assert protocol.snrs_db == (25.0, 35.0, 45.0, 55.0)
+    training, privacy, safety = TrainingSettings(), PrivacySettings(), SafetySettings()
+    assert (training.hidden_size, training.dropout) == (128, 0.2)
+    assert (training.learning_rate, training.betas) == (5e-4, (0.9, 0.98))
+    assert (training.weight_decay, training.batch_size) == (1e-4, 64)
+    assert (training.epochs, privacy.probe_epochs) == (30, 10)
+    assert (training.plateau_factor, training.plateau_patience) == (0.5, 5)
+    assert training.min_learning_rate == 5e-5
+    assert (StudySettings().seconds, safety.snr_db) == (6.0, 45.0)
+    assert [training.seed(fold, 0) for fold in (1, 2, 3)] == [8, 16, 24]
+    assert safety.snrs_db == (25.0, 35.0, 45.0, 55.0)
 
 
 def test_settings_and_files_read_numbers_alike_and_say_where_one_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("learning_rate: 1e-3\nepochs: 0\n")
-    with pytest.raises(InputError, match=r"p\.yaml:2:9: epochs: .* \(found 0\)"):
+    with pytest.raises(InputError, match=r"p\.yaml:2:9: training\.epochs: .* \(found 0\)"):
         load_protocol(file)
-    with pytest.raises(InputError, match=r"^--epochs: epochs: "):
+    with pytest.raises(InputError, match=r"^--epochs: training\.epochs: "):
         load_protocol(file, epochs=-1)
     file.write_text("learning_rate: 1e-3\nbetas: [8e-1, .9]\n")
     same = load_protocol(None, ["learning_rate=1e-3", "betas=[8e-1, .9]"])
-    assert load_protocol(file) == same == Protocol(learning_rate=0.001, betas=(0.8, 0.9))
+    assert load_protocol(file) == same == Protocol.of(learning_rate=0.001, betas=(0.8, 0.9))
 
 
 def test_every_seed_that_is_taken_is_one_to_torch() -> None:
-    protocol = Protocol(base_seed=MOST_SEED, seeds=100, folds=10_000)
-    torch.Generator().manual_seed(protocol.seed(10_000, 99))
+    training = TrainingSettings(base_seed=MOST_SEED, repetitions=100)
+    torch.Generator().manual_seed(training.seed(10_000, 99))
 
 
 def test_no_number_goes_without_bounds() -> None:
     """An upper bound for each, so that no typing error asks for what no machine has."""
-    fields = Protocol.model_json_schema()["properties"]
-    for name, field in fields.items():
-        kinds = [field, *field.get("anyOf", ())]
-        for kind in kinds:
-            if kind.get("type") in ("integer", "number"):
-                assert {"maximum", "exclusiveMaximum"} & set(kind), name
+    for section in sections().values():
+        for name, field in section.model_json_schema().get("properties", {}).items():
+            for kind in (field, *field.get("anyOf", ())):
+                if kind.get("type") in ("integer", "number"):
+                    assert {"maximum", "exclusiveMaximum"} & set(kind), name
 
 
 def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("epochs: 3\nlearning_rate: 1e-3\nsnr_db: 30\n")
-    protocol = load_protocol(file, ["epochs=4", "betas=[0.8, 0.9]"], epochs=5, seeds=None)
-    assert (protocol.epochs, protocol.learning_rate, protocol.snr_db) == (5, 1e-3, 30.0)
-    assert protocol.betas == (0.8, 0.9)
+    protocol = load_protocol(
+        file, ["epochs=4", "training.betas=[0.8, 0.9]"], epochs=5, repetitions=None
+    )
+    assert protocol == Protocol.of(epochs=5, learning_rate=1e-3, snr_db=30.0, betas=(0.8, 0.9))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +161,9 @@ def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
         ("epoch=3", "no setting is called 'epoch'"),
         ("epochs", "no setting"),
         ("betas=[1, 2]", "betas must lie in [0, 1)"),
-        ("seconds=nan", "seconds"),
+        ("seconds=nan", "study.seconds"),
+        ("safety.snr=3", "no setting is called 'safety.snr'"),
+        ("training.epochs=0", "training.epochs: "),
         ("precision=float16", "'float32' or 'bfloat16'"),
         ("dropout=[", "not YAML"),
         ("learning_rate=!!python/object:os.system x", "no tags"),

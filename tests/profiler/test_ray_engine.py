@@ -118,14 +118,16 @@ import sys
 from pathlib import Path
 import psutil
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.jobs import AttackJob
-from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
+from profiler.measures.base import ClipTask
+from profiler.pipeline.context import Context
+from profiler.pipeline.jobs import ClipsJob
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiles_db.errors import CacheError
 spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
-plan = Plan("r", spec, Protocol(), ("a",), {}, {}, (), Path(sys.argv[1]))
-with Choice(1, "ray").engine(Workshop(plan), Silent()) as engine:
+plan = Plan("r", ("safety",), spec, Protocol.of(), ("a",), {}, {}, (), Path(sys.argv[1]))
+with Choice(1, "ray").engine(Context(plan), Silent()) as engine:
     started = psutil.Process().children(recursive=True)
     listening = [
         connection.laddr.ip
@@ -133,7 +135,7 @@ with Choice(1, "ray").engine(Workshop(plan), Silent()) as engine:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    engine.submit(AttackJob(0, 1, (), frozenset()))
+    engine.submit(ClipsJob("safety", 1, (ClipTask("u", 0),)))
     try:
         engine.wait()
     except Exception as error:

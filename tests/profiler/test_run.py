@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,10 +26,11 @@ from tests.profiler.same_rows import assert_same_rows, rows_of
 
 pytestmark = pytest.mark.usefixtures("little_on_costs")
 
-QUICK = Protocol(
-    epochs=3, probe_epochs=2, batch_size=16, folds=3, seeds=1, resamples=100, pgd_steps=2,
-    pgd_clips=3, snr_curve_db=(30.0,), enrolment_clips=1,
-)  # fmt: skip
+SETTINGS: dict[str, Any] = {
+    "epochs": 3, "probe_epochs": 2, "batch_size": 16, "folds": 3, "seeds": 1, "resamples": 100,
+    "pgd_steps": 2, "pgd_clips": 3, "snr_curve_db": (30.0,), "enrolment_clips": 1,
+}  # fmt: skip
+QUICK = Protocol.of(**SETTINGS)
 
 
 class Recorder(Silent):
@@ -102,7 +105,7 @@ def test_all_five_aspects_are_measured_with_origin(
         assert measurement.value is not None, criterion
     assert (profile.weights_kind, profile.synthetic) == ("none", False)
     assert (profile.folds, profile.folds_total) == (3, 5)
-    assert profile.protocol["epochs"] == 3
+    assert profile.protocol["training"]["epochs"] == 3
     assert {"python", "torch", "duckdb"} <= set(profile.provenance["versions"])
     assert profile.provenance["peak_memory_bytes"] > 1e7
 
@@ -112,7 +115,7 @@ def test_measurements_can_be_computed_again_from_the_stored_rows(
     done: tuple[Path, Path, Profile, Store],
 ) -> None:
     _, _, profile, store = done
-    rows = [r for r in store.rows(profile.run, Prediction) if r.task == "emotion"]
+    rows = store.rows(profile.run, Prediction)
     per_fold = []
     for fold in (1, 2, 3):
         own = [row for row in rows if row.fold == fold]
@@ -128,7 +131,7 @@ def test_measurements_can_be_computed_again_from_the_stored_rows(
     assert attacked == {row.utterance for row in rows if row.label == row.predicted}
     speakers = [{r.speaker for r in rows if r.fold == fold} for fold in (1, 2)]
     assert not speakers[0] & speakers[1]
-    epochs = [e for e in store.rows(profile.run, Epoch) if e.task == "emotion" and e.fold == 1]
+    epochs = [e for e in store.rows(profile.run, Epoch) if e.fold == 1]
     assert [epoch.epoch for epoch in epochs] == [1, 2, 3]
 
 
@@ -168,18 +171,29 @@ def test_another_database_is_filled_from_the_results_of_jobs(
 def test_another_protocol_or_a_moved_corpus(
     done: tuple[Path, Path, Profile, Store], real_data: Path, tmp_path: Path
 ) -> None:
-    """A study is named by content: other settings make another, another folder does not."""
+    """A study is named by content, never by its folder; other settings of the training make
+    another model of it, and other settings of a measure another run of that model."""
     _, folder, first, _ = done
     moved = _manifest(tmp_path, real_data)
     progress = Recorder()
     again, _ = _profile(moved, folder, progress)
     assert again.run == first.run
-    other, _ = _profile(moved, folder, progress, QUICK.model_copy(update={"epochs": 2}))
-    assert other.study != first.study
+    other, _ = _profile(moved, folder, progress, Protocol.of(**{**SETTINGS, "epochs": 2}))
+    assert other.study == first.study
+    assert other.model != first.model
+    progress = Recorder()
+    louder, _ = _profile(moved, folder, progress, Protocol.of(**{**SETTINGS, "snr_db": 40.0}))
+    assert (louder.study, louder.model) == (first.study, first.model)
+    assert louder.run != first.run
+    bases = {name: (first.basis(name), louder.basis(name)) for name in ASPECT_CRITERION.values()}
+    assert {name for name, (one, two) in bases.items() if one != two} == {"attack_success_rate"}
+    uar = first.pooled("uar")
+    assert uar is not None
+    assert louder.pooled("uar") == dataclasses.replace(uar, source=f"run {louder.run}")
 
 
 @pytest.mark.real_audio
-@pytest.mark.parametrize("stop_at", ["features", "heads", "costs"])
+@pytest.mark.parametrize("stop_at", ["features", "heads", "sustainability"])
 def test_an_interrupted_run_goes_on_to_the_same_rows(
     done: tuple[Path, Path, Profile, Store], tmp_path: Path, stop_at: str
 ) -> None:

@@ -21,16 +21,23 @@ from torch import Tensor
 from torch.utils import _pytree as trees
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from profiler import run
 from profiler.features import cache as features
 from profiler.features import entry
-from profiler.pipeline import fold_attack
-from profiler.pipeline.measuring import Measured
+from profiler.measures import safety_work
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiler.training import mixing
-from profiles_db.records import Attacker, AttackOutcome, Epoch, LayerWeight, Prediction, Trial
+from profiles_db.records import (
+    Attacker,
+    AttackOutcome,
+    Epoch,
+    GenderPrediction,
+    LayerWeight,
+    Prediction,
+    ProbeEpoch,
+    Trial,
+)
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
 from tests.profiler.backbones.checkpoints import (
@@ -40,11 +47,11 @@ from tests.profiler.backbones.checkpoints import (
     saved,
     tera_checkpoint,
 )
-from tests.profiler.same_rows import ROUNDING, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import ROUNDING, WITH_ROWS, Rows, assert_same_rows, rows_of
 
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
-SHORT: Final = Protocol(
+SHORT: Final = Protocol.of(
     epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=1, pgd_clips=2,
     snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
 )  # fmt: skip
@@ -69,7 +76,6 @@ EXACT: Final = {
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One thread, and no time spent on costs."""
-    monkeypatch.setattr(run, "measure_costs", lambda *_: Measured())
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -80,7 +86,7 @@ def _profile(backbone: str, weights: str, manifest: Path, folder: Path) -> Rows:
     store = Store(folder / "a.duckdb")
     (profile,) = profile_all(
         [backbone], "manifest", manifest, SHORT, store, weights=weights, weights_seed=0,
-        cache=folder / "cache", device="cpu", workers=0, progress=Silent(),
+        cache=folder / "cache", device="cpu", workers=0, progress=Silent(), wanted=WITH_ROWS,
     )  # fmt: skip
     return rows_of(store, profile.run)
 
@@ -133,7 +139,7 @@ def test_where_memory_begins_changes_no_row(
 
     for module, name in (
         (features, "load_clip"),
-        (fold_attack, "load_clip"),
+        (safety_work, "load_clip"),
         (features, "read_entry"),
         (entry, "read_entry"),
     ):
@@ -217,11 +223,13 @@ def test_products_are_strictly_reproducible_in_the_driver_and_its_workers(
 
 _NEAR, _CLEAR = (0.50004, 0.49996), (0.6, 0.4)
 _ROWS: Final[dict[type[Any], Any]] = {
-    Prediction: Prediction(0, 1, "emotion", "a", "s", "male", "x", "x", _NEAR),
+    Prediction: Prediction(0, 1, "a", "s", "male", "x", "x", _NEAR),
     AttackOutcome: AttackOutcome(0, 1, "fgsm", 45.0, "a", "s", "x", "y", 45.0, "ok"),
-    Epoch: Epoch(0, 1, "emotion", 1, 0.5, 0.5, 0.5, 5e-4),
+    Epoch: Epoch(0, 1, 1, 0.5, 0.5, 0.5, 5e-4),
     Trial: Trial(0, 1, "head", "a", "s", "t", 0.25),
     LayerWeight: LayerWeight(0, 1, 1, 0.5),
+    GenderPrediction: GenderPrediction(0, 1, "gender", "a", "s", "male", "male", "male", _NEAR),
+    ProbeEpoch: ProbeEpoch(0, 1, 1, 0.5, 0.5, 0.5, 5e-4),
     Attacker: Attacker(0, 1, "linear", 0.75, 0.5, 0.75, chosen=True),
 }
 

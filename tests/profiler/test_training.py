@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from profiler.protocol import Protocol
+from profiler.protocol import TrainingSettings
 from profiler.training.batches import batches, pass_order
 from profiler.training.checkpoint import StateFiles
 from profiler.training.head import Head
@@ -20,7 +20,7 @@ from profiler.training.learner import Dropout, Learner, Recipe, Targets, Trained
 from profiler.training.loop import embed, train
 
 CPU = torch.device("cpu")
-QUICK = Protocol(batch_size=16, learning_rate=5e-3, hidden_size=16)
+QUICK = TrainingSettings(batch_size=16, learning_rate=5e-3, hidden_size=16)
 RECIPE = Recipe(classes=2, epochs=12, class_weighting="inverse_frequency", seed=8)
 
 
@@ -47,7 +47,7 @@ class Clips:
     def learner(
         self,
         recipe: Recipe = RECIPE,
-        protocol: Protocol = QUICK,
+        protocol: TrainingSettings = QUICK,
         train: range = range(96),
         dev: range = range(96, 128),
     ) -> Learner:
@@ -55,7 +55,9 @@ class Clips:
         new_head = partial(_new_head, layers, protocol.hidden_size)
         return Learner(new_head, self.targets(train), self.targets(dev), recipe, protocol, CPU)
 
-    def train(self, learners: Sequence[Learner], protocol: Protocol = QUICK) -> list[Trained]:
+    def train(
+        self, learners: Sequence[Learner], protocol: TrainingSettings = QUICK
+    ) -> list[Trained]:
         train(
             learners, self.read, len(self.states),
             batch_size=protocol.batch_size, seed=8,
@@ -91,7 +93,9 @@ def test_heads_trained_together_are_those_trained_one_by_one(layers: int) -> Non
             assert torch.equal(values, theirs.head.state_dict()[name]), name
 
 
-def _plainly(clips: Clips, recipe: Recipe, protocol: Protocol, epochs: int) -> tuple[Head, float]:
+def _plainly(
+    clips: Clips, recipe: Recipe, protocol: TrainingSettings, epochs: int
+) -> tuple[Head, float]:
     """The protocol's training of one head, without any of the rearrangements."""
     torch.manual_seed(recipe.seed)
     head = _new_head(3, protocol.hidden_size, recipe.classes)
@@ -187,7 +191,7 @@ def test_the_best_dev_epoch_is_kept() -> None:
 def test_the_learning_rate_falls_to_its_floor_when_the_dev_loss_stalls() -> None:
     clips = Clips()
     clips.states = [torch.zeros(3, 4, 6).half() for _ in clips.states]
-    protocol = Protocol(
+    protocol = TrainingSettings(
         batch_size=16, plateau_patience=0, plateau_factor=0.1, min_learning_rate=2e-4
     )
     recipe = Recipe(classes=2, epochs=25, class_weighting="none", seed=0)

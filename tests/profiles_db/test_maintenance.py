@@ -11,7 +11,7 @@ from profiles_db.errors import InputError, OutputError, StoreError
 from profiles_db.maintenance import backup, check
 from profiles_db.store import Store
 from tests.profiles_db.test_store import _hold
-from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
+from tests.reference.make_schema_fixture import fill
 from trustser.__main__ import run
 
 
@@ -19,9 +19,7 @@ from trustser.__main__ import run
 def database(tmp_path: Path) -> Path:
     path = tmp_path / "it's a.duckdb"
     store = Store(path)
-    store.begin(RUN)
-    store.add_fold("r1", FOLD)
-    store.finish("r1", MEASUREMENTS, "2026-01-02T00:00:00+00:00", {})
+    fill(store)
     return path
 
 
@@ -31,12 +29,12 @@ def test_a_backup_holds_every_row_and_nothing_is_left_beside_it(
     target = tmp_path / "b'2.duckdb"
     rows = backup(database, target)
     assert rows == dict(check(database).rows)
-    assert rows["predictions"] == len(FOLD.predictions)
+    assert rows["predictions"] == 2
     assert Store(target).profiles() == Store(database).profiles()
     assert check(target).sound
     assert {file.name for file in tmp_path.iterdir()} == {database.name, target.name}
     with duckdb.connect(str(target)) as copy, pytest.raises(duckdb.ConstraintException):
-        copy.execute("INSERT INTO fold_results VALUES ('r1', 0, 1, '{}')")
+        copy.execute("INSERT INTO step_results VALUES ('r1', 'training', 0, 1, '{}')")
 
 
 def test_a_backup_never_replaces_unasked_nor_itself(database: Path, tmp_path: Path) -> None:
@@ -60,29 +58,32 @@ def test_a_backup_that_cannot_be_written_leaves_nothing(database: Path, tmp_path
 
 
 DAMAGE = {
+    "DELETE FROM measured": "a figure of a measure that was not taken",
+    "DELETE FROM step_results WHERE step = 'training'": "a fold measured before it was trained",
+    "INSERT INTO trials SELECT * FROM trials": "trials: a row that stands twice",
     "DELETE FROM runs": "of a run that is not there",
-    "DELETE FROM fold_results": "of a fold that was never completed",
+    "DELETE FROM step_results": "of a fold that was never completed",
     "UPDATE runs SET folds = 3": "a finished run that lacks folds",
     "UPDATE runs SET provenance = '{'": "run r1: column provenance of table runs",
     "DELETE FROM measurements": "a finished run without measurements",
     "DELETE FROM predictions": "a fold without predictions",
     "DELETE FROM epochs": "a fold without epochs",
     "DELETE FROM layer_weights": "a fold without layer weights",
-    "INSERT INTO predictions SELECT * FROM predictions": "a prediction that stands twice",
-    "INSERT INTO attacks SELECT * FROM attacks": "an attack that stands twice",
+    "INSERT INTO predictions SELECT * FROM predictions": "predictions: a row that stands twice",
+    "INSERT INTO attacks SELECT * FROM attacks": "attacks: a row that stands twice",
     "UPDATE attacks SET utterance = 'u2'": "an attack on a clip that was not classified correctly",
-    "INSERT INTO attackers SELECT * FROM attackers": "an attacker on gender that stands twice",
+    "INSERT INTO attackers SELECT * FROM attackers": "attackers: a row that stands twice",
     "UPDATE attackers SET chosen = false": "is not the one that is best on the dev part",
     "INSERT INTO attackers VALUES ('r1', 0, 1, 'better', 0.75, 0.4, 0.5, false)":
         "is not the one that is best on the dev part",
     "DELETE FROM attackers": "or answers without attackers",
-    "DELETE FROM predictions WHERE task = 'strongest_gender'": "without the answers of",
+    "DELETE FROM gender_predictions WHERE task = 'strongest_gender'": "without the answers of",
     "DELETE FROM attacks": "a clip classified correctly that was not attacked",
     "UPDATE predictions SET probabilities = [0.5, 0.6]": "do not sum to one",
     "UPDATE predictions SET probabilities = ['nan'::DOUBLE, 0.6]": "that are not finite",
     "UPDATE epochs SET epoch = 2": "a training that lacks epochs",
     "UPDATE measurements SET n = 7 WHERE criterion = 'uar'": "uar names another number",
-    "UPDATE measurements SET n = 7 WHERE variant = 'fgsm@45dB'": "rate names another number",
+    "UPDATE measurements SET n = 7 WHERE attack = 'fgsm'": "rate names another number",
     "ALTER TABLE trials DROP COLUMN score": "table trials lacks its column score",
     "ALTER TABLE trials ADD COLUMN mine INTEGER": "column mine (INTEGER) that this program never",
 }  # fmt: skip

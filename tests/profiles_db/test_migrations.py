@@ -10,10 +10,18 @@ import pytest
 from profiles_db import database_file
 from profiles_db.errors import StoreError
 from profiles_db.maintenance import check
+from profiles_db.measurement import DETAILS
 from profiles_db.migrations import MIGRATIONS, SCHEMA_VERSION
-from profiles_db.records import Attacker, AttackOutcome, Epoch, LayerWeight, Prediction, Trial
 from profiles_db.store import Store
-from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN, STRONGEST, fixture
+from tests.reference.make_schema_fixture import (
+    MEASUREMENTS,
+    PRIVATE,
+    RUN,
+    STEPS,
+    STRONGEST,
+    TRAINED,
+    fixture,
+)
 
 
 def _make(path: Path, version: int) -> Path:
@@ -33,17 +41,61 @@ def test_a_database_of_every_schema_opens_with_all_its_rows(version: int, tmp_pa
     path = _make(tmp_path / "a.duckdb", version)
     store = Store(path)
     (profile,) = store.profiles()
-    assert profile.measurements == MEASUREMENTS
+    assert set(profile.measurements) == set(MEASUREMENTS)
     assert profile.protocol == RUN.protocol
-    later = version >= 3
-    since = [row for row in FOLD.predictions if later or row not in STRONGEST]
-    assert store.rows("r1", Prediction) == since
-    assert store.rows("r1", Attacker) == (list(FOLD.attackers) if later else [])
-    assert store.rows("r1", AttackOutcome) == list(FOLD.attacks)
-    assert store.rows("r1", Trial) == list(FOLD.trials)
-    assert store.rows("r1", Epoch) == list(FOLD.epochs)
-    assert store.rows("r1", LayerWeight) == list(FOLD.layer_weights)
+    assert (profile.model, profile.repetitions) == ("r1", 1)
+    before = {3: PRIVATE.rows[-1:], 4: ()}.get(version, (*STRONGEST, *PRIVATE.rows[-1:]))
+    for step in STEPS:
+        for kind in {type(row) for row in step.rows}:
+            own = [row for row in step.rows if type(row) is kind and row not in before]
+            assert store.rows("r1", kind) == own
+    assert store.steps_done("r1") == {(step.step, 0, 1) for step in STEPS}
+    assert store.seconds("r1")[TRAINED.step, 0, 1] == TRAINED.seconds
+    assert {one.measure for one in profile.measured} == {"performance", "privacy", "safety"}
+    assert not profile.failed
     assert check(path).problems == ()
+
+
+VARIANTS = {
+    "": {},
+    "class=it's, a,gender=female": {"label": "it's, a", "gender": "female"},
+    "class=angry": {"label": "angry"},
+    "true=a,b,predicted=c": {"label": "a,b", "predicted": "c"},
+    "gender=male": {"gender": "male"},
+    "pgd@37.5dB": {"attack": "pgd", "snr_db": 37.5},
+    "layer=12": {"layer": 12},
+    "attacker=linear, layer 1": {"attacker": "linear, layer 1"},
+    "deviation over seeds": {"statistic": "deviation over repetitions"},
+    "label permutation null": {"statistic": "label permutation null"},
+}
+"""Texts that told figures apart, and the columns that do now."""
+
+
+def test_what_told_figures_apart_as_text_becomes_columns(tmp_path: Path) -> None:
+    path = _make(tmp_path / "a.duckdb", 3)
+    with duckdb.connect(str(path)) as connection:
+        for text in VARIANTS:
+            connection.execute(
+                "INSERT INTO measurements SELECT * REPLACE ('recall' AS criterion, ? AS variant)"
+                " FROM measurements WHERE criterion = 'uar'",
+                [text],
+            )
+    (profile,) = Store(path).profiles()
+    found = [m for m in profile.measurements if m.criterion == "recall"]
+    details = [{d: getattr(m, d) for d in DETAILS if getattr(m, d) is not None} for m in found]
+    assert details == list(VARIANTS.values())
+    assert {m.measure for m in found if m.gender} == {"fairness"}
+
+
+def test_a_part_that_failed_before_is_still_to_be_measured(tmp_path: Path) -> None:
+    path = _make(tmp_path / "a.duckdb", 3)
+    why = "could not be measured: ValueError: no"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "UPDATE measurements SET unknown = ? WHERE criterion = 'gender_accuracy'", [why]
+        )
+    (profile,) = Store(path).profiles()
+    assert profile.failed == {"privacy": why}
 
 
 def test_what_is_no_reason_to_doubt_a_value_becomes_a_note(tmp_path: Path) -> None:
@@ -71,6 +123,11 @@ def _columns(path: Path) -> list[str]:
         return [row[0] for row in connection.execute("DESCRIBE trials").fetchall()]
 
 
+def _trials(path: Path) -> list[tuple[str, str, float]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute("SELECT utterance, claimed, score FROM trials").fetchall()
+
+
 ADD = "ALTER TABLE trials ADD COLUMN added VARCHAR DEFAULT 'x'"
 RENAME = "ALTER TABLE trials RENAME COLUMN added TO renamed"
 
@@ -82,7 +139,7 @@ def test_an_earlier_schema_goes_through_every_step_once(
     for _ in range(2):
         Store(earlier)
         assert _columns(earlier)[-1] == "renamed"
-    assert Store(earlier).rows("r1", Trial) == list(FOLD.trials)
+    assert _trials(earlier) == [("u1", "s2", -0.5)]
     _later(monkeypatch)
     with pytest.raises(StoreError, match="schema 3, this program knows up to 1"):
         Store(earlier)

@@ -17,7 +17,7 @@ from profiles_db.migrations import SCHEMA_VERSION
 from profiles_db.snapshot import reading
 from profiles_db.store import Store
 from tests.profiles_db.test_store import _hold
-from tests.reference.make_schema_fixture import MEASUREMENTS, RUN
+from tests.reference.make_schema_fixture import MEASUREMENTS, RUN, finish
 
 WRITER = """
     import sys
@@ -39,7 +39,7 @@ def _forget_elsewhere(path: Path) -> str:
 
 def _finish(store: Store, run: str) -> None:
     store.begin(dataclasses.replace(RUN, run=run))
-    store.finish(run, MEASUREMENTS, f"end of {run}", {"clips": 3})
+    finish(store, MEASUREMENTS, run, f"end of {run}", {"clips": 3})
 
 
 @pytest.fixture

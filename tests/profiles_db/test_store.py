@@ -14,45 +14,24 @@ import pytest
 from profiles_db.errors import StoreError
 from profiles_db.measurement import Measurement
 from profiles_db.migrations import SCHEMA_VERSION
-from profiles_db.records import (
-    Attacker,
-    AttackOutcome,
-    Epoch,
-    FoldResult,
-    LayerWeight,
-    Prediction,
-    Run,
-    Trial,
-)
+from profiles_db.records import Prediction, Run, Trial
+from profiles_db.row_tables import TRAINING
 from profiles_db.store import Store
+from tests.reference.make_schema_fixture import PRIVATE, STEPS, TRAINED, finish
 
 RUN = Run(
-    run="r1", study="s1", backbone="fbank", corpus="demo", weights_kind="none", weights_id="none",
-    weights_origin="", synthetic=True, folds=2, folds_total=5, seeds=1, device="cpu",
-    started="2026-01-01T00:00:00+00:00", protocol={"epochs": 3, "betas": [0.9, 0.98]},
-    provenance={"classes": ["a", "b"]},
+    run="r1", model="m1", study="s1", backbone="fbank", corpus="demo", weights_kind="none",
+    weights_id="none", weights_origin="", synthetic=True, folds=2, folds_total=5, repetitions=1,
+    device="cpu", started="2026-01-01T00:00:00+00:00",
+    protocol={"training": {"epochs": 3, "betas": [0.9, 0.98]}}, provenance={"classes": ["a", "b"]},
 )  # fmt: skip
-
-FOLD = FoldResult(
-    seed=0,
-    fold=1,
-    seconds={"emotion head": 1.5},
-    predictions=(
-        Prediction(0, 1, "emotion", "u1", "sp'1", None, "a", "b", (0.25, 0.75)),
-        Prediction(0, 1, "gender", "u1", "sp'1", "male", "male", "male", (0.1, 0.9)),
-    ),
-    attacks=(AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s", "a", "b", None, "zero"),),
-    trials=(Trial(0, 1, "head", "u1", "s", "t", -0.5),),
-    epochs=(Epoch(0, 1, "emotion", 1, 1.0, 2.0, 0.5, 5e-4),),
-    layer_weights=(LayerWeight(0, 1, 1, 1.0),),
-    attackers=(Attacker(0, 1, "linear, layer 1", 0.75, 0.5, 0.625, chosen=True),),
-)
 
 
 def _measurement(value: float | None, unknown: str | None = None) -> Measurement:
     return Measurement(
         study="s1", backbone="fbank", weights="none", corpus="demo", criterion="uar",
-        value=value, unknown=unknown, flags=("a flag",) if value else (), chance=0.25, n=7,
+        value=value, unknown=unknown, flags=("a flag",) if value else (), baseline=0.25, n=7,
+        measure="performance",
     )  # fmt: skip
 
 
@@ -63,19 +42,16 @@ def store(tmp_path: Path) -> Store:
 
 def test_everything_comes_back_as_it_went_in(store: Store) -> None:
     store.begin(RUN)
-    store.add_fold("r1", FOLD)
-    for kind in (Prediction, AttackOutcome, Trial, Epoch, LayerWeight, Attacker):
-        stored = {
-            Prediction: FOLD.predictions, AttackOutcome: FOLD.attacks, Trial: FOLD.trials,
-            Epoch: FOLD.epochs, LayerWeight: FOLD.layer_weights,
-            Attacker: FOLD.attackers,
-        }[kind]  # fmt: skip
-        assert tuple(store.rows("r1", kind)) == stored  # type: ignore[type-var]
-    assert store.seconds("r1") == {(0, 1): {"emotion head": 1.5}}
-    assert store.folds_done("r1") == {(0, 1)}
+    for step in STEPS:
+        store.add_step("r1", step)
+    for step in STEPS:
+        for kind in {type(row) for row in step.rows}:
+            assert store.rows("r1", kind) == [row for row in step.rows if type(row) is kind]
+    assert store.seconds("r1")[TRAINING, 0, 1] == {"emotion head": 1.5}
+    assert store.steps_done("r1") == {(step.step, 0, 1) for step in STEPS}
     assert store.profiles() == []  # not finished yet
     measurements = [_measurement(0.5), _measurement(None, "no clips")]
-    store.finish("r1", measurements, "2026-01-02T00:00:00+00:00", {"clips": 3})
+    finish(store, measurements, provenance={"clips": 3})
     (profile,) = store.profiles(study="s1")
     assert profile.measurements == tuple(measurements)
     assert profile.protocol == RUN.protocol
@@ -89,7 +65,7 @@ def test_outlines_lack_what_was_measured_and_how_alone(store: Store) -> None:
     for name, value in (("r1", 0.1), ("r2", 0.2), ("r3", None)):
         store.begin(dataclasses.replace(RUN, run=name))
         if value:
-            store.finish(name, [_measurement(value), _measurement(None, name)], "t", {})
+            finish(store, [_measurement(value), _measurement(None, name)], name)
     outlines = store.outlines()
     assert [one.run for one in outlines] == ["r1", "r2"]
     assert not any(one.measurements or one.protocol or one.provenance for one in outlines)
@@ -97,6 +73,7 @@ def test_outlines_lack_what_was_measured_and_how_alone(store: Store) -> None:
         outlines[0],
         protocol=RUN.protocol,
         measurements=(_measurement(0.1), _measurement(None, "r1")),
+        measured=store.profiles()[0].measured,
     )
     backwards = store.with_measurements(outlines[::-1])
     assert [[m.value for m in one.measurements] for one in backwards] == [[0.2, None], [0.1, None]]
@@ -107,8 +84,8 @@ def test_outlines_lack_what_was_measured_and_how_alone(store: Store) -> None:
 def test_a_fold_or_run_entered_twice_stands_once(store: Store) -> None:
     for _ in range(2):
         store.begin(RUN)
-        store.add_fold("r1", FOLD)
-        store.finish("r1", [_measurement(0.5)], "t", {})
+        store.add_step("r1", TRAINED)
+        finish(store, [_measurement(0.5)])
     assert len(store.rows("r1", Prediction)) == 2
     assert len(store.profiles()) == 1
     assert len(store.profiles()[0].measurements) == 1
@@ -116,25 +93,26 @@ def test_a_fold_or_run_entered_twice_stands_once(store: Store) -> None:
 
 def test_a_fold_that_fails_half_way_leaves_nothing(store: Store) -> None:
     store.begin(RUN)
-    broken = dataclasses.replace(FOLD.trials[0], score="not a number")  # type: ignore[arg-type]
+    (trial,) = (row for row in PRIVATE.rows if isinstance(row, Trial))
+    broken = dataclasses.replace(trial, score="not a number")  # type: ignore[arg-type]
     with pytest.raises(StoreError):
-        store.add_fold("r1", dataclasses.replace(FOLD, trials=(broken,)))
-    assert store.rows("r1", Prediction) == []
-    assert store.folds_done("r1") == set()
+        store.add_step("r1", dataclasses.replace(PRIVATE, rows=(*PRIVATE.rows, broken)))
+    assert store.rows("r1", Trial) == []
+    assert store.steps_done("r1") == set()
 
 
 def test_forgetting_a_run_takes_all_its_rows(store: Store) -> None:
     store.begin(RUN)
-    store.add_fold("r1", FOLD)
+    store.add_step("r1", TRAINED)
     store.forget("r1")
     assert store.rows("r1", Prediction) == []
     assert not store.finished("r1")
-    assert store.folds_done("r1") == set()
+    assert store.steps_done("r1") == set()
 
 
 def test_unknown_is_kept_apart_from_zero(store: Store) -> None:
     store.begin(RUN)
-    store.finish("r1", [_measurement(0.0), _measurement(None, "why")], "t", {})
+    finish(store, [_measurement(0.0), _measurement(None, "why")])
     zero, unknown = store.profiles()[0].measurements
     assert zero.value == 0.0
     assert unknown.value is None

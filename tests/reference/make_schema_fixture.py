@@ -1,4 +1,4 @@
-"""Made `schema_1.sql`: a small database of one schema as SQL text.
+"""Made `schema_4.sql`: a small database of one schema as SQL text.
 
 Run `python -m tests.reference.make_schema_fixture` before a new step is added to
 `profiles_db.migrations`, and keep the file for good: it is what a database of that schema that
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +17,100 @@ import duckdb
 
 from profiles_db.measurement import Measurement
 from profiles_db.migrations import SCHEMA_VERSION
+from profiles_db.profile import Measured
 from profiles_db.records import (
     Attacker,
     AttackOutcome,
     Epoch,
-    FoldResult,
+    GenderPrediction,
     LayerWeight,
     Prediction,
+    ProbeEpoch,
     Run,
+    StepResult,
     Trial,
 )
+from profiles_db.row_tables import TRAINING
 from profiles_db.store import Store
 
 FOLDER = Path(__file__).parent
 RUN = Run(
-    run="r1", study="s1", backbone="fbank", corpus="demo", weights_kind="none", weights_id="none",
-    weights_origin="", synthetic=True, folds=1, folds_total=5, seeds=1, device="cpu",
-    started="2026-01-01T00:00:00+00:00", protocol={"epochs": 1, "snr_db": 45.0},
+    run="r1", model="r1", study="s1", backbone="fbank", corpus="demo", weights_kind="none",
+    weights_id="none", weights_origin="", synthetic=True, folds=1, folds_total=5, repetitions=1,
+    device="cpu", started="2026-01-01T00:00:00+00:00", protocol={"epochs": 1, "snr_db": 45.0},
     provenance={"classes": ["a", "it's"]},
 )  # fmt: skip
-STRONGEST = (
-    Prediction(0, 1, "strongest_gender", "u2", "s1", "female", "female", "male", (0.25, 0.75)),
-)
-"""Since schema 3, as are the attackers."""
-FOLD = FoldResult(
-    seed=0,
-    fold=1,
-    seconds={"emotion head": 1.5},
-    predictions=(
-        Prediction(0, 1, "emotion", "u1", "s1", None, "a", "a", (0.75, 0.25)),
-        Prediction(0, 1, "emotion", "u2", "s1", "female", "it's", "a", (0.625, 0.375)),
-        *STRONGEST,
+TRAINED = StepResult(
+    TRAINING,
+    0,
+    1,
+    (
+        Prediction(0, 1, "u1", "s1", None, "a", "a", (0.75, 0.25)),
+        Prediction(0, 1, "u2", "s1", "female", "it's", "a", (0.625, 0.375)),
+        Epoch(0, 1, 1, 1.0, 2.0, 0.5, 5e-4),
+        LayerWeight(0, 1, 1, 1.0),
     ),
-    attacks=(AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s1", "a", "it's", None, "zero"),),
-    trials=(Trial(0, 1, "head", "u1", "s1", "s2", -0.5),),
-    epochs=(Epoch(0, 1, "emotion", 1, 1.0, 2.0, 0.5, 5e-4),),
-    layer_weights=(LayerWeight(0, 1, 1, 1.0),),
-    attackers=(Attacker(0, 1, "linear, layer 1", 0.75, 0.5, 0.625, chosen=True),),
+    {"emotion head": 1.5},
 )
+STRONGEST = (
+    GenderPrediction(
+        0, 1, "strongest_gender", "u2", "s1", "female", "female", "male", (0.25, 0.75)
+    ),
+    Attacker(0, 1, "linear, layer 1", 0.75, 0.5, 0.625, chosen=True),
+)
+"""Since schema 3."""
+PRIVATE = StepResult(
+    "privacy",
+    0,
+    1,
+    (
+        *STRONGEST,
+        Trial(0, 1, "head", "u1", "s1", "s2", -0.5),
+        ProbeEpoch(0, 1, 1, 1.0, 2.0, 0.5, 5e-4),
+    ),
+)
+SAFE = StepResult(
+    "safety", 0, 1, (AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s1", "a", "it's", None, "zero"),)
+)
+STEPS = (TRAINED, PRIVATE, SAFE)
 IDENTITY: dict[str, Any] = {"study": "s1", "backbone": "fbank", "weights": "none", "corpus": "demo"}
 MEASUREMENTS = (
-    Measurement(**IDENTITY, criterion="uar", value=0.5, n=2, chance=0.5, flags=("a flag",)),
-    Measurement(**IDENTITY, criterion="attack_success_rate", variant="fgsm@45dB", value=1.0, n=1),
-    Measurement(**IDENTITY, criterion="gender_accuracy", value=None, unknown="no gender"),
-)
+    Measurement(
+        **IDENTITY, criterion="uar", value=0.5, n=2, baseline=0.5, flags=("a flag",),
+        measure="performance",
+    ),
+    Measurement(**IDENTITY, criterion="gender_accuracy", value=None, unknown="no gender",
+                measure="privacy"),
+    Measurement(
+        **IDENTITY, criterion="attack_success_rate", attack="fgsm", snr_db=45.0, value=1.0, n=1,
+        measure="safety",
+    ),
+)  # fmt: skip
+FINISHED = "2026-01-02T00:00:00+00:00"
+
+
+def fill(store: Store, run: Run = RUN, provenance: Mapping[str, Any] | None = None) -> None:
+    """Enter a whole run, with its rows and figures."""
+    store.begin(run)
+    for step in STEPS:
+        store.add_step(run.run, step)
+    finish(store, MEASUREMENTS, run.run, provenance=provenance)
+
+
+def finish(
+    store: Store,
+    measurements: Sequence[Measurement],
+    run: str = RUN.run,
+    finished: str = FINISHED,
+    provenance: Mapping[str, Any] | None = None,
+    study: str = RUN.study,
+) -> None:
+    """Enter the figures of a run, and mark it ended."""
+    for name in dict.fromkeys(m.measure or "performance" for m in measurements):
+        measured = Measured(name, 1, {}, f"study {study}", finished)
+        own = [m for m in measurements if (m.measure or "performance") == name]
+        store.record(run, measured, own)
+    store.finish(run, finished, provenance or {})
 
 
 def fixture(version: int) -> Path:
@@ -72,9 +123,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.duckdb"
         store = Store(path)
-        store.begin(RUN)
-        store.add_fold(RUN.run, FOLD)
-        store.finish(RUN.run, MEASUREMENTS, "2026-01-02T00:00:00+00:00", {"clips": 2})
+        fill(store, provenance={"clips": 2})
         fixture(SCHEMA_VERSION).write_text(dump(path), encoding="utf-8")
 
 

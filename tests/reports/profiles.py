@@ -40,7 +40,7 @@ def a_profile(
         synthetic=synthetic,
         folds=2,
         folds_total=5,
-        seeds=1,
+        repetitions=1,
         device=notes,
         run=f"run-{backbone}",
         finished="2026-01-31T12:00:00+00:00",
@@ -56,11 +56,11 @@ def _row(criterion: str, value: float | None, **details: Any) -> dict[str, Any]:
 
 def _main(gender: bool) -> Iterator[dict[str, Any]]:
     interval: dict[str, Any] = {"interval": "bootstrap", "n": 1440}
-    yield _row("uar", 0.612, low=0.58, high=0.64, chance=0.25, **interval)
+    yield _row("uar", 0.612, low=0.58, high=0.64, baseline=0.25, **interval)
     yield _row("attack_success_rate", 0.63, low=0.58, high=0.69, flags=("noise beats FGSM",))
     yield _row("macs", 2.593e9, origin="counted", interval="exact")
     if gender:
-        yield _row("gender_accuracy", 0.93, low=0.9, high=0.95, chance=0.5, **interval)
+        yield _row("gender_accuracy", 0.93, low=0.9, high=0.95, baseline=0.5, **interval)
         yield _row("equalized_odds_difference", 0.15, low=0.1, high=0.2, **interval)
     else:
         yield _row("gender_accuracy", None, unknown=NO_GENDER)

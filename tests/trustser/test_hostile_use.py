@@ -23,7 +23,7 @@ from profiler.corpora.registry import CORPORA
 from profiles_db.errors import CheckpointError
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
-from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
+from tests.reference.make_schema_fixture import fill
 from trustser.__main__ import run
 from trustser.app import app
 
@@ -127,9 +127,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of hostile files."""
     place = tmp_path_factory.mktemp("hostile")
     store = Store(place / "ok.duckdb")
-    store.begin(RUN)
-    store.add_fold("r1", FOLD)
-    store.finish("r1", MEASUREMENTS, "2026-01-02T00:00:00+00:00", {})
+    fill(store)
     for name in ("folder", "deep", "fifo"):
         (place / name).mkdir()
     os.mkfifo(place / "pipe")

@@ -23,7 +23,7 @@ from tests.conftest import REPOSITORY
 from tests.profiler.killed_run import SHORT
 from tests.profiler.small_corpus import CLIPS, small_corpus
 from tests.profiles_db.test_store import _hold
-from tests.reference.make_schema_fixture import FOLD, MEASUREMENTS, RUN
+from tests.reference.make_schema_fixture import RUN, STEPS, TRAINED, fill
 from trustser.__main__ import run
 
 pytestmark = pytest.mark.usefixtures("little_on_costs")
@@ -49,9 +49,7 @@ def _command(folder: Path, clips: Path, *more: str) -> list[str]:
 
 def _database(path: Path) -> Path:
     store = Store(path)
-    store.begin(RUN)
-    store.add_fold("r1", FOLD)
-    store.finish("r1", MEASUREMENTS, "2026-01-02T00:00:00+00:00", {})
+    fill(store)
     return path
 
 
@@ -128,19 +126,19 @@ def test_a_full_disk_under_the_database_keeps_what_is_done(disk: Disk) -> None:
     database = _database(disk.folder / "a.duckdb")
     store, other = Store(database), dataclasses.replace(RUN, run="r2")
     store.begin(other)
-    clips = [dataclasses.replace(FOLD.predictions[0], utterance=f"v{i}") for i in range(20_000)]
-    attacks = [dataclasses.replace(FOLD.attacks[0], utterance=clip.utterance) for clip in clips]
-    fold = dataclasses.replace(FOLD, predictions=tuple(clips), attacks=tuple(attacks), attackers=())
+    first, *rest = TRAINED.rows
+    clips = [dataclasses.replace(first, utterance=f"v{i}") for i in range(40_000)]
+    fold = dataclasses.replace(TRAINED, rows=(*clips, *rest))
     with disk.full(room=8192, largest=20_000):
         for _ in range(2):
             with pytest.raises(StoreError) as caught:
-                store.add_fold("r2", fold)
+                store.add_step("r2", fold)
             assert "\n" not in str(caught.value)
             assert str(database) in str(caught.value)
     assert [profile.run for profile in store.profiles()] == ["r1"]
-    assert store.folds_done("r2") == set()
-    assert store.folds_done("r1") == {(0, 1)}
-    store.add_fold("r2", fold)
+    assert store.steps_done("r2") == set()
+    assert store.steps_done("r1") == {(step.step, 0, 1) for step in STEPS}
+    store.add_step("r2", fold)
     assert check(database).sound
 
 

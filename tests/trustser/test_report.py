@@ -15,6 +15,7 @@ from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
 from reports.advice import write_advice
+from tests.reference.make_schema_fixture import finish
 from tests.reports.profiles import a_profile
 from trustser.commands.report import report, verify
 
@@ -32,9 +33,9 @@ def _run(*arguments: object) -> tuple[int, str]:
 
 def _keep(store: Store, profile: Profile, finished: str) -> None:
     names = {field.name for field in dataclasses.fields(Run)} - {"started"}
-    known = {name: getattr(profile, name) for name in names}
+    known = {name: getattr(profile, name) for name in names} | {"model": profile.run}
     store.begin(Run(started=finished, **known))
-    store.finish(profile.run, profile.measurements, finished, dict(profile.provenance))
+    finish(store, profile.measurements, profile.run, finished, profile.provenance, profile.study)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from profiles_db.errors import InputError
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
 from trustser.sizes import parse_size
@@ -39,18 +40,27 @@ def profile(
         Only | None,
         typer.Option(help="Measure this aspect alone: no corpus, and no weights, needed."),
     ] = None,
+    measures: Annotated[
+        str | None,
+        typer.Option(help="`default`, `all`, or names with commas; see `trustser measure --help`."),
+    ] = None,
     db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
     protocol: Annotated[Path | None, typer.Option(help="YAML file with protocol settings.")] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="One protocol setting; repeatable."),
+        typer.Option(
+            "--set", metavar="SECTION.NAME=VALUE", help="One setting of the protocol; repeatable."
+        ),
     ] = None,
     classes: Annotated[
         str | None, typer.Option(help="`default`, `all`, or class names with commas.")
     ] = None,
     folds: Annotated[int | None, typer.Option(help="Run the first so many folds only.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the emotion head.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Repeat the training so often.")] = None,
+    repetitions: Annotated[
+        int | None,
+        typer.Option("--repetitions", "--seeds", help="Train every head so often."),
+    ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -89,19 +99,29 @@ def profile(
     """
     require_profile("profile")
     from profiler.cache_home import cache_home  # noqa: PLC0415
+    from profiler.measures.registry import chosen as chosen_measures  # noqa: PLC0415
     from profiler.pipeline.measuring import require_measured  # noqa: PLC0415
     from profiler.protocol import load_protocol  # noqa: PLC0415
     from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
     from profiles_db.store import Store  # noqa: PLC0415
 
-    chosen = load_protocol(
-        protocol, setting or (), classes=classes, folds=folds, epochs=epochs, seeds=seeds
-    )
-    limit = None if cache_limit is None else parse_size(cache_limit, "--cache-limit")
     progress = TerminalProgress()
+    chosen = load_protocol(
+        protocol,
+        setting or (),
+        say=progress.say,
+        classes=classes,
+        folds=folds,
+        epochs=epochs,
+        repetitions=repetitions,
+    )
+    wanted = chosen_measures(measures or "default")
+    if only and measures:
+        raise InputError("names measures twice", where="--only", remedy="drop one of the two")
+    limit = None if cache_limit is None else parse_size(cache_limit, "--cache-limit")
     store = Store(db, on_wait=progress.say)
     try:
-        if only:
+        if only or wanted == ("sustainability",):
             found = profile_all_costs(
                 backbone, store, weights=weights or "random", device=device, progress=progress
             )
@@ -118,6 +138,7 @@ def profile(
                 device=device,
                 workers=workers,
                 progress=progress,
+                wanted=wanted,
                 allow_outside=allow_outside,
                 engine=engine,
                 ray_address=ray_address,

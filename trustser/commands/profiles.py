@@ -111,13 +111,18 @@ def compare_profiles(
         print_json([as_record(profile) for profile in found])
         return
     rows = [
-        (ASPECT_TITLES[CRITERIA[name].aspect], name, *(_cell(profile, name) for profile in found))
+        (
+            ASPECT_TITLES[CRITERIA[name].aspect],
+            name,
+            *(_cell(profile, name, found[0]) for profile in found),
+        )
         for name in CRITERIA
         if any(profile.pooled(name) for profile in found)
     ]
     heads = [f"{profile.backbone}, {weights_mark(profile)}" for profile in found]
     print_table(
-        f"Study {found[0].study} on {corpus_mark(found[0])}; * flagged, see `profiles show`",
+        f"Study {found[0].study} on {corpus_mark(found[0])}; * flagged, see `profiles show`; "
+        "≠ measured with other settings than the first, so not comparable with it",
         ("aspect", "criterion", *heads),
         rows,
     )
@@ -212,7 +217,7 @@ def _summary(profile: Profile) -> dict[str, Any]:
 
 
 def _print_profile(profile: Profile) -> None:
-    columns = ("aspect", "criterion", "value", "95 % interval", "n", "chance", "flags", "notes")
+    columns = ("aspect", "criterion", "value", "95 % interval", "n", "baseline", "flags", "notes")
     rows = [
         (
             ASPECT_TITLES[CRITERIA[m.criterion].aspect],
@@ -220,7 +225,7 @@ def _print_profile(profile: Profile) -> None:
             _value(m),
             _interval(m),
             "" if m.n is None else str(m.n),
-            "" if m.chance is None else format_value(m.chance, m.definition.unit),
+            "" if m.baseline is None else format_value(m.baseline, m.definition.unit),
             "; ".join(m.flags),
             "; ".join(m.notes),
         )
@@ -234,12 +239,15 @@ def _print_profile(profile: Profile) -> None:
     print_table(title, columns, rows, right=(2, 4, 5))
 
 
-def _cell(profile: Profile, criterion: str) -> str:
+def _cell(profile: Profile, criterion: str, first: Profile | None = None) -> str:
+    """A figure; marked where it does not compare with that of `first`."""
     measurement = profile.pooled(criterion)
     if measurement is None:
         return "not measured"
     interval = _interval(measurement)
     mark = " *" if measurement.flags else ""
+    if first is not None and first.pooled(criterion) is not None:
+        mark += " ≠" if first.basis(criterion) != profile.basis(criterion) else ""
     return f"{_value(measurement)} {interval}{mark}".strip()
 
 

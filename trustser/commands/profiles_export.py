@@ -13,16 +13,16 @@ import yaml
 from profiles_db.criteria import CRITERIA, format_value
 from profiles_db.errors import OutputError
 from profiles_db.files import replacing
-from profiles_db.measurement import POOLED, Measurement
+from profiles_db.measurement import DETAILS, POOLED, Measurement
 from profiles_db.profile import Profile
 from trustser.marks import corpus_mark, weights_mark
 
 Format = Literal["csv", "parquet", "markdown", "model-index"]
 
 COLUMNS: Final = (
-    "study", "run", "backbone", "weights_kind", "weights_id", "corpus", "synthetic", "criterion",
-    "variant", "fold", "value", "low", "high", "interval", "n", "chance", "unknown", "flags",
-    "notes", "origin", "source", "device",
+    "study", "run", "backbone", "weights_kind", "weights_id", "corpus", "synthetic", "measure",
+    "criterion", *DETAILS, "fold", "value", "low", "high", "interval", "n", "baseline",
+    "unknown", "flags", "notes", "origin", "source", "device",
 )  # fmt: skip
 """Columns of the CSV and Parquet files; `fold` is empty for figures over all folds."""
 
@@ -119,8 +119,8 @@ def write_parquet(profiles: Sequence[Profile], path: Path) -> None:
     """All measurements as a Parquet file, written by DuckDB."""
     import duckdb  # noqa: PLC0415 - takes a while to load
 
-    types = {"fold": "INTEGER", "n": "BIGINT", "synthetic": "BOOLEAN"}
-    types |= dict.fromkeys(("value", "low", "high", "chance"), "DOUBLE")
+    types = {"fold": "INTEGER", "n": "BIGINT", "synthetic": "BOOLEAN", "layer": "INTEGER"}
+    types |= dict.fromkeys(("value", "low", "high", "baseline", "snr_db"), "DOUBLE")
     found = rows(profiles)
     values = ", ".join(f'unnest(?::{types.get(name, "VARCHAR")}[]) AS "{name}"' for name in COLUMNS)
     columns = [[row[name] for row in found] for name in COLUMNS]

@@ -14,13 +14,14 @@ from profiler.corpora.audit.findings import Finding, Severity
 from profiler.corpora.audit.identical import identical_clips
 from profiler.corpora.base import Corpus, Utterance
 from profiler.progress import Progress
-from profiler.protocol import SAMPLE_RATE, Protocol
+from profiler.protocol import StudySettings
+from profiler.settings import SAMPLE_RATE
 from profiles_db.criteria import Aspect
 from profiles_db.errors import AudioError
 
-HEARD_SECONDS: Final = Protocol().seconds
+HEARD_SECONDS: Final = StudySettings().seconds
 """What the default protocol hears of a clip."""
-MIN_SAMPLES: Final = round(Protocol().min_seconds * SAMPLE_RATE)
+MIN_SAMPLES: Final = round(StudySettings().min_seconds * SAMPLE_RATE)
 SHORT_SECONDS: Final = 0.5
 LONG_SECONDS: Final = 30.0
 CLIPPED_SHARE: Final = 0.001

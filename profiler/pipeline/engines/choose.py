@@ -16,12 +16,12 @@ from profiler.backbones.base import Backbone
 from profiler.backbones.load import modules_of
 from profiler.backbones.precision import hidden_states
 from profiler.machine import HEAP, available_cores
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.base import Engine
 from profiler.pipeline.engines.local import LocalEngine, prepare_workers
 from profiler.pipeline.engines.serial import SerialEngine
-from profiler.pipeline.plan import Workshop
 from profiler.progress import Progress
-from profiler.protocol import SAMPLE_RATE, Precision
+from profiler.settings import SAMPLE_RATE, Precision
 from profiles_db.errors import InputError, MissingExtraError
 
 TRIAL_SECONDS: Final = 4.0
@@ -90,7 +90,7 @@ class Choice:
         if may_work and device.type == "cpu" and available_cores() > 1:
             prepare_workers(modules_of(backbones))
 
-    def engine(self, shop: Workshop, progress: Progress) -> Engine:
+    def engine(self, context: Context, progress: Progress) -> Engine:
         """The engine for this plan."""
         if self.kind == "ray":
             if self.ray_address is None:
@@ -98,19 +98,19 @@ class Choice:
                 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
             from profiler.pipeline.engines.ray import RayEngine  # noqa: PLC0415 - an extra
 
-            shop.let_go()
-            return RayEngine(shop.plan, self.workers, self.ray_address)
+            context.release_weights()
+            return RayEngine(context.plan, self.workers, self.ray_address)
         workers = self.workers
         if workers is None:
-            plan = shop.plan
-            device, precision = torch.device(plan.spec.device), plan.protocol.precision
-            workers = best_workers(shop.backbone, device, precision)
+            plan = context.plan
+            device, precision = torch.device(plan.spec.device), plan.protocol.training.precision
+            workers = best_workers(context.backbone, device, precision)
             how = f"{workers} worker processes" if workers else "this process"
-            progress.say(f"{shop.plan.spec.name}: working in {how}")
+            progress.say(f"{context.plan.spec.name}: working in {how}")
         if not workers:
-            return SerialEngine(shop)
-        shop.let_go()
-        return LocalEngine(shop.plan, workers)
+            return SerialEngine(context)
+        context.release_weights()
+        return LocalEngine(context.plan, workers)
 
 
 def best_workers(backbone: Backbone, device: torch.device, precision: Precision = "float32") -> int:

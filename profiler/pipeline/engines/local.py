@@ -23,9 +23,10 @@ from typing import Final, Self
 import torch
 
 from profiler.backbones.load import modules_of
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.base import MOST_TRIES
 from profiler.pipeline.jobs import Job
-from profiler.pipeline.plan import Plan, Workshop
+from profiler.pipeline.plan import Plan
 from profiles_db.errors import EngineError
 
 _PRELOADED: Final = (
@@ -33,7 +34,7 @@ _PRELOADED: Final = (
 )  # fmt: skip
 """What every worker imports sooner or later, and inherits instead."""
 
-_shop: Workshop | None = None
+_here: Context | None = None
 
 
 def prepare_workers(modules: Sequence[str]) -> None:
@@ -42,7 +43,7 @@ def prepare_workers(modules: Sequence[str]) -> None:
     Returns at once: this process can load its own meanwhile. What is imported there is imported
     once for all workers, and its memory is shared.
     """
-    _context().set_forkserver_preload([*_PRELOADED, *modules])
+    _processes().set_forkserver_preload([*_PRELOADED, *modules])
     # Ctrl-C reaches every process of the terminal; this one must not die of it with a traceback.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -51,17 +52,17 @@ def prepare_workers(modules: Sequence[str]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _context() -> ForkServerContext:
+def _processes() -> ForkServerContext:
     return multiprocessing.get_context("forkserver")
 
 
 def _prepare(plan: Plan, driver: Connection) -> None:
     """Make a worker: one thread, deaf to Ctrl-C (the driver hears it), gone with the driver."""
-    global _shop  # noqa: PLW0603 - a worker process has one plan
+    global _here  # noqa: PLW0603 - a worker process has one plan
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     threading.Thread(target=_watch, args=(driver,), daemon=True).start()
-    _shop = Workshop(plan)
+    _here = Context(plan)
 
 
 def _watch(driver: Connection) -> None:
@@ -71,9 +72,9 @@ def _watch(driver: Connection) -> None:
 
 
 def _run(job: Job) -> None:
-    if _shop is None:
+    if _here is None:
         raise RuntimeError("the worker was never prepared")
-    job.run(_shop)
+    job.run(_here)
 
 
 class LocalEngine:
@@ -81,7 +82,7 @@ class LocalEngine:
 
     def __init__(self, plan: Plan, workers: int) -> None:
         self._plan, self._workers = plan, workers
-        self._context = _context()
+        self._processes = _processes()
         self._futures: dict[Future[None], Job] = {}
         self._tries: dict[Job, int] = {}
 
@@ -133,10 +134,10 @@ class LocalEngine:
 
     def _start(self) -> None:
         prepare_workers(modules_of([self._plan.spec.name]))
-        reader, self._alive = self._context.Pipe(duplex=False)
+        reader, self._alive = self._processes.Pipe(duplex=False)
         self._pool = ProcessPoolExecutor(
             self._workers,
-            mp_context=self._context,
+            mp_context=self._processes,
             initializer=_prepare,
             initargs=(self._plan, reader),
         )

@@ -19,9 +19,10 @@ import torch
 from ray.exceptions import RayError, RayTaskError
 
 from profiler.machine import available_cores, versions
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.base import MOST_TRIES
 from profiler.pipeline.jobs import Job
-from profiler.pipeline.plan import Plan, Workshop
+from profiler.pipeline.plan import Plan
 from profiles_db.errors import EngineError, InputError
 
 CONNECT_SECONDS: Final = 5.0
@@ -30,18 +31,18 @@ STORE_BYTES: Final = 128 * 2**20
 PER_WORKER: Final = 2
 """Jobs given to Ray at a time for each worker: one in work, one to follow."""
 
-_shops: dict[str, Workshop] = {}
-"""In a worker process: the plan it works on, by run."""
+_contexts: dict[str, Context] = {}
+"""In a worker process: the plan it works on, by its key."""
 
 
-def _run(plan: list[Any], run: str, driver: dict[str, str], job: Job) -> None:
+def _run(plan: list[Any], key: str, driver: dict[str, str], job: Job) -> None:
     """Do `job` in a worker process, one thread, loading the plan when it first meets it."""
-    if run not in _shops:
+    if key not in _contexts:
         _require_same(driver)
         torch.set_num_threads(1)
-        _shops.clear()
-        _shops[run] = Workshop(ray.get(plan[0]))
-    job.run(_shops[run])
+        _contexts.clear()
+        _contexts[key] = Context(ray.get(plan[0]))
+    job.run(_contexts[key])
 
 
 def _require_same(driver: dict[str, str]) -> None:
@@ -139,7 +140,7 @@ class RayEngine:
         most = self._workers or PER_WORKER * self.slots
         while self._waiting and len(self._running) < most:
             job = self._waiting.popleft()
-            ref = self._task.remote(self._shared, self._plan.run, self._driver, job)
+            ref = self._task.remote(self._shared, self._plan.key, self._driver, job)
             self._running[ref] = job
 
     def _capacity(self) -> float:

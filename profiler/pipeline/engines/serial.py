@@ -6,15 +6,15 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
+from profiler.pipeline.context import Context
 from profiler.pipeline.jobs import Job
-from profiler.pipeline.plan import Workshop
 
 
 class SerialEngine:
     """Runs a job when the next one is waited for, first come, first served."""
 
-    def __init__(self, shop: Workshop) -> None:
-        self._shop = shop
+    def __init__(self, context: Context) -> None:
+        self._here = context
         self._jobs: deque[Job] = deque()
 
     @property
@@ -40,5 +40,5 @@ class SerialEngine:
     def wait(self) -> Job:
         """Run the next job."""
         job = self._jobs.popleft()
-        job.run(self._shop)
+        job.run(self._here)
         return job

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from profiles_db.measurement import Measurement
-from profiles_db.records import AttackName, AttackOutcome, GradientState, Prediction, Task
+from profiles_db.records import (
+    AttackName,
+    AttackOutcome,
+    Gender,
+    GenderPrediction,
+    GenderTask,
+    GradientState,
+    Prediction,
+)
 
 CLASSES = ("neutral", "happy", "sad", "angry")
 
@@ -25,7 +33,7 @@ def figure(
     return match
 
 
-def gender_of(speaker: int) -> str:
+def gender_of(speaker: int) -> Gender:
     """Odd speakers are male, as in RAVDESS."""
     return "male" if speaker % 2 else "female"
 
@@ -45,7 +53,6 @@ def emotion_rows(
             probabilities = scores / scores.sum()
             rows.append(
                 prediction(
-                    "emotion",
                     f"{speaker}-{clip}",
                     str(speaker),
                     gender_of(speaker),
@@ -58,19 +65,33 @@ def emotion_rows(
 
 
 def prediction(
-    task: Task,
     utterance: str,
     speaker: str,
-    gender: str | None,
+    gender: Gender | None,
     label: str,
     probabilities: tuple[float, ...],
     fold: int = 1,
-    seed: int = 0,
+    repetition: int = 0,
 ) -> Prediction:
     """One row whose answer is its most probable class."""
-    classes = CLASSES if task == "emotion" else ("female", "male")
-    best = classes[int(np.argmax(probabilities))]
-    return Prediction(seed, fold, task, utterance, speaker, gender, label, best, probabilities)
+    best = CLASSES[int(np.argmax(probabilities))]
+    return Prediction(repetition, fold, utterance, speaker, gender, label, best, probabilities)
+
+
+def inferred(
+    task: GenderTask,
+    utterance: str,
+    speaker: str,
+    gender: Gender,
+    probabilities: tuple[float, ...],
+    fold: int = 1,
+    repetition: int = 0,
+) -> GenderPrediction:
+    """What an attacker infers: its most probable gender."""
+    best = ("female", "male")[int(np.argmax(probabilities))]
+    return GenderPrediction(
+        repetition, fold, task, utterance, speaker, gender, gender, best, probabilities
+    )
 
 
 def outcome(
@@ -84,7 +105,7 @@ def outcome(
     """What became of a correctly classified clip."""
     other = next(name for name in CLASSES if name != row.label)
     return AttackOutcome(
-        seed=row.seed,
+        repetition=row.repetition,
         fold=row.fold,
         attack=attack,
         snr_db=snr_db,

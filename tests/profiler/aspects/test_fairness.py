@@ -41,7 +41,14 @@ from profiler.measures.statistics import Floats, permuted_genders
 from profiler.measures.tables import Table
 from profiles_db.measurement import Measurement
 from profiles_db.records import Prediction
-from tests.profiler.aspects.rows import CLASSES, emotion_rows, figure, measure, prediction
+from tests.profiler.aspects.rows import (
+    CLASSES,
+    emotion_rows,
+    figure,
+    gender_of,
+    measure,
+    prediction,
+)
 from tests.reference.make_fairness_reference import FILE
 
 ROWS = emotion_rows(speakers=14, clips=24)
@@ -85,7 +92,6 @@ def test_a_biased_model_is_not_excused_and_a_fair_one_is() -> None:
         for rows, right in ((biased, by_gender), (fair, clip % 3 == 0)):
             rows.append(
                 prediction(
-                    "emotion",
                     row.utterance,
                     row.speaker,
                     row.gender,
@@ -99,9 +105,9 @@ def test_a_biased_model_is_not_excused_and_a_fair_one_is() -> None:
     )
     assert of_biased.value == pytest.approx(2 / 3, abs=0.1)
     assert of_biased.flags == of_biased.notes == ()
-    assert of_biased.chance is not None
+    assert of_biased.baseline is not None
     assert of_biased.value is not None
-    assert of_biased.chance < of_biased.value
+    assert of_biased.baseline < of_biased.value
     of_fair = figure(
         fairness(Table(fair, CLASSES), measure, resamples=300), "equalized_odds_difference"
     )
@@ -132,9 +138,7 @@ def test_too_little_of_a_group_or_class_is_unknown_with_the_reason(
 
 
 def test_a_corpus_without_gender_is_unknown_never_zero() -> None:
-    rows = [
-        prediction("emotion", r.utterance, r.speaker, None, r.label, r.probabilities) for r in ROWS
-    ]
+    rows = [prediction(r.utterance, r.speaker, None, r.label, r.probabilities) for r in ROWS]
     found = fairness(Table(rows, CLASSES), measure, resamples=100)
     assert all(figure(found, name).unknown for name in BETWEEN_GENDERS)
     assert figure(found, "speaker_worst_decile").value is not None
@@ -144,12 +148,11 @@ def _served(accuracies: Floats, clips: int, rng: np.random.Generator) -> Table:
     """Answers of speakers of these true accuracies."""
     rows = []
     for speaker, accuracy in enumerate(accuracies):
-        gender = "male" if speaker % 2 else "female"
+        gender = gender_of(speaker)
         for clip in range(clips):
             answer = clip % 4 if rng.random() < accuracy else (clip + 1) % 4
             rows.append(
                 prediction(
-                    "emotion",
                     f"{speaker}-{clip}",
                     str(speaker),
                     gender,
@@ -171,17 +174,17 @@ def test_worst_decile_is_that_of_the_true_accuracies_not_of_noisy_ones() -> None
     found = _worst_decile(_served(accuracies, 20, rng))
     true = np.sort(stats.beta(6, 4).ppf((np.arange(4000) + 0.5) / 4000))[:400].mean()
     assert found.value == pytest.approx(true, abs=0.03)
-    assert found.chance == pytest.approx(0.6, abs=0.03)
+    assert found.baseline == pytest.approx(0.6, abs=0.03)
     noisy = np.sort(rng.binomial(20, accuracies) / 20)[:40].mean()
     assert noisy < true - 0.03
 
 
 def test_speakers_served_alike_have_no_worst_decile_below_the_mean() -> None:
     found = _worst_decile(_served(np.full(400, 0.6), 20, np.random.default_rng(1)))
-    assert found.chance is not None
+    assert found.baseline is not None
     assert found.high is not None
     assert found.value == pytest.approx(0.6, abs=0.1)
-    assert found.high >= found.chance
+    assert found.high >= found.baseline
 
 
 @pytest.mark.parametrize("alike", [False, True])
@@ -228,9 +231,7 @@ def _reference_rows() -> list[Prediction]:
     for number, answer in enumerate(REFERENCE["answers"]):
         fold, speaker, gender, true, predicted = answer.split(",")
         certain = tuple(np.eye(4)[CLASSES.index(predicted)])
-        rows.append(
-            prediction("emotion", str(number), speaker, gender, true, certain, fold=int(fold))
-        )
+        rows.append(prediction(str(number), speaker, gender, true, certain, fold=int(fold)))
     return rows
 
 
@@ -279,7 +280,7 @@ def test_the_floor_of_a_mean_over_folds_is_that_of_genders_dealt_within_each_fol
             shares = [group / group.sum(axis=1, keepdims=True) for group in groups]
             fold.append(np.abs(shares[0] - shares[1]).sum() / 2 / 4)
         every.append(np.mean(fold))
-    assert found.chance == pytest.approx(np.mean(every), abs=0.003)
+    assert found.baseline == pytest.approx(np.mean(every), abs=0.003)
 
 
 def test_a_fold_without_a_class_of_one_gender_is_named_and_the_rest_is_kept() -> None:
@@ -299,8 +300,8 @@ def test_what_exceeds_chance_is_the_difference_less_its_floor_and_never_below_ze
         odds = figure(found, "equalized_odds_difference")
         excess = figure(found, "excess_equalized_odds_difference")
         assert odds.value is not None
-        assert odds.chance is not None
-        assert excess.value == pytest.approx(max(0.0, odds.value - odds.chance))
+        assert odds.baseline is not None
+        assert excess.value == pytest.approx(max(0.0, odds.value - odds.baseline))
         assert excess.high == odds.high
         assert excess.value is not None
         assert excess.low is not None
@@ -310,7 +311,7 @@ def test_what_exceeds_chance_is_the_difference_less_its_floor_and_never_below_ze
         assert excess.flags == ()
         if fair:
             assert excess.low == 0
-        assert 0 < (excess.chance or 0) < 0.05
+        assert 0 < (excess.baseline or 0) < 0.05
 
 
 def test_little_power_is_said_and_much_is_not() -> None:

@@ -37,7 +37,7 @@ def test_scores_are_means_over_the_folds() -> None:
 
 def test_chance_n_and_interval_stand_beside_the_value() -> None:
     uar = figure(FOUND, "uar")
-    assert (uar.chance, uar.n, uar.interval) == (0.25, len(ROWS), "bootstrap")
+    assert (uar.baseline, uar.n, uar.interval) == (0.25, len(ROWS), "bootstrap")
     assert uar.low is not None
     assert uar.value is not None
     assert uar.high is not None
@@ -76,16 +76,16 @@ def test_floors_are_what_guessing_and_a_calibrated_model_score() -> None:
         metrics.f1_score(truth, rng.choice(CLASSES, len(truth)), average="macro")
         for _ in range(300)
     ]
-    assert figure(FOUND, "macro_f1").chance == pytest.approx(np.mean(guesses), abs=0.01)
+    assert figure(FOUND, "macro_f1").baseline == pytest.approx(np.mean(guesses), abs=0.01)
     calibrated = figure(FOUND, "expected_calibration_error")
-    assert calibrated.chance is not None
+    assert calibrated.baseline is not None
     assert calibrated.value is not None
-    assert 0 < calibrated.chance < calibrated.value
+    assert 0 < calibrated.baseline < calibrated.value
 
 
 def test_a_perfectly_calibrated_certain_model_has_no_calibration_error() -> None:
     rows = [
-        prediction("emotion", f"{s}-{c}", str(s), "female", CLASSES[c], tuple(np.eye(4)[c]))
+        prediction(f"{s}-{c}", str(s), "female", CLASSES[c], tuple(np.eye(4)[c]))
         for s in range(6)
         for c in range(4)
     ]
@@ -95,12 +95,12 @@ def test_a_perfectly_calibrated_certain_model_has_no_calibration_error() -> None
 
 
 def test_repetitions_are_averaged_and_their_spread_is_apart() -> None:
-    again = [dataclasses.replace(row, seed=1) for row in emotion_rows(seed=5)]
+    again = [dataclasses.replace(row, repetition=1) for row in emotion_rows(seed=5)]
     found = system_performance(Table([*ROWS, *again], CLASSES), measure, resamples=100)
     other = system_performance(Table(emotion_rows(seed=5), CLASSES), measure, resamples=100)
     values = [figure(FOUND, "uar").value, figure(other, "uar").value]
     assert figure(found, "uar").value == pytest.approx(np.mean(values))  # type: ignore[arg-type]
-    spread = figure(found, "uar", "deviation over seeds").value
+    spread = figure(found, "uar", "deviation over repetitions").value
     assert spread == pytest.approx(np.std(values, ddof=1))  # type: ignore[arg-type]
     assert figure(found, "uar").n == len(ROWS)
 

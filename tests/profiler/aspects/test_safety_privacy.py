@@ -12,12 +12,20 @@ from profiler.measures.privacy import privacy
 from profiler.measures.safety import safety
 from profiler.measures.tables import Table
 from profiles_db.measurement import Measurement
-from profiles_db.records import Attacker, AttackOutcome, Prediction, Task, Trial
+from profiles_db.records import (
+    Attacker,
+    AttackOutcome,
+    GenderPrediction,
+    GenderTask,
+    Prediction,
+    Trial,
+)
 from tests.profiler.aspects.rows import (
     CLASSES,
     emotion_rows,
     figure,
     gender_of,
+    inferred,
     measure,
     outcome,
     prediction,
@@ -50,12 +58,12 @@ def test_success_is_over_the_right_ones_and_accuracy_over_all() -> None:
     assert success.value == pytest.approx(np.mean(by_fold))
     assert success.n == len(RIGHT)
     noise = figure(found, "attack_success_rate", "noise@45dB")
-    assert success.chance == noise.value
+    assert success.baseline == noise.value
     assert noise.value == pytest.approx(
         np.mean([np.mean([_changed(r, 5) for r in RIGHT if r.fold == f]) for f in (1, 2, 3)])
     )
     under_noise = figure(found, "accuracy_under_attack", "noise@45dB").value
-    assert figure(found, "accuracy_under_attack").chance == under_noise
+    assert figure(found, "accuracy_under_attack").baseline == under_noise
     assert success.flags == ()
     assert figure(found, "attack_success_rate", "fgsm@45dB").value == success.value
     assert figure(found, "accuracy_under_attack").value == pytest.approx(np.mean(still))
@@ -80,8 +88,7 @@ def test_an_attack_not_to_be_believed_is_flagged() -> None:
 
 def test_a_head_with_one_answer_is_flagged_not_praised() -> None:
     deaf = [
-        prediction("emotion", r.utterance, r.speaker, r.gender, r.label, (1.0, 0, 0, 0), r.fold)
-        for r in ROWS
+        prediction(r.utterance, r.speaker, r.gender, r.label, (1.0, 0, 0, 0), r.fold) for r in ROWS
     ]
     right = [row for row in deaf if row.label == row.predicted]
     outcomes = [outcome("fgsm", 45.0, row, False) for row in right]
@@ -103,19 +110,18 @@ def test_no_clip_classified_right_is_unknown() -> None:
         assert measurement.unknown is not None
 
 
-def _gender_rows(task: Task, skill: float, seed: int = 0) -> list[Prediction]:
+def _gender_rows(task: GenderTask, skill: float, seed: int = 0) -> list[GenderPrediction]:
     rng = np.random.default_rng(seed)
     rows = []
     for row in ROWS:
         male = float(row.gender == "male")
         score = float(np.clip(rng.normal(0.5 + skill * (male - 0.5), 0.2), 0.01, 0.99))
         rows.append(
-            prediction(
+            inferred(
                 task,
                 row.utterance,
                 row.speaker,
-                row.gender,
-                str(row.gender),
+                row.gender or "female",
                 (1 - score, score),
                 fold=row.fold,
             )
@@ -134,11 +140,11 @@ def _attackers(chosen: str = "linear, layer 2") -> list[Attacker]:
 
 
 def _privacy(
-    rows: list[Prediction], trials: list[Trial] | None = None, resamples: int = 200
+    rows: list[GenderPrediction], trials: list[Trial] | None = None, resamples: int = 200
 ) -> list[Measurement]:
     genders = GENDERS | {trial.claimed: gender_of(int(trial.claimed)) for trial in trials or ()}
     attackers = _attackers() if any(row.task == "strongest_gender" for row in rows) else []
-    return privacy(rows, attackers, trials or [], genders, measure, resamples=resamples)
+    return privacy(rows, attackers, trials or [], genders, measure, folds=3, resamples=resamples)
 
 
 def test_gender_figures_equal_scikit_learn_averaged_over_the_folds() -> None:
@@ -157,7 +163,7 @@ def test_gender_figures_equal_scikit_learn_averaged_over_the_folds() -> None:
     assert figure(found, "gender_accuracy").value == pytest.approx(np.mean(exact))
     assert figure(found, "gender_uar").value == pytest.approx(np.mean(recalls))
     assert figure(found, "gender_auc").value == pytest.approx(np.mean(areas))
-    assert figure(found, "gender_accuracy").chance == 0.5
+    assert figure(found, "gender_accuracy").baseline == 0.5
     null = figure(found, "gender_accuracy", "label permutation null")
     assert null.value == pytest.approx(0.5, abs=0.02)
     assert null.high is not None
@@ -183,7 +189,7 @@ def test_the_strongest_attacker_is_scored_by_uar_and_named() -> None:
     ]
     strongest = figure(found, "gender_inference")
     assert strongest.value == pytest.approx(np.mean(recalls))
-    assert strongest.chance == 0.5
+    assert strongest.baseline == 0.5
     assert strongest.low is not None
     assert strongest.n == 240
     assert strongest.notes == ("strongest: linear, layer 2 (fold 1, 2, 3)",)

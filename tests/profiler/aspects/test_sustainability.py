@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 from profiler.measures.costs.architecture import Costs
 from profiler.measures.costs.device import DeviceCosts, Latency
 from profiler.measures.costs.memory import PeakMemory
 from profiler.measures.costs.quantiles import Quantile
-from profiler.measures.sustainability import Subject, counted, on_device
+from profiler.measures.sustainability import counted, on_device
 from profiles_db.criteria import CRITERIA
+from profiles_db.measurement import Measurement
 
-SUBJECT = Subject(study="abc", backbone="whisper_tiny", weights="random:0")
+SUBJECT = functools.partial(
+    Measurement, study="abc", backbone="whisper_tiny", weights="random:0", corpus=""
+)
 COSTS = Costs(
     macs=2_593_036_800,
     paper_macs=2_316_556_800,

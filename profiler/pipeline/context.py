@@ -1,4 +1,4 @@
-"""What all folds of one run share: the clips, their features, the backbone, the protocol."""
+"""A plan at work in one process: the backbone, the clips that can be used, their features."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from profiler.backbones.precision import hidden_states
 from profiler.corpora.base import Fold, Utterance
 from profiler.features.cache import MAX_BATCH, Clip, FeatureCache
 from profiler.features.entry import States
+from profiler.machine import HEAP
 from profiler.measures.pooling import PooledFile, Pooling
 from profiler.measures.statistics import Floats
-from profiler.protocol import Protocol, digest_of
+from profiler.pipeline.plan import Plan
+from profiler.protocol import Protocol
+from profiler.settings import digest_of
 from profiler.training.head import Head
+from profiles_db.row_tables import TRAINING
 
 
 @dataclass(frozen=True)
@@ -33,20 +37,71 @@ class Parts:
         return Parts(*map(_with_gender, (self.train, self.dev, self.test)))
 
 
-@dataclass(frozen=True)
-class Bench:
-    """The shared state of a run's folds.
+class Context:
+    """A plan in one process, with the backbone loaded when a job first needs it.
 
-    `clips` holds the usable clips only, in the corpus' order.
+    Parameters
+    ----------
+    plan : Plan
+    backbone : Backbone, optional
+        Where it is loaded already.
     """
 
-    utterances: Mapping[str, Utterance]
-    clips: Mapping[str, Clip]
-    classes: tuple[str, ...]
-    cache: FeatureCache
-    backbone: Backbone
-    protocol: Protocol
-    device: torch.device
+    def __init__(self, plan: Plan, backbone: Backbone | None = None) -> None:
+        self.plan = plan
+        self._backbone = backbone
+
+    @property
+    def backbone(self) -> Backbone:
+        """The backbone, loaded where it is not."""
+        if self._backbone is None:
+            self._backbone = self.plan.spec.load()
+        return self._backbone
+
+    def release_weights(self) -> None:
+        """Forget the weights until they are asked for: the workers of this process have theirs."""
+        self._backbone = None
+        HEAP.give_back()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone and the heads are."""
+        return torch.device(self.plan.spec.device)
+
+    @property
+    def protocol(self) -> Protocol:
+        """All settings."""
+        return self.plan.protocol
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotions, in the order of every array."""
+        return self.plan.classes
+
+    @cached_property
+    def features(self) -> FeatureCache:
+        """The feature cache of this backbone and protocol."""
+        study = self.protocol.study
+        return FeatureCache(
+            self.plan.cache / "features",
+            lambda: self.backbone,
+            seconds=study.seconds,
+            min_seconds=study.min_seconds,
+            precision=self.protocol.training.precision,
+            streams=self.plan.cache_limit is not None,
+        )
+
+    @cached_property
+    def clips(self) -> Mapping[str, Clip]:
+        """The clips that can be used, in the corpus' order; first asked for once features are
+        there."""
+        unusable = self.plan.unusable()
+        return {name: clip for name, clip in self.plan.clips.items() if name not in unusable}
+
+    @property
+    def utterances(self) -> Mapping[str, Utterance]:
+        """All utterances, by id."""
+        return self.plan.utterances
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -55,12 +110,18 @@ class Bench:
 
     def hidden_states(self, waveform: Tensor) -> Tensor:
         """Hidden states of `waveform` in the protocol's precision, given as float32."""
-        return hidden_states(self.backbone, waveform, self.protocol.precision)
+        return hidden_states(self.backbone, waveform, self.protocol.training.precision)
 
     @property
     def attack_batch(self) -> int:
         """Waveforms of equal length that go through the backbone together under attack."""
         return MAX_BATCH if self.device.type == "cuda" or self.backbone.pays_in_batches else 1
+
+    def head(self, repetition: int, fold: int) -> Head:
+        """The trained emotion head, in eval mode, on the device."""
+        head = self.new_head(len(self.classes))
+        head.load_state_dict(self.plan.files(TRAINING, repetition, fold).tensors())
+        return head.to(self.device).eval()
 
     def new_head(self, classes: int) -> Head:
         """A head for these hidden states, freshly drawn from the global random state."""
@@ -69,7 +130,7 @@ class Bench:
             layers=layers,
             features=features,
             classes=classes,
-            width=self.protocol.hidden_size,
+            width=self.protocol.training.hidden_size,
         )
 
     def parts(self, fold: Fold) -> Parts:
@@ -88,7 +149,7 @@ class Bench:
 
         On a GPU they are moved there, once for all heads that use them.
         """
-        found = self.cache.read([self.clips[self._names[position]] for position in positions])
+        found = self.features.read([self.clips[self._names[position]] for position in positions])
         if self.device.type == "cpu":
             return found
         return [states.to(self.device, torch.float16) for states in found]
@@ -118,7 +179,7 @@ class Bench:
 
     @cached_property
     def _pooled(self) -> PooledFile:
-        return PooledFile(self.cache.folder, self.pooling.size)
+        return PooledFile(self.features.folder, self.pooling.size)
 
     @cached_property
     def clips_digest(self) -> str:

@@ -1,0 +1,79 @@
+"""All measures by name, those of other packages too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import Final
+
+from profiler.measures.base import Measure
+from profiler.measures.fairness import Fairness
+from profiler.measures.performance import Performance
+from profiler.measures.privacy import Privacy
+from profiler.measures.safety import Safety
+from profiler.measures.sustainability import Sustainability
+from profiles_db.errors import InputError
+
+ENTRY_POINT_GROUP: Final = "trustser.measures"
+
+_OWN: Final[tuple[type[Measure], ...]] = (Performance, Privacy, Safety, Fairness, Sustainability)
+
+
+@cache
+def measures() -> Mapping[str, Measure]:
+    """Every measure that is installed, by name, in the order in which they are taken.
+
+    Other packages name theirs under the entry point group `trustser.measures`.
+
+    Raises
+    ------
+    InputError
+        If two measures have one name, or an entry point names no measure.
+    """
+    found = {kind.name: kind() for kind in _OWN}
+    for entry in entry_points(group=ENTRY_POINT_GROUP):
+        kind = entry.load()
+        if not (isinstance(kind, type) and issubclass(kind, Measure)):
+            raise InputError("is no measure", where=entry.value, rule="a class of Measure")
+        if kind.name in found:
+            raise InputError(f"a second measure is called {kind.name}", where=entry.value)
+        found[kind.name] = kind()
+    return MappingProxyType(found)
+
+
+def chosen(text: str, where: str = "--measures") -> tuple[str, ...]:
+    """The measures that `text` names: `all`, `default`, or names with commas.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> chosen("safety,performance")
+    ('performance', 'safety')
+    """
+    known = measures()
+    if text == "all":
+        return tuple(known)
+    if text == "default":
+        return tuple(name for name, measure in known.items() if measure.by_default)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"no measure is called {name!r:.60}",
+                where=where,
+                rule=f"all, default, or some of {', '.join(known)}",
+            )
+    if not names:
+        raise InputError("names no measure", where=where, rule=f"some of {', '.join(known)}")
+    return tuple(name for name in known if name in names)
+
+
+def of(names: Sequence[str]) -> list[Measure]:
+    """The measures of these names."""
+    return [measures()[name] for name in names]

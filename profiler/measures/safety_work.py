@@ -1,0 +1,226 @@
+"""The attacks on some clips of one fold, by the heads of all repetitions together.
+
+A clip goes through the encoder once for all heads that classified it correctly: its clean pass and
+those under noise are the same for each; what follows a head's gradient is its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from profiler.corpora.audio import load_clip
+from profiler.corpora.base import Utterance
+from profiler.machine import HEAP, batch_of
+from profiler.measures import attacks
+from profiler.measures.base import ClipTask
+from profiler.pipeline.context import Context
+from profiler.training.batches import chunks
+from profiler.training.head import Head
+from profiles_db.records import AttackName, AttackOutcome, GradientState
+
+if TYPE_CHECKING:
+    from profiler.measures.safety import SafetySettings
+
+_PGD = "pgd"
+
+
+@dataclass(frozen=True, slots=True)
+class _Clips:
+    """Clips of equal length: their utterances, waveforms and true classes."""
+
+    utterances: list[Utterance]
+    wave: Tensor
+    classes: Tensor
+
+    def only(self, positions: Sequence[int]) -> _Clips:
+        """The clips at `positions`."""
+        if list(positions) == list(range(len(self.utterances))):
+            return self
+        chosen = [self.utterances[position] for position in positions]
+        return _Clips(chosen, self.wave[list(positions)], self.classes[list(positions)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Perturbed:
+    """Clips after one perturbation, and the repetitions whose heads are to hear them."""
+
+    attack: AttackName
+    snr_db: float
+    clips: _Clips
+    wave: Tensor
+    states: Sequence[GradientState]
+    repetitions: Sequence[int]
+
+
+def attack(
+    context: Context,
+    fold: int,
+    heads: Mapping[int, Head],
+    tasks: Sequence[ClipTask],
+    settings: SafetySettings,
+) -> list[AttackOutcome]:
+    """FGSM and noise at every ratio, PGD at the main one, on clips classified correctly.
+
+    Parameters
+    ----------
+    context : Context
+    fold : int
+    heads : mapping from repetition (from 0)
+        The trained emotion heads, in eval mode.
+    tasks : sequence of ClipTask
+    settings : SafetySettings
+    """
+    for head in heads.values():
+        head.requires_grad_(False)
+    repetitions: dict[str, list[int]] = {}
+    for task in tasks:
+        repetitions.setdefault(task.clip, []).append(task.repetition)
+    for_pgd = {(task.clip, task.repetition) for task in tasks if task.kind == _PGD}
+    outcomes: list[AttackOutcome] = []
+    for clips in _of_equal_length(context, [context.utterances[name] for name in repetitions]):
+        wanted = [repetitions[utterance.id] for utterance in clips.utterances]
+        perturbed = list(_perturbations(context, heads, clips, wanted, for_pgd, settings))
+        answered = _answers(context, heads, perturbed)
+        for one, by_repetition in zip(perturbed, answered, strict=True):
+            outcomes += _outcomes(context, one, by_repetition, wanted, clips, fold)
+        HEAP.tidy()
+    return outcomes
+
+
+def _of_equal_length(context: Context, utterances: Sequence[Utterance]) -> Iterator[_Clips]:
+    """Clips of exactly equal length together where batches pay, else each alone."""
+    seconds = context.protocol.study.seconds
+    waves = [load_clip(utterance.path, seconds=seconds) for utterance in utterances]
+    pairs = sorted(zip(utterances, waves, strict=True), key=lambda pair: len(pair[1]))
+    for _, alike in itertools.groupby(pairs, key=lambda pair: len(pair[1])):
+        for some in chunks(list(alike), context.attack_batch):
+            group = [utterance for utterance, _ in some]
+            classes = [context.classes.index(utterance.label) for utterance in group]
+            yield _Clips(
+                group,
+                batch_of([wave for _, wave in some], context.device),
+                torch.tensor(classes, device=context.device),
+            )
+
+
+def _perturbations(
+    context: Context,
+    heads: Mapping[int, Head],
+    clips: _Clips,
+    wanted: Sequence[Sequence[int]],
+    for_pgd: set[tuple[str, int]],
+    settings: SafetySettings,
+) -> Iterator[_Perturbed]:
+    """All perturbed waveforms; noise once for all heads."""
+    keep = settings.clip_waveform
+    seeds = [zlib.crc32(utterance.id.encode()) for utterance in clips.utterances]
+    shared = sorted({repetition for own in wanted for repetition in own})
+    gradients = attacks.loss_gradients(
+        context.hidden_states,
+        [_answering(heads[repetition]) for repetition in shared],
+        clips.wave,
+        clips.classes,
+    )
+    for snr_db in settings.snrs_db:
+        noisy = attacks.noise(clips.wave, snr_db=snr_db, seeds=seeds, clip=keep)
+        yield _Perturbed("noise", snr_db, clips, noisy, ["none"] * len(seeds), shared)
+    for repetition, gradient in zip(shared, gradients, strict=True):
+        own = [position for position, heard in enumerate(wanted) if repetition in heard]
+        attacked, values = clips.only(own), gradient.values[own]
+        states = [gradient.states[position] for position in own]
+        for snr_db in settings.snrs_db:
+            stepped = attacks.fgsm(attacked.wave, values, snr_db=snr_db, clip=keep)
+            yield _Perturbed("fgsm", snr_db, attacked, stepped, states, [repetition])
+        hard = [p for p in own if (clips.utterances[p].id, repetition) in for_pgd]
+        if hard:
+            under_pgd = clips.only(hard)
+            found = attacks.pgd(
+                _hearing(context, heads[repetition]),
+                under_pgd.wave,
+                under_pgd.classes,
+                snr_db=settings.snr_db,
+                steps=settings.pgd_steps,
+                clip=keep,
+                first=gradient.only(hard),
+            )
+            states = [gradient.states[position] for position in hard]
+            yield _Perturbed("pgd", settings.snr_db, under_pgd, found, states, [repetition])
+
+
+def _answering(head: Head) -> attacks.Model:
+    """A head on hidden states of shape (clips, layers, frames, features)."""
+
+    def answer(states: Tensor) -> Tensor:
+        logits: Tensor = head(list(states.unbind(0)))
+        return logits
+
+    return answer
+
+
+def _hearing(context: Context, head: Head) -> attacks.Model:
+    answer = _answering(head)
+    return lambda wave: answer(context.hidden_states(wave))
+
+
+@torch.no_grad()
+def _answers(
+    context: Context, heads: Mapping[int, Head], perturbed: Sequence[_Perturbed]
+) -> list[dict[int, list[int]]]:
+    """The classes that each perturbation's heads answer, by repetition; all are equally long."""
+    waves = torch.cat([one.wave for one in perturbed])
+    listeners = [one.repetitions for one in perturbed for _ in range(len(one.wave))]
+    found: list[dict[int, int]] = [{} for _ in listeners]
+    answer = {repetition: _answering(head) for repetition, head in heads.items()}
+    start = 0
+    for part in torch.split(waves, context.attack_batch):
+        states = context.hidden_states(part)
+        asked = listeners[start : start + len(part)]
+        for repetition in sorted({one for own in asked for one in own}):
+            own = [p for p, heard_by in enumerate(asked) if repetition in heard_by]
+            heard = states if len(own) == len(part) else states[own]
+            for position, predicted in zip(
+                own, answer[repetition](heard).argmax(dim=1).tolist(), strict=True
+            ):
+                found[start + position][repetition] = predicted
+        start += len(part)
+    by_wave = iter(found)
+    answered = []
+    for one in perturbed:
+        rows = [next(by_wave) for _ in range(len(one.wave))]
+        answered.append({name: [row[name] for row in rows] for name in one.repetitions})
+    return answered
+
+
+def _outcomes(
+    context: Context,
+    perturbed: _Perturbed,
+    answered: Mapping[int, Sequence[int]],
+    wanted: Sequence[Sequence[int]],
+    clips: _Clips,
+    fold: int,
+) -> Iterator[AttackOutcome]:
+    """A row for each clip and each repetition that it was a task of."""
+    heard_by = {u.id: own for u, own in zip(clips.utterances, wanted, strict=True)}
+    reached = attacks.reached_snr_db(perturbed.clips.wave, perturbed.wave)
+    for position, utterance in enumerate(perturbed.clips.utterances):
+        for repetition, predicted in answered.items():
+            if repetition in heard_by[utterance.id]:
+                yield AttackOutcome(
+                    repetition,
+                    fold,
+                    attack=perturbed.attack,
+                    snr_db=perturbed.snr_db,
+                    utterance=utterance.id,
+                    speaker=utterance.speaker,
+                    label=utterance.label,
+                    predicted=context.classes[predicted[position]],
+                    reached_snr_db=reached[position],
+                    gradient=perturbed.states[position],
+                )
