@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 from profiler.measures.costs import device
 from profiler.measures.costs.memory import PeakMemory
@@ -51,5 +52,6 @@ def make(folder: Path, manifest: Path, workers: int) -> None:
 
 
 if __name__ == "__main__":
-    device.peak_memory = lambda _: PeakMemory(1)  # in a process of its own it takes seconds
-    make(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    # It is measured in a process of its own, which takes seconds and has its tests.
+    with mock.patch.object(device, "peak_memory", lambda _: PeakMemory(1)):
+        make(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
