@@ -53,5 +53,5 @@ def make(folder: Path, manifest: Path, workers: int) -> None:
 
 if __name__ == "__main__":
     # It is measured in a process of its own, which takes seconds and has its tests.
-    with mock.patch.object(device, "peak_memory", lambda _: PeakMemory(1)):
+    with mock.patch.object(device, "peak_memory", return_value=PeakMemory(1)):
         make(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
