@@ -18,7 +18,6 @@ it, and their mean width. A share from 300 corpora has a standard error of 1.3 p
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,11 +33,18 @@ from profiler.measures.privacy import privacy
 from profiler.measures.safety import safety
 from profiler.measures.statistics import Floats, Ints
 from profiler.measures.tables import Table
-from profiles_db.measurement import Measurement
-from profiles_db.records import AttackOutcome, Prediction, Task, Trial
+from profiles_db.measurement import POOLED, Measurement
+from profiles_db.records import (
+    AttackOutcome,
+    Gender,
+    GenderPrediction,
+    GenderTask,
+    Prediction,
+    Trial,
+)
 
 CLASSES: Final = ("neutral", "happy", "sad", "angry")
-GENDERS: Final = ("female", "male")
+GENDERS: Final[tuple[Gender, ...]] = ("female", "male")
 REPETITIONS: Final = 3
 CLIPS: Final = 8
 """Per speaker and class."""
@@ -80,23 +86,43 @@ def fold_of(speaker: int) -> int:
     return speaker // 2 % FOLDS + 1
 
 
-def gender_of(speaker: int) -> str:
+def gender_of(speaker: int) -> Gender:
     """Even speakers are female."""
     return GENDERS[speaker % 2]
 
 
-def rows(probabilities: Floats, truth: Ints, names: Sequence[str]) -> list[Prediction]:
-    """Predictions from probabilities of shape (repetitions, speakers, clips, classes)."""
-    task: Task = "gender" if len(names) == len(GENDERS) else "emotion"
+def emotions(probabilities: Floats, truth: Ints) -> list[Prediction]:
+    """Emotion answers from probabilities of shape (repetitions, speakers, clips, classes)."""
     return [
         Prediction(
-            seed, fold_of(speaker), task, f"{speaker}-{clip}", str(speaker), gender_of(speaker),
-            names[truth[speaker, clip]], names[int(np.argmax(one))], tuple(one.tolist()),
+            repetition, fold_of(speaker), f"{speaker}-{clip}", str(speaker), gender_of(speaker),
+            CLASSES[truth[speaker, clip]], CLASSES[int(np.argmax(one))], tuple(one.tolist()),
         )
-        for seed, of_seed in enumerate(probabilities)
-        for speaker, of_speaker in enumerate(of_seed)
-        for clip, one in enumerate(of_speaker)
+        for repetition, speaker, clip, one in _answers(probabilities)
     ]  # fmt: skip
+
+
+def inferred(probabilities: Floats) -> list[GenderPrediction]:
+    """Gender answers from probabilities of shape (repetitions, speakers, clips, genders).
+
+    The strongest attacker, which the reference's probe is compared with, answers as the probe.
+    """
+    tasks: tuple[GenderTask, ...] = ("gender", "strongest_gender")
+    return [
+        GenderPrediction(
+            repetition, fold_of(speaker), task, f"{speaker}-{clip}", str(speaker),
+            gender_of(speaker), gender_of(speaker), GENDERS[int(np.argmax(one))],
+            tuple(one.tolist()),
+        )
+        for task in tasks
+        for repetition, speaker, clip, one in _answers(probabilities)
+    ]  # fmt: skip
+
+
+def _answers(probabilities: Floats) -> Iterator[tuple[int, int, int, Floats]]:
+    """Repetition, speaker, clip and probabilities of each answer."""
+    for repetition, speaker, clip in np.ndindex(*probabilities.shape[:-1]):
+        yield repetition, speaker, clip, probabilities[repetition, speaker, clip]
 
 
 def trained(speakers: int, rng: np.random.Generator, *, gap: float = 0.0) -> Found:
@@ -108,18 +134,14 @@ def trained(speakers: int, rng: np.random.Generator, *, gap: float = 0.0) -> Fou
     states, female = _states(speakers, rng, gap)
     scores = np.stack([_cross_validated(states, rng) for _ in range(REPETITIONS)])
     truth = np.tile(np.repeat(np.arange(len(CLASSES)), CLIPS), (speakers, 1))
-    found = rows(special.softmax(6 * scores, axis=-1), truth, CLASSES)
-    table = Table(found, CLASSES)
+    table = Table(emotions(special.softmax(6 * scores, axis=-1), truth), CLASSES)
     voices = np.stack([_gender_scores(states, female, rng) for _ in range(REPETITIONS)])
-    of_gender = np.tile((np.arange(speakers) % 2)[:, None], (1, truth.shape[1]))
-    probes = rows(special.softmax(4 * voices, axis=-1), of_gender, GENDERS)
+    probes = inferred(special.softmax(4 * voices, axis=-1))
     return _headline(
         [
             *system_performance(table, MEASURE, resamples=RESAMPLES),
             *fairness(table, MEASURE, resamples=RESAMPLES),
-            *privacy(
-                _with_strongest(probes), [], [], _genders(speakers), MEASURE, resamples=RESAMPLES
-            ),
+            *_privacy(probes, [], speakers, resamples=RESAMPLES),
         ]
     )
 
@@ -209,7 +231,7 @@ def given_emotions(speakers: int, rng: np.random.Generator, *, chances: Chances)
     other = (truth + rng.integers(1, len(CLASSES), right.shape)) % len(CLASSES)
     answer = np.where(right, truth, other)
     sure = np.eye(len(CLASSES))[answer] * 0.5 + 0.125
-    table = Table(rows(sure, truth, CLASSES), CLASSES)
+    table = Table(emotions(sure, truth), CLASSES)
     return _headline(
         [
             *system_performance(table, MEASURE, resamples=RESAMPLES),
@@ -224,10 +246,8 @@ def given_gender(speakers: int, rng: np.random.Generator, *, chances: Chances) -
     right = chances.right((speakers, 1, clips), rng)[:, :, 0]
     truth = np.tile((np.arange(speakers) % 2)[:, None], (1, clips))
     answer = np.where(right, truth, 1 - truth)
-    probes = rows(np.eye(2)[answer] * 0.8 + 0.1, truth, GENDERS)
-    return _headline(
-        privacy(_with_strongest(probes), [], [], _genders(speakers), MEASURE, resamples=100)
-    )
+    probes = inferred(np.eye(2)[answer] * 0.8 + 0.1)
+    return _headline(_privacy(probes, [], speakers, resamples=100))
 
 
 def given_attack(speakers: int, rng: np.random.Generator, *, chances: Chances) -> Found:
@@ -237,11 +257,11 @@ def given_attack(speakers: int, rng: np.random.Generator, *, chances: Chances) -
     changed = chances.right((speakers, 1, clips), rng)[:, :, 0]
     truth = np.tile(np.repeat(np.arange(len(CLASSES)), CLIPS), (speakers, 1))
     answer = np.where(right, truth, (truth + 1) % len(CLASSES))
-    found = rows(np.eye(len(CLASSES))[answer] * 0.5 + 0.125, truth, CLASSES)
+    found = emotions(np.eye(len(CLASSES))[answer] * 0.5 + 0.125, truth)
     fell = changed.reshape(-1)
     outcomes = [
         AttackOutcome(
-            row.seed, row.fold, "fgsm", 45.0, row.utterance, row.speaker, row.label,
+            row.repetition, row.fold, "fgsm", 45.0, row.utterance, row.speaker, row.label,
             "other" if fell[index] else row.label, 45.0, "ok",
         )
         for index, row in enumerate(found)
@@ -263,17 +283,20 @@ def given_voices(speakers: int, rng: np.random.Generator) -> Found:
         for clip in range(tried.shape[1])
         for score in [_cosine(tried[one, clip], enrolled[other])]
     ]
-    found = privacy([], [], trials, _genders(speakers), MEASURE, resamples=RESAMPLES)
-    return _headline(found)
+    return _headline(_privacy([], trials, speakers, resamples=RESAMPLES))
 
 
 def _cosine(one: Floats, other: Floats) -> float:
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-def _with_strongest(probes: Sequence[Prediction]) -> list[Prediction]:
-    """The same answers of the strongest attacker, which the protocol's probe is compared with."""
-    return [*probes, *(dataclasses.replace(row, task="strongest_gender") for row in probes)]
+def _privacy(
+    probes: Sequence[GenderPrediction], trials: Sequence[Trial], speakers: int, *, resamples: int
+) -> list[Measurement]:
+    """Figures of privacy; who the attackers were is not simulated."""
+    return privacy(
+        probes, [], trials, _genders(speakers), MEASURE, folds=FOLDS, resamples=resamples
+    )
 
 
 def _genders(speakers: int) -> dict[str, str | None]:
@@ -282,7 +305,11 @@ def _genders(speakers: int) -> dict[str, str | None]:
 
 def _headline(found: Sequence[Measurement]) -> Found:
     """The figures that stand for their criterion, with an interval."""
-    return {m.criterion: m for m in found if not m.variant and m.fold < 0 and m.low is not None}
+    return {
+        m.criterion: m
+        for m in found
+        if m.stands_for_criterion and m.fold == POOLED and m.low is not None
+    }
 
 
 def truths(chances: Chances) -> dict[str, float]:

@@ -23,7 +23,7 @@ from advisor import advise, load_scenario
 from advisor.decision import Decision
 from advisor.evidence.selection import needed
 from advisor.scenario.loading import Scenario
-from profiles_db.criteria import CRITERIA
+from profiler.measures.registry import measures
 from profiles_db.profile import Profile
 from profiles_db.snapshot import reading
 from profiles_db.store import Store
@@ -49,33 +49,50 @@ def fill(path: Path, predictions: int) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("SELECT setseed(0.5)")
         connection.execute(_RUNS, [STUDIES, list(BACKBONES)])
-        connection.execute(_MEASUREMENTS, [list(CRITERIA)])
+        connection.execute(_MEASURED, [list(measures())])
+        criteria = [(m.name, criterion) for m in measures().values() for criterion in m.criteria]
+        connection.execute(_MEASUREMENTS, [list(column) for column in zip(*criteria, strict=True)])
         runs = STUDIES * len(BACKBONES)
         connection.execute(_PREDICTIONS, [predictions // runs])
 
 
 _RUNS: Final = """
-    INSERT INTO runs
-    SELECT md5(printf('%d %s', study, backbone))[:16], printf('study%04d', study), backbone,
-        'ravdess', 'pretrained', 'sha256:' || md5(backbone), backbone, false, 5, 5, 1,
-        'a CPU, 2 threads', '2026-01-01T00:00:00+00:00',
-        printf('2026-01-%02dT%02d:%02d:00+00:00', 1 + study // 60, study % 24, study % 60),
-        '{"epochs": 30}', '{"classes": ["angry", "happy", "neutral", "sad"]}'
+    INSERT INTO runs BY NAME
+    SELECT md5(printf('%d %s', study, backbone))[:12] AS run, run AS model,
+        printf('study%04d', study) AS study, backbone, 'ravdess' AS corpus,
+        'pretrained' AS weights_kind, 'sha256:' || md5(backbone) AS weights_id,
+        backbone AS weights_origin, false AS synthetic, 5 AS folds, 5 AS folds_total,
+        1 AS repetitions, 'a CPU, 2 threads' AS device, '2026-01-01T00:00:00+00:00' AS started,
+        printf('2026-01-%02dT%02d:%02d:00+00:00', 1 + s.study // 60, s.study % 24, s.study % 60)
+            AS finished,
+        '{"training": {"epochs": 30}}' AS protocol,
+        '{"classes": ["angry", "happy", "neutral", "sad"]}' AS provenance
     FROM generate_series(0, ? - 1) AS s(study), unnest(?) AS b(backbone)
 """
+_MEASURED: Final = """
+    INSERT INTO measured BY NAME
+    SELECT run, measure, 1 AS version, '{}' AS settings, md5(study || measure)[:12] AS basis,
+        finished, '{}' AS failed, '{}' AS provenance
+    FROM runs, unnest(?) AS m(measure)
+    ORDER BY runs.finished, run
+"""
 _MEASUREMENTS: Final = """
-    INSERT INTO measurements
-    SELECT run, criterion, variant, fold, 0.1 + 0.8 * random(), NULL, NULL, 'none', 672, 0.25, NULL,
-        [], 'measured', 'run ' || run, 'a CPU, 2 threads'
-    FROM runs, unnest(?) AS c(criterion), (VALUES ('', -1), ('', 1), ('', 2), ('', 3), ('', 4),
-        ('', 5), ('class=angry', -1), ('class=happy', -1)) AS v(variant, fold)
-    ORDER BY finished, run
+    INSERT INTO measurements BY NAME
+    SELECT run, c.measure, c.criterion, v.label, v.fold, 0.1 + 0.8 * random() AS value,
+        'none' AS interval, 672 AS n, 0.25 AS baseline, [] AS flags, [] AS notes,
+        'measured' AS origin, 'run ' || run AS source, 'a CPU, 2 threads' AS device
+    FROM runs,
+        (SELECT unnest(?) AS measure, unnest(?) AS criterion) AS c,
+        (VALUES (NULL, -1), (NULL, 1), (NULL, 2), (NULL, 3), (NULL, 4), (NULL, 5),
+            ('angry', -1), ('happy', -1)) AS v(label, fold)
+    ORDER BY runs.finished, run
 """
 _PREDICTIONS: Final = """
-    INSERT INTO predictions
-    SELECT run, 0, 1 + clip % 5, 'emotion', 'clip' || clip, 'speaker' || clip % 24,
-        ['female', 'male'][1 + clip % 2], 'angry', ['angry', 'happy'][1 + (random() < 0.5)::INT],
-        [0.25, 0.25, 0.25, 0.25]
+    INSERT INTO predictions BY NAME
+    SELECT run, 0 AS repetition, 1 + clip % 5 AS fold, 'clip' || clip AS utterance,
+        'speaker' || clip % 24 AS speaker, ['female', 'male'][1 + clip % 2] AS gender,
+        'angry' AS label, ['angry', 'happy'][1 + (random() < 0.5)::INT] AS predicted,
+        [0.25, 0.25, 0.25, 0.25] AS probabilities
     FROM runs, generate_series(1, ?) AS c(clip)
     ORDER BY finished, run
 """

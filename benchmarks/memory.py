@@ -22,14 +22,19 @@ import soundfile
 from benchmarks.tree_memory import tree_memory
 from profiler.corpora import demo
 from profiler.progress import Silent
-from profiler.protocol import SAMPLE_RATE, Protocol
+from profiler.protocol import Protocol
 from profiler.session import profile_all
+from profiler.settings import SAMPLE_RATE
 from profiles_db.store import Store
 
 SECONDS: Final = 6
 SPEAKERS: Final = 10
 SHORT: Final = Protocol.of(
-    epochs=2, probe_epochs=1, seeds=1, resamples=100, pgd_steps=0, snr_curve_db=(), seconds=SECONDS
+    study={"seconds": SECONDS},
+    training={"epochs": 2, "repetitions": 1},
+    privacy={"probe_epochs": 1},
+    safety={"pgd_steps": 0, "snr_curve_db": ()},
+    resamples=100,
 )
 LIMIT_GIB: Final = 4.0
 

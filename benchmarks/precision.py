@@ -37,7 +37,8 @@ from profiler.cache_home import cache_home
 from profiler.corpora.audio import load_clip
 from profiler.measures.attacks import loss_gradient
 from profiler.progress import Silent
-from profiler.protocol import Precision, Protocol
+from profiler.protocol import Protocol
+from profiler.settings import Precision
 from profiler.study import open_study
 from profiler.training.head import Head
 
@@ -105,7 +106,7 @@ def waveforms(dataset: str, root: Path | None, clips: int) -> list[Tensor]:
     root = cache_home() / "demo" if dataset == "demo" and root is None else root
     paths = [clip.path for clip in open_study(dataset, root, protocol, Silent()).clips.values()]
     chosen = paths[:: max(1, len(paths) // clips)][:clips]
-    waves = [load_clip(path, seconds=protocol.seconds) for path in chosen]
+    waves = [load_clip(path, seconds=protocol.study.seconds) for path in chosen]
     return [torch.from_numpy(wave).unsqueeze(0) for wave in waves]
 
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import importlib
 import json
 import random
@@ -38,27 +39,33 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from profiler.pipeline.bench import Bench
-from profiler.pipeline.fold_attack import attack, pgd_targets
 from torch import Tensor
 
 from benchmarks.tree_memory import tree_memory
 from profiler.cache_home import cache_home
 from profiler.corpora.audio import load_clip
+from profiler.corpora.base import Fold
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.entry import States
 from profiler.machine import pick_device
+from profiler.measures.base import OnHiddenStates, OnWaveforms
 from profiler.measures.costs.device import describe
+from profiler.measures.privacy import PrivacySettings
+from profiler.measures.registry import chosen as chosen_measures
+from profiler.measures.registry import of
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.fold_training import train_heads
-from profiler.pipeline.plan import BackboneSpec, Plan, Workshop
+from profiler.pipeline.fold_training import Cell, train_and_test
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.pipeline.scheduler import execute
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.run import describe_run
 from profiler.study import Study, open_study
 from profiler.training.head import Head
-from profiles_db.records import FoldResult
+from profiles_db.files import make_folder
+from profiles_db.records import Prediction, StepResult
+from profiles_db.row_tables import TRAINING
 from profiles_db.store import Store
 
 CPU: Final = torch.device("cpu")
@@ -83,20 +90,22 @@ class InMemory(FeatureCache):
 def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
     """One round: seconds of everything once, on the same clips, ratios, and peak bytes of a."""
     with tree_memory() as memory:
-        full, stages, shop = _profile(spec, study, folder, "first")
+        full, stages, context = _profile(spec, study, folder, "first")
     warm, _, _ = _profile(spec, study, folder, "second")
     waves = [_wave(clip.path, study.protocol) for clip in study.clips.values()]
-    forward = _timed(lambda: _forward(shop, waves))
-    bench = dataclasses.replace(
-        shop.bench, cache=InMemory(shop.features, list(shop.bench.clips.values()))
-    )
+    forward = _timed(lambda: _forward(context, waves))
+    in_memory = InMemory(context.features, list(context.clips.values()))
+    bare = _with_features(context, in_memory, folder / "all")
     start = time.perf_counter()
-    trained = _train(bench, study, folder / "all")
+    trained = _train(bare, study.folds)
     heads = time.perf_counter() - start
-    alone = _timed(lambda: _train_one_by_one(bench, study, folder))
-    attacked = sum(_attack_seconds(shop, head, result) for result, head in trained)
+    alone = sum(
+        _fold_by_itself(_with_features(context, in_memory, folder / f"fold-{fold.number}"), fold)
+        for fold in study.folds
+    )
+    attacked = sum(_attack_seconds(context, head, result) for result, head in trained)
     part = waves[:REFERENCE_CLIPS]
-    each = _timed(lambda: _forward(shop, part)) / len(part)
+    each = _timed(lambda: _forward(context, part)) / len(part)
     reference = each * _passes(study) + heads + attacked
     return {
         "a full profile": full,
@@ -108,7 +117,7 @@ def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
         "heads fold by fold": alone,
         "a / (b + c + d)": full / (forward + attacked + heads),
         "features of a / b": stages["features"] / forward,
-        "heads and attacks of a / (c + d)": stages["heads and attacks"] / (attacked + heads),
+        "heads and measures of a / (c + d)": stages["heads and measures"] / (attacked + heads),
         "e / a": reference / full,
         "first / second profile": full / warm,
         "heads fold by fold / together": alone / heads,
@@ -118,12 +127,13 @@ def measure(spec: BackboneSpec, study: Study, folder: Path) -> dict[str, float]:
 
 def _profile(
     spec: BackboneSpec, study: Study, folder: Path, name: str
-) -> tuple[float, Mapping[str, float], Workshop]:
-    """All jobs of a profile with its cache in `folder`: seconds, those by stage, the workshop."""
+) -> tuple[float, Mapping[str, float], Context]:
+    """All jobs of a profile with its cache in `folder`: seconds, those by stage, the context."""
     backbone = spec.load()
-    run = describe_run(study, backbone, torch.device(spec.device))
+    run = describe_run(study, backbone, torch.device(spec.device), {})
     plan = Plan(
-        run=run.run,
+        model=run.model,
+        measures=chosen_measures("default"),
         spec=spec,
         protocol=study.protocol,
         classes=study.corpus.classes,
@@ -133,61 +143,67 @@ def _profile(
         cache=folder,
     )
     store = Store(folder / f"{name}.duckdb")
-    shop = Workshop(plan, backbone)
+    context = Context(plan, backbone)
     del backbone
     start = time.perf_counter()
     store.begin(run)
-    with shop.features.in_use(Silent().say), Choice().engine(shop, Silent()) as engine:
-        done = execute(shop, store, engine, Silent())
+    with context.features.in_use(Silent().say), Choice().engine(context, Silent()) as engine:
+        done = execute(context, run.run, store, engine, Silent())
     seconds = time.perf_counter() - start
-    shop.backbone.eval()  # loaded again where workers had it, outside of any time
-    return seconds, done.seconds, shop
+    context.backbone.eval()  # loaded again where workers had it, outside of any time
+    return seconds, done.seconds, context
 
 
 def _wave(path: Path, protocol: Protocol) -> Tensor:
-    return torch.from_numpy(load_clip(path, seconds=protocol.seconds)).unsqueeze(0)
+    return torch.from_numpy(load_clip(path, seconds=protocol.study.seconds)).unsqueeze(0)
 
 
 @torch.no_grad()
-def _forward(shop: Workshop, waves: Sequence[Tensor]) -> None:
+def _forward(context: Context, waves: Sequence[Tensor]) -> None:
     for wave in waves:
-        shop.backbone.hidden_states(wave.to(shop.plan.spec.device))
+        context.backbone.hidden_states(wave.to(context.device))
 
 
-def _train(bench: Bench, study: Study, folder: Path) -> list[tuple[FoldResult, Head]]:
-    folder.mkdir()
-    return train_heads(
-        bench,
-        [(0, fold) for fold in study.folds],
-        state_file=lambda _, fold, task: folder / f"{fold}-{task}.state",
-    )
+def _with_features(context: Context, features: InMemory, cache: Path) -> Context:
+    """The same plan and backbone, with its features in memory and nothing trained yet."""
+    plan = dataclasses.replace(context.plan, cache=cache, clips=dict(context.clips))
+    make_folder(plan.steps)
+    found = Context(plan, context.backbone)
+    found.features = features
+    return found
 
 
-def _train_one_by_one(bench: Bench, study: Study, folder: Path) -> None:
-    for fold in study.folds:
-        one = dataclasses.replace(study, folds=(fold,))
-        _train(bench, one, folder / f"fold-{fold.number}")
+def _train(context: Context, folds: Sequence[Fold]) -> list[tuple[StepResult, Head]]:
+    """Train and test all heads of `folds`: the emotion heads, with their predictions."""
+    asked = of(context.plan.measures)
+    steps = (TRAINING, *(one.name for one in asked if isinstance(one, OnHiddenStates)))
+    results = train_and_test(context, [Cell(0, fold.number, steps) for fold in folds])
+    return [(result, head) for result, head in results if head is not None]
 
 
-def _attack_seconds(shop: Workshop, head: Head, result: FoldResult) -> float:
-    """The attack on a fold's correctly classified clips, alone in this process."""
-    right = [
-        row.utterance
-        for row in result.predictions
-        if row.task == "emotion" and row.label == row.predicted
-    ]
-    for_pgd = pgd_targets(shop.plan.protocol, right, result.fold)
-    clips = [shop.plan.utterances[name] for name in right]
-    return _timed(
-        lambda: attack(shop.bench, head, clips, for_pgd=for_pgd, seed=0, fold=result.fold)
-    )
+def _fold_by_itself(context: Context, fold: Fold) -> float:
+    return _timed(lambda: _train(context, [fold]))
+
+
+def _attack_seconds(context: Context, head: Head, trained: StepResult) -> float:
+    """The attacks on a fold's correctly classified clips, alone in this process."""
+    head.eval()
+    predictions = {0: [row for row in trained.rows if isinstance(row, Prediction)]}
+    seconds = 0.0
+    for one in of(context.plan.measures):
+        if isinstance(one, OnWaveforms):
+            settings = context.protocol.measure(one.name)
+            tasks = one.tasks(trained.fold, predictions, context.protocol, settings)
+            work = functools.partial(one.listen, context, trained.fold, {0: head}, tasks, settings)
+            seconds += _timed(work)
+    return seconds
 
 
 def _passes(study: Study) -> int:
     """Clips that the reference sends through the backbone to train and test every head."""
-    protocol = study.protocol
+    probe = study.protocol.of_measure(PrivacySettings).probe_epochs
     each = [sum(name in study.clips for _, part in f.parts() for name in part) for f in study.folds]
-    return protocol.epochs * sum(each) + protocol.probe_epochs * each[0]
+    return study.protocol.training.epochs * sum(each) + probe * each[0]
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -208,8 +224,10 @@ def _study(dataset: str, root: Path | None, protocol: Protocol, clips: int) -> S
 
 def _round(chosen: argparse.Namespace) -> tuple[str, dict[str, float]]:
     """On what was measured, and what."""
-    attack: dict[str, Any] = {"snr_curve_db": (), "pgd_steps": 0}
-    protocol = Protocol.of(seeds=1, **(attack if chosen.reference_attack else {}))
+    safety: dict[str, Any] = {"snr_curve_db": (), "pgd_steps": 0}
+    protocol = Protocol.of(
+        training={"repetitions": 1}, safety=safety if chosen.reference_attack else {}
+    )
     device = pick_device(chosen.device)
     Choice().prepare([chosen.backbone], device)
     importlib.import_module("torch._dynamo")  # which workers have, and d would load while timed
@@ -217,7 +235,8 @@ def _round(chosen: argparse.Namespace) -> tuple[str, dict[str, float]]:
     attacks = "FGSM and noise at one ratio" if chosen.reference_attack else "all attacks"
     on = (
         f"{chosen.backbone}, random weights, {len(study.clips)} clips of {study.corpus.name}, "
-        f"{len(study.folds)} folds, {protocol.epochs} epochs, {attacks}, {describe(device)}"
+        f"{len(study.folds)} folds, {protocol.training.epochs} epochs, {attacks}, "
+        f"{describe(device)}"
     )
     with tempfile.TemporaryDirectory() as folder:
         spec = BackboneSpec(chosen.backbone, "random", 0, device.type)
