@@ -46,7 +46,7 @@ class Decision:
     priorities_ranking : tuple of str
         The same candidates by score alone, as if there were no requirement.
     confidence : float or None
-        Share of the draws in which the same choice comes out, the requirements checked anew in
+        Share of the draws in which the same choice comes out, the requirements checked again in
         each; None without a choice.
     tie_groups : tuple of tuple of str
         The eligible in groups that the evidence cannot tell apart, best group first.

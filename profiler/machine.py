@@ -99,8 +99,8 @@ class Heap:
     """The C library's heap in this process, given back where it keeps what was freed (glibc).
 
     Clips of ever other lengths leave it full of holes: after a few of them a process holds twice
-    what it uses. Giving back costs too, since what comes next must be had anew, so it is done when
-    the process has grown by `SLACK` since the last time.
+    what it uses. Giving back costs too, since what comes next must be asked for again, so
+    it is done when the process has grown by `SLACK` since the last time.
     """
 
     SLACK: Final = 128 * 2**20

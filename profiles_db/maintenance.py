@@ -50,7 +50,7 @@ def backup(
 ) -> dict[str, int]:
     """Copy the database `source` to `target`, as it stood at one moment, atomically.
 
-    Every table is read and written anew, so damage to the file shows here and is not copied.
+    Every table is read and written again, so damage to the file shows here and is not copied.
 
     Parameters
     ----------

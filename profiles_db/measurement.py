@@ -29,7 +29,7 @@ class Measurement:
     Parameters
     ----------
     study : str
-        Hash of the protocol and corpora, or the name of a published study.
+        Digest of the clips, labels and folds, or the name of a published study.
     backbone, weights, corpus : str
         `weights` is a content hash, `random:SEED`, `none` (no weights needed) or `published`.
     criterion : str

@@ -15,13 +15,13 @@ WeightsKind = Literal["pretrained", "random", "none", "published"]
 class Profile:
     """One backbone, one corpus, one study.
 
-    Two profiles are comparable when their `study` is the same: it names the protocol and the
-    corpus' content (or a publication).
+    Figures of two profiles compare when their `basis` is the same: the study, the settings of
+    training, and those of the measure.
 
     Parameters
     ----------
     study : str
-        Hash of protocol and corpus, or the name of a published study.
+        Digest of the clips, labels and folds, or the name of a published study.
     backbone : str
     corpus : str
     weights_kind : 'pretrained', 'random', 'none' or 'published'

@@ -23,7 +23,7 @@ def settle_matplotlib() -> None:
     folder = tempfile.mkdtemp(prefix="trustser-matplotlib-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["MPLCONFIGDIR"] = folder
-    # It also says that it lists the fonts anew, as it does in every new folder.
+    # It also says that it lists the fonts again, as it does in every new folder.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 

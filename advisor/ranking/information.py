@@ -17,7 +17,7 @@ from advisor.ranking.uncertainty import spread
 from advisor.records import Figure, OnFlag, Outcome
 
 POINTS: Final = 101
-"""Evenly likely values over a figure's interval at which the choice is made anew."""
+"""Evenly likely values over a figure's interval at which the choice is made again."""
 
 _NORMAL: Final = np.array([NormalDist().inv_cdf((k + 0.5) / POINTS) for k in range(POINTS)])
 

@@ -157,7 +157,7 @@ class Draws:
     def confidence(
         self, choice: str, bounds: Sequence[Bound], outcomes: Mapping[str, Sequence[Outcome]]
     ) -> float:
-        """Share of the draws in which `choice` comes out, the bounds checked anew in each."""
+        """Share of the draws in which `choice` comes out, the bounds checked again in each."""
         names = self.matrix.names
         eligible = np.stack([self.meets(bounds, outcomes[name], name) for name in names], axis=-1)
         return float(np.mean(best_index(self.combined, eligible) == names.index(choice)))

@@ -1,4 +1,4 @@
-"""Speakers dealt to the parts of a fold so that clips, classes and genders are spread evenly.
+"""Speakers assigned to the parts of a fold so that clips, classes and genders are spread evenly.
 
 Only whole numbers are computed with, and ties go to the first speaker and part: one input has one
 answer, on every machine and with every version of the libraries, as a study's name needs it.

@@ -72,7 +72,7 @@ class FeatureCache:
     precision : 'float32' or 'bfloat16', optional
         In which the backbone is passed.
     streams : bool, optional
-        Whether `read` makes the clips anew that are not kept, instead of missing them.
+        Whether `read` computes the clips again that are not kept, instead of missing them.
     """
 
     def __init__(
@@ -136,19 +136,19 @@ class FeatureCache:
     def read(self, clips: Sequence[Clip]) -> list[States]:
         """Hidden states of `clips`, float16, each of shape (layers, frames, hidden_size).
 
-        Those kept are memory-mapped, large ones only while they are looked at; the others are made
-        anew where the cache streams.
+        Those kept are memory-mapped, large ones only while they are looked at; the others are
+        computed again where the cache streams.
 
         Raises
         ------
         CacheError
             If one is not kept, or no longer, and the cache does not stream.
         AudioError
-            If one is to be made anew whose audio can no longer be used.
+            If one is to be computed again whose audio can no longer be used.
         """
         gone = [clip for clip in clips if self._streams and not self.path(clip).exists()]
-        anew = self._made_anew(gone)
-        return [anew[clip.id] if clip.id in anew else self._kept(clip) for clip in clips]
+        again = self._computed_again(gone)
+        return [again[clip.id] if clip.id in again else self._kept(clip) for clip in clips]
 
     def fill(
         self, clips: Sequence[Clip], on_clip: Callable[[int], None], *, keep: bool = True
@@ -198,7 +198,7 @@ class FeatureCache:
         self._large[clip.digest] = array.shape
         return Entry(path, array.shape)
 
-    def _made_anew(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
+    def _computed_again(self, clips: Sequence[Clip]) -> dict[str, Tensor]:
         unusable: dict[str, str] = {}
         found = {
             clip.id: states

@@ -76,7 +76,7 @@ def read_entry(path: Path) -> NDArray[Any]:
         raise CacheError(
             "an entry of the feature cache can no longer be read",
             where=str(path),
-            remedy="run the same command again: it makes the entry anew and keeps what is done",
+            remedy="run the same command again: it computes the entry again and keeps what is done",
         ) from error
     return array
 

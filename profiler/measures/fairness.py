@@ -171,8 +171,8 @@ BETWEEN_GENDERS: Final = (EXCESS, *DIFFERENCES, *PER_FOLD, DETECTABLE)
 class Comparison:
     """A difference between the genders, and what fair models would score on the same clips.
 
-    `fair` holds the difference for each dealing of the genders to the speakers, shape (dealings,),
-    of which those that leave a gender without a class are left out.
+    `fair` holds the difference for each permutation of the genders over the speakers, shape
+    (permutations,), of which those that leave a gender without a class are left out.
     """
 
     estimate: Estimate
@@ -221,15 +221,15 @@ def fairness(table: Table, measure: Figure, *, resamples: int) -> list[Measureme
         return found + [
             measure(criterion=name, value=None, unknown=reason) for name in BETWEEN_GENDERS
         ]
-    dealt = permuted_genders(known.strata, permutations=resamples)
+    permuted = permuted_genders(known.strata, permutations=resamples)
     pooled = {
-        name: compare(known.pooled, known.strata, difference, dealt)
+        name: compare(known.pooled, known.strata, difference, permuted)
         for name, difference in DIFFERENCES.items()
     }
     found += [_difference(known, name, measure, one) for name, one in pooled.items()]
     found += _excess(known, pooled["equalized_odds_difference"], measure, resamples)
     for name in PER_FOLD:
-        found += _per_fold(known, name, measure, dealt)
+        found += _per_fold(known, name, measure, permuted)
     return found + _by_gender(known, measure)
 
 
@@ -259,7 +259,7 @@ def compare(
     counts: Floats,
     genders: list[str],
     difference: Difference,
-    dealt: Bools,
+    permuted: Bools,
     repetitions: Sequence[Sequence[int]] | None = None,
 ) -> Comparison:
     """A difference between the genders with its interval, and what fair models would score.
@@ -269,7 +269,7 @@ def compare(
     counts : array, shape (groups, speakers, classes, classes)
     genders : list of str, one per speaker
     difference : callable
-    dealt : array of bool, shape (dealings, speakers)
+    permuted : array of bool, shape (permutations, speakers)
         Genders permuted over the speakers; as many resamples are drawn for the interval.
     repetitions : sequence of the positions of each repetition's groups, optional
         The difference is averaged over a repetition's groups, its folds say, and then over the
@@ -284,9 +284,11 @@ def compare(
 
     female = np.array([gender == min(genders) for gender in genders])
     estimate = bootstrap(
-        lambda weights: between(weights * female, weights * ~female), genders, resamples=len(dealt)
+        lambda weights: between(weights * female, weights * ~female),
+        genders,
+        resamples=len(permuted),
     )
-    fair = mean_of_defined(between(dealt.astype(float), (~dealt).astype(float)))
+    fair = mean_of_defined(between(permuted.astype(float), (~permuted).astype(float)))
     return Comparison(widened_downwards(estimate), fair[np.isfinite(fair)])
 
 
@@ -388,17 +390,17 @@ def _power(power: Power, measure: Figure, n: int) -> list[Measurement]:
     ]
 
 
-def _per_fold(table: Table, name: str, measure: Figure, dealt: Bools) -> list[Measurement]:
+def _per_fold(table: Table, name: str, measure: Figure, permuted: Bools) -> list[Measurement]:
     """A difference on each fold, then the mean over the folds; and over all folds together."""
     difference = PER_FOLD[name]
-    pooled = compare(table.pooled, table.strata, difference, dealt)
+    pooled = compare(table.pooled, table.strata, difference, permuted)
     together = _noisy(table, name, measure, pooled, statistic="all folds together")
     lacking = _folds_lacking(table, difference)
     if lacking:
         folds = ", ".join(map(str, lacking))
         reason = f"fold {folds} lacks a class for one gender"
         return [measure(criterion=name, value=None, unknown=reason, n=table.n), together]
-    within = _dealt_within_folds(table, len(dealt))
+    within = _permuted_within_folds(table, len(permuted))
     each = compare(table.confusions, table.strata, difference, within, table.cells_of_repetition)
     return [_noisy(table, name, measure, each), together]
 
@@ -420,10 +422,10 @@ def _folds_lacking(table: Table, difference: Difference) -> list[int]:
     return sorted({fold for (_, fold), ok in zip(table.cells, defined, strict=True) if not ok})
 
 
-def _dealt_within_folds(table: Table, dealings: int) -> Bools:
+def _permuted_within_folds(table: Table, permutations: int) -> Bools:
     """Genders permuted among the speakers of each fold, so that each keeps both genders."""
     female = np.array([stratum == min(table.strata) for stratum in table.strata])
-    dealt = np.tile(female, (dealings, 1))
+    permuted = np.tile(female, (permutations, 1))
     folds: dict[str, set[int]] = {}
     for row in table.rows:
         folds.setdefault(row.speaker, set()).add(row.fold)
@@ -431,8 +433,8 @@ def _dealt_within_folds(table: Table, dealings: int) -> Bools:
     rng = np.random.default_rng(0)
     for group in sorted(set(heard_in)):
         members = np.array([place for place, own in enumerate(heard_in) if own == group])
-        dealt[:, members] = rng.permuted(dealt[:, members], axis=1)
-    return dealt
+        permuted[:, members] = rng.permuted(permuted[:, members], axis=1)
+    return permuted
 
 
 def _is_of(gender: str, row: Answer) -> bool:

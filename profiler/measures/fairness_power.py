@@ -2,8 +2,8 @@
 
 A test that finds no gap shows fairness only where it would have found one. So worlds with a known
 gap are made from the model's own answers: the genders are permuted over the speakers, which leaves
-them fair, and then the recall of one class, drawn anew in each world, is made to differ between the
-genders by the gap. The power is the share of the worlds in which the test finds it.
+them fair, and then the recall of one class, drawn for each world by itself, is made to differ
+between the genders by the gap. The power is the share of the worlds in which the test finds it.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def found_in(
         made = with_recall_gap(counts, first[some], labels[some], gap, rng).astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             value = mean_of_defined(difference(*_groups(made, first[some])))
-            fair = mean_of_defined(difference(*_dealt(made, tests)))
+            fair = mean_of_defined(difference(*_permuted_groups(made, tests)))
         found += int(rules_out_fair(value, fair).sum())
     return found / worlds
 
@@ -159,8 +159,9 @@ def _groups(worlds: Floats, first: Bools) -> tuple[Floats, Floats]:
     return ones, worlds.sum(axis=2) - ones
 
 
-def _dealt(worlds: Floats, first: Bools) -> tuple[Floats, Floats]:
-    """Counts of both groups for each dealing, (dealings, worlds, repetitions, classes, classes)."""
+def _permuted_groups(worlds: Floats, first: Bools) -> tuple[Floats, Floats]:
+    """Counts of both groups for each permutation, shape (permutations, worlds,
+    repetitions, classes, classes)."""
     number, repetitions, speakers, classes, _ = worlds.shape
     flat = worlds.reshape(number * repetitions, speakers, classes, classes)
     shape = (len(first), number, repetitions, classes, classes)

@@ -165,7 +165,7 @@ def safety(
     *,
     snr_db: float,
 ) -> list[Measurement]:
-    """Success rate and accuracy under every perturbation; the main one without a variant.
+    """Success rate and accuracy under every perturbation; the main one's stand for their criteria.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ def safety(
 
 @dataclass(frozen=True, slots=True)
 class _Floor:
-    """What Gaussian noise of the same ratio does, which is what chance gives."""
+    """What Gaussian noise of the same ratio does: the baseline of an attack."""
 
     success: float | None
     accuracy: float | None

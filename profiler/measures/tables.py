@@ -146,7 +146,7 @@ class Table:
     def one_answer(self) -> tuple[str, ...]:
         """A flag for the folds whose head answers one class whatever it hears.
 
-        Such a head has chance UAR, and nothing can be said of its robustness or fairness.
+        Such a head has the UAR of guessing, and nothing can be said of its robustness or fairness.
         """
         answered = (self.confusions.sum(axis=(1, 2)) > 0).sum(axis=1)
         folds = sorted({f for (_, f), n in zip(self.cells, answered, strict=True) if n == 1})

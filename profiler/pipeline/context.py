@@ -80,7 +80,7 @@ class Context:
 
     @cached_property
     def features(self) -> FeatureCache:
-        """The feature cache of this backbone and protocol."""
+        """The feature cache of this backbone and precision."""
         study = self.protocol.study
         return FeatureCache(
             self.plan.cache / "features",
@@ -157,8 +157,8 @@ class Context:
     def pool(self, position: int, states: States) -> None:
         """Keep what `pooling` makes of a clip's hidden states.
 
-        They are laid out in the order of their dimensions first: states made anew may be laid out
-        otherwise than those read from a file, and would be summed in another order.
+        They are laid out in the order of their dimensions first: states computed again may be laid
+        out otherwise than those read from a file, and would be summed in another order.
         """
         laid_out = states.to(self.device, torch.float16).contiguous()
         self._pooled.keep(position, self.pooling(laid_out))

@@ -1,8 +1,8 @@
 """The first stage of a run: the features of all its clips, as many as may be kept.
 
 Where the cache is limited, what is read most often is kept, and the rest is only tried: a clip that
-cannot be used has to be known before any head is trained. What is not kept is made anew whenever
-it is read.
+cannot be used has to be known before any head is trained. What is not kept is computed again
+whenever it is read.
 """
 
 from __future__ import annotations

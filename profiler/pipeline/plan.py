@@ -52,7 +52,7 @@ class Plan:
     cache : Path
         Holds features and step results; shared by all workers.
     cache_limit : int or None
-        Most bytes of features to keep; what is not kept is made anew whenever it is read.
+        Most bytes of features to keep; what is not kept is computed again whenever it is read.
     """
 
     model: str

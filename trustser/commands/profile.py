@@ -69,7 +69,9 @@ def profile(
     ] = None,
     cache_limit: Annotated[
         str | None,
-        typer.Option(help="Keep so much of features, say 20GB; the rest is made anew when read."),
+        typer.Option(
+            help="Keep so much of features, say 20GB; the rest is computed again when read."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
     workers: Annotated[
