@@ -32,7 +32,7 @@ WANTED: Final = 0.80
 
 GAPS: Final = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50, 0.70, 1.00)
 MOST_DRAWS: Final = 200
-"""Worlds for each gap, and dealings of the genders in each: 3 points of Monte Carlo error."""
+"""Worlds for each gap, and permutations of the genders in each: 3 points of Monte Carlo error."""
 
 LEVEL: Final = 0.05
 """Of the permutation test."""
@@ -76,14 +76,14 @@ class Power:
 def rules_out_fair(value: Floats, fair: Floats) -> Bools:
     """Whether the permutation test rules out that the genders are served alike (5 %).
 
-    The p-value is the share of dealings that score at least as high, the data themselves counted
-    among them (Phipson and Smyth 2010, doi:10.2202/1544-6115.1585).
+    The p-value is the share of permutations that score at least as high, the data themselves
+    counted among them (Phipson and Smyth 2010, doi:10.2202/1544-6115.1585).
 
     Parameters
     ----------
     value : array, shape (...)
-    fair : array, shape (dealings, ...)
-        NaN where a dealing leaves a gender without a class; it does not count.
+    fair : array, shape (permutations, ...)
+        NaN where a permutation leaves a gender without a class; it does not count.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def power_of(
     difference : callable
         Counts of two groups, each of shape (..., classes, classes), to a difference, shape (...).
     draws : int
-        Worlds for each gap, and dealings of the genders in each; at most 200 are drawn.
+        Worlds for each gap, and permutations of the genders in each; at most 200 are drawn.
     seed : int
     """
     rates: dict[float, float] = {}
@@ -141,7 +141,7 @@ def found_in(
     first = permuted_genders(genders, permutations=worlds, seed=seed)
     labels = rng.integers(pooled.shape[-1], size=worlds)
     tests = permuted_genders(genders, permutations=worlds, seed=seed + 1)
-    # A few worlds at a time: with all, memory would grow with speakers, worlds and dealings.
+    # A few worlds at a time: with all, memory would grow with speakers, worlds and permutations.
     step = max(1, PIECE // (pooled.shape[0] * pooled.shape[-1] ** 2 * max(tests.shape)))
     found = 0
     for some in (slice(start, start + step) for start in range(0, worlds, step)):
@@ -160,8 +160,10 @@ def _groups(worlds: Floats, first: Bools) -> tuple[Floats, Floats]:
 
 
 def _permuted_groups(worlds: Floats, first: Bools) -> tuple[Floats, Floats]:
-    """Counts of both groups for each permutation, shape (permutations, worlds,
-    repetitions, classes, classes)."""
+    """Counts of both groups for each permutation of the genders.
+
+    Shape (permutations, worlds, repetitions, classes, classes).
+    """
     number, repetitions, speakers, classes, _ = worlds.shape
     flat = worlds.reshape(number * repetitions, speakers, classes, classes)
     shape = (len(first), number, repetitions, classes, classes)
