@@ -2,8 +2,8 @@
 
 An entry is addressed by content: the audio file's bytes, the weights, and the settings that shape
 a feature. So a second run, another fold or another head finds it again, and changed audio or
-other weights never do. Entries are NumPy files with a CRC-32 behind the array; they appear whole
-or not at all, and a damaged one is made again.
+other weights never do. Entries are NumPy files with a CRC-32 behind the array; they are written
+atomically, and a damaged one is computed again.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _processes() -> ForkServerContext:
 
 
 def _prepare(plan: Plan, driver: Connection) -> None:
-    """Make a worker: one thread, deaf to Ctrl-C (the driver hears it), gone with the driver."""
+    """Make a worker: one thread, ignores Ctrl-C (the driver stops it), gone with the driver."""
     global _here  # noqa: PLW0603 - a worker process has one plan
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
