@@ -210,6 +210,11 @@ class View:
         """Largest priority that the page lets one try."""
         return max(_SLIDER_END, 2 * weighted.raw)
 
+    def stands_in(self, aspect: Aspect) -> bool:
+        """Whether the study's own criterion stands for an aspect here."""
+        usual = self.decision.study.aspect_criterion[aspect]
+        return standing_for(aspect, self.decision.criteria, self.decision.study) == usual
+
     def state(self, candidate: Candidate) -> str:
         """Why a candidate has no place; empty where it has one."""
         return {

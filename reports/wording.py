@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from advisor.explanation.wording import size_text
-from advisor.records import Comparison
+from advisor.explanation.wording import against, apart
+from advisor.ranking.findings import Bound
+from advisor.records import Comparison, Outcome
 from advisor.scenario.quantities import quantity_text
 from profiles_db.criteria import Unit, format_value
 from profiles_db.measurement import IntervalKind, Origin
@@ -38,6 +39,7 @@ _PLOT_UNITS: Final[dict[Unit, tuple[str, float]]] = {
 }
 
 _CERTAIN: Final = 0.995
+_LEAST_SHARE: Final = 5e-4
 _QUANTITY: Final = re.compile(r"(\d) (%|[MG]MAC|MB|M|ms|s|dB|points)(?!\w)")
 _MINUS: Final = "\N{MINUS SIGN}"
 
@@ -62,33 +64,38 @@ def quantity(value: float | None, unit: Unit | None) -> str:
 
 
 def interval(low: float | None, high: float | None, unit: Unit | None) -> str:
-    """The two ends of an interval, the unit written once; empty where they read the same.
+    """The two ends of an interval, the unit written once; empty where they are the same.
 
     Examples
     --------
-    >>> print(interval(0.627, 0.647, "fraction"))
-    62.7–64.7 %
+    >>> print(interval(0.627, 0.647, "fraction"), interval(0.6999, 0.7001, "fraction"))
+    62.7–64.7 % 69.99–70.01 %
     """
     if low is None or high is None:
         return ""
-    first, last = quantity(low, unit), quantity(high, unit)
-    if first == last:
+    if low == high:
         return ""
+    first, last = quantity(low, unit), quantity(high, unit)
+    if first == last and unit is not None:
+        first, last = apart(low, high, unit)
     number, space, name = first.partition(" ")
     return f"{number}–{last}" if name and last.endswith(space + name) else f"{first}–{last}"
 
 
-def margin(value: float | None, unit: Unit) -> str:
-    """A signed distance to a bound; percent become percentage points.
+def margin(outcome: Outcome, bound: Bound) -> str:
+    """What was held against a bound, and its signed distance, which add up to the bound.
 
     Examples
     --------
-    >>> print(margin(0.012, "fraction"), margin(-3.3e9, "MAC"))
-    +1.2 points −3.30 GMAC
+    >>> from advisor import advise
+    >>> decision = advise("edge")
+    >>> print(margin(decision.candidate("whisper_base").outcomes[0], decision.requirements[0]))
+    6.54 GMAC, −1.54 GMAC
     """
-    if value is None:
+    if outcome.tested is None or outcome.margin is None:
         return UNKNOWN
-    return f"{_MINUS if value < 0 else '+'}{size_text(value, unit)}"
+    value, distance = against(outcome.tested, bound.bound, bound.unit)
+    return f"{value}, {_MINUS if outcome.margin < 0 else '+'}{distance}"
 
 
 def probability(share: float | None) -> str:
@@ -116,8 +123,14 @@ def score(value: float | None) -> str:
 
 
 def percent(share: float) -> str:
-    """A weight or share of the whole, to a tenth of a percent."""
-    return f"{100 * share:.1f} %"
+    """A weight or share of the whole, to a tenth of a percent; a small one is not none.
+
+    Examples
+    --------
+    >>> print(percent(0.29), percent(0.0002), percent(0.0))
+    29.0 % < 0.1 % 0.0 %
+    """
+    return "< 0.1 %" if 0 < share < _LEAST_SHARE else f"{100 * share:.1f} %"
 
 
 def bound(comparison: Comparison, value: float, unit: Unit) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from advisor.explanation.wording import difference_text, listed, title_of, value_text
+from advisor.explanation.wording import against, listed, title_of, value_text
 from advisor.ranking.findings import Requirement
 from advisor.ranking.judgement import Judgement
 from advisor.records import Candidate, Outcome
@@ -53,8 +53,7 @@ def blocked_text(outcome: Outcome, requirement: Requirement) -> str:
             f"its {name} is unknown ({outcome.reason}), and the requirement is “{requirement.text}”"
         )
     what = "the safe end of its " if requirement.holds_for == "interval" else "its "
-    tested = value_text(requirement.criterion, outcome.tested)
-    short = difference_text(requirement.criterion, outcome.margin)
+    tested, short = against(outcome.tested, requirement.bound, requirement.unit)
     return f"{what}{name} of {tested} misses “{requirement.text}” by {short}"
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Final
 
 from advisor.records import Figure
+from advisor.scenario.quantities import SHOWN, in_shown_unit
 from profiles_db.criteria import CRITERIA, Unit, format_value
 
-_POINT_SHOWN: Final = 0.05
-"""The least difference in points that one decimal shows."""
+_PLACES: Final[dict[Unit, int]] = {
+    "fraction": 1, "MAC": 2, "parameters": 2, "bytes": 1, "seconds": 1, "ratio": 3,
+}  # fmt: skip
+"""Digits after the point with which `format_value` writes each unit."""
+_MORE_PLACES: Final = 12
+_PRECISION: Final = 200
+"""Digits that hold any finite figure, whatever its size."""
 
 
 def listed(words: Sequence[str]) -> str:
@@ -75,31 +82,60 @@ def flag_text(figure: Figure) -> str:
     return f"flagged: {'; '.join(figure.flags)}"
 
 
-def difference_text(criterion: str, difference: float) -> str:
-    """The size of a difference: rates in points, not percent.
+def against(value: float, bound: float, unit: Unit) -> tuple[str, str]:
+    """A value and its distance from a bound, rounded so that the two add up to the bound.
+
+    The value has as many digits as show on which side of the bound it lies; the distance is that
+    of the value as it is written. Rates are apart by points, not percent.
 
     Examples
     --------
-    >>> difference_text("uar", -0.023), difference_text("macs", 1.535e9)
-    ('2.3 points', '1.53 GMAC')
+    >>> against(6.535e9, 5e9, "MAC"), against(0.637, 0.66, "fraction")
+    (('6.54 GMAC', '1.54 GMAC'), ('63.7 %', '2.3 points'))
+    >>> against(0.65997, 0.66, "fraction")
+    ('65.997 %', '0.003 points')
     """
-    return size_text(difference, CRITERIA[criterion].unit)
+    with localcontext(prec=_PRECISION):
+        own, other = in_shown_unit(value, unit), in_shown_unit(bound, unit)
+        written = next(
+            number
+            for number in _roundings(own, unit)
+            if (number > other, number < other) == (own > other, own < other)
+        )
+        distance = abs(written - other)
+        if unit == "fraction":
+            least = Decimal("0.1")
+            points = distance if distance.as_tuple().exponent < 0 else distance.quantize(least)  # type: ignore[operator]
+            return f"{written:f} %", f"{points:f} points"
+        return f"{written:f}{SHOWN[unit]}", f"{distance:f}{SHOWN[unit]}"
 
 
-def size_text(difference: float, unit: Unit) -> str:
-    """The size of a difference in a unit; one in a rate is never rounded to none.
+def apart(low: float, high: float, unit: Unit) -> tuple[str, str]:
+    """Two numbers that differ, to as many digits as tell them apart.
 
     Examples
     --------
-    >>> size_text(-0.023, "fraction"), size_text(0.0004, "fraction"), size_text(0.0, "fraction")
-    ('2.3 points', '0.04 points', '0.0 points')
+    >>> apart(0.6999, 0.7001, "fraction"), apart(2.6149e10, 2.6151e10, "MAC")
+    (('69.99 %', '70.01 %'), ('26.149 GMAC', '26.151 GMAC'))
     """
-    if unit != "fraction":
-        return format_value(abs(difference), unit)
-    points = 100 * abs(difference)
-    return (
-        f"{points:.1f} points" if points == 0 or points >= _POINT_SHOWN else f"{points:.1g} points"
-    )
+    with localcontext(prec=_PRECISION):
+        pairs = zip(
+            _roundings(in_shown_unit(low, unit), unit),
+            _roundings(in_shown_unit(high, unit), unit),
+            strict=True,
+        )
+        first, last = next((one, other) for one, other in pairs if one != other)
+    return f"{first:f}{SHOWN[unit]}", f"{last:f}{SHOWN[unit]}"
+
+
+def _roundings(number: Decimal, unit: Unit) -> Iterator[Decimal]:
+    """The number to the digits that its unit is written with, and to ever more."""
+    least = _PLACES[unit]
+    if unit == "MAC" and number and number.adjusted() < -1:
+        least = 2 - number.adjusted()
+    for places in range(least, least + _MORE_PLACES):
+        yield number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+    yield number
 
 
 def full_title(criterion: str) -> str:

@@ -11,6 +11,7 @@ from advisor.scenario.fields import WORDS
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import ASPECTS, CRITERIA, Aspect
 
+_COUNTINGS: Final = frozenset({"macs", "paper_macs"})
 _WORD_OF: Final = {value: word for word, value in WORDS.items()}
 
 
@@ -30,10 +31,17 @@ def weighted_criteria(scenario: Scenario, study: StudyRecord) -> tuple[WeightedC
     return tuple(sorted(rows, key=lambda row: ASPECTS.index(row.aspect)))
 
 
-def criterion_of(key: str, study: StudyRecord) -> str:
-    """The criterion that a priority's key stands for in this study."""
+def criterion_of(key: str, study: StudyRecord, scenario: Scenario) -> str:
+    """The criterion that a priority's key stands for: the study's, in the scenario's counting.
+
+    Where a budget or a requirement counts operations whole, they are weighed whole too: two
+    countings of one thing in one report look like two things.
+    """
     aspects: dict[str, str] = {str(a): name for a, name in study.aspect_criterion.items()}
-    return aspects.get(key, key)
+    name, spec = aspects.get(key, key), scenario.spec
+    bounded = {*spec.budget.bounds(), *(stated.criterion for stated in spec.requirements)}
+    recounted = key != name and name == "paper_macs" and bounded & _COUNTINGS == {"macs"}
+    return "macs" if recounted and "macs" not in spec.priorities else name
 
 
 def standing_for(aspect: Aspect, criteria: Sequence[WeightedCriterion], study: StudyRecord) -> str:
@@ -46,7 +54,7 @@ def standing_for(aspect: Aspect, criteria: Sequence[WeightedCriterion], study: S
 def _check_once(scenario: Scenario, study: StudyRecord, stated: dict[str, float]) -> None:
     seen: dict[str, str] = {}
     for key in stated:
-        name = criterion_of(key, study)
+        name = criterion_of(key, study, scenario)
         if name in seen:
             raise scenario.problem(
                 ("priorities", key),
@@ -60,7 +68,7 @@ def _check_once(scenario: Scenario, study: StudyRecord, stated: dict[str, float]
 def _row(
     scenario: Scenario, study: StudyRecord, key: str, raw: float, weight: float
 ) -> WeightedCriterion:
-    criterion = CRITERIA[criterion_of(key, study)]
+    criterion = CRITERIA[criterion_of(key, study, scenario)]
     scale = scenario.spec.scale_of(criterion.name)
     aspect: Aspect = criterion.aspect
     return WeightedCriterion(

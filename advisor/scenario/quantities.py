@@ -37,7 +37,7 @@ SUFFIXES: Final[dict[Unit, dict[str, Decimal]]] = {
 }
 """Units a scenario may write, by the unit of the criterion."""
 
-_SHOWN: Final[dict[Unit, str]] = {
+SHOWN: Final[dict[Unit, str]] = {
     "fraction": " %",
     "MAC": " GMAC",
     "parameters": " M",
@@ -104,7 +104,7 @@ def _in_unit(number: Decimal, suffix: str | None, text: str, unit: Unit) -> Deci
             remedy=f"write {text} % or {float(number) / 100:g}",
         )
     if SUFFIXES[unit] and unit != "fraction":
-        example = _SHOWN[unit].strip()
+        example = SHOWN[unit].strip()
         raise QuantityError(
             f"{text} lacks its unit",
             rule="a cost is written with its unit, one of " + ", ".join(SUFFIXES[unit]),
@@ -158,9 +158,7 @@ def write_quantity(value: float, unit: Unit, *, up: bool) -> str:
     >>> write_quantity(0.63742, "fraction", up=False), write_quantity(2.593e9, "MAC", up=True)
     ('63.74 %', '2.593 GMAC')
     """
-    suffix = _SHOWN[unit]
-    factor = SUFFIXES[unit].get(suffix.strip(), Decimal(1))
-    shown = Decimal(repr(value)) / factor
+    suffix, shown = SHOWN[unit], in_shown_unit(value, unit)
     leading = shown.adjusted() if shown else 0
     large = leading > _MOST_LEADING
     places = _DIGITS - 1 - leading
@@ -177,6 +175,15 @@ def quantity_text(value: float, unit: Unit) -> str:
     >>> quantity_text(0.66, "fraction"), quantity_text(5e9, "MAC"), quantity_text(0.0405, "seconds")
     ('66 %', '5 GMAC', '40.5 ms')
     """
-    suffix = _SHOWN[unit]
-    factor = SUFFIXES[unit].get(suffix.strip(), Decimal(1))
-    return f"{(Decimal(repr(value)) / factor).normalize():f}{suffix}"
+    return f"{in_shown_unit(value, unit).normalize():f}{SHOWN[unit]}"
+
+
+def in_shown_unit(value: float, unit: Unit) -> Decimal:
+    """`value` in the unit that `SHOWN` names: percent, GMAC, M, MB or ms.
+
+    Examples
+    --------
+    >>> in_shown_unit(0.66, "fraction"), in_shown_unit(5e9, "MAC")
+    (Decimal('66'), Decimal('5'))
+    """
+    return Decimal(repr(value)) / SUFFIXES[unit].get(SHOWN[unit].strip(), Decimal(1))

@@ -60,7 +60,8 @@
   // What is shown.
 
   const three = (number) => (number === null ? "unknown" : number.toFixed(3));
-  const percent = (share) => `${(100 * share).toFixed(1)}\u00a0%`;
+  const percent = (share) =>
+    (share > 0 && share < 5e-4 ? "<\u00a00.1\u00a0%" : `${(100 * share).toFixed(1)}\u00a0%`);
   const rowOf = (table, candidate) =>
     document.querySelector(`#${table} tr[data-index="${candidates.indexOf(candidate)}"]`);
 

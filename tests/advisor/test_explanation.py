@@ -9,7 +9,7 @@ import pytest
 
 from advisor import Decision, advise, shipped_names
 from advisor.explanation.summary import as_markdown, as_text
-from advisor.explanation.wording import difference_text, listed, share, title_of
+from advisor.explanation.wording import against, listed, share, title_of
 from tests.advisor.tables import Given, profile_of, scenario_of
 
 
@@ -204,7 +204,7 @@ def test_a_bound_missed_by_little_is_not_missed_by_nothing() -> None:
 def test_pieces_of_sentences() -> None:
     assert listed([]) == ""
     assert listed(["a", "b"]) == "a and b"
-    assert difference_text("gender_accuracy", 0.054) == "5.4 points"
+    assert against(0.054, 0.0, "fraction") == ("5.4 %", "5.4 points")
     assert title_of("uar") == "unweighted average recall"
     assert title_of("macro_f1") == "macro F1"
 

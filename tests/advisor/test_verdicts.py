@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from decimal import Decimal
 from typing import get_args
 
 import pytest
@@ -222,3 +224,36 @@ def test_who_fails_and_who_cannot_be_judged_are_two_things() -> None:
 def test_no_method_agrees_on_nothing() -> None:
     decision = advise(scenario_of(_UNJUDGED))
     assert [result.agrees for result in decision.methods] == [False] * len(METHODS)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_what_is_bounded_and_what_is_scored_is_counted_alike(name: str) -> None:
+    """2.30 GMAC scored beside 2.59 GMAC budgeted look like two costs of one backbone."""
+    decision = advise(name)
+    used = {c.criterion for c in decision.criteria} | {r.criterion for r in decision.requirements}
+    assert not {"macs", "paper_macs"} <= used
+    if any(r.criterion == "macs" for r in decision.requirements):
+        assert "macs" in {c.criterion for c in decision.criteria}
+        assert not any("FLOPs" in text for text in decision.sentences("evidence"))
+
+
+def test_without_a_budget_the_paper_is_weighed_as_it_counts() -> None:
+    assert "paper_macs" in {c.criterion for c in advise("cloud").criteria}
+
+
+def test_both_countings_where_the_scenario_names_both() -> None:
+    text = "priorities: {sustainability: 1, macs: 1}\nbudget: {macs: 30 GMAC}\n"
+    assert {c.criterion for c in advise(scenario_of(text)).criteria} == {"macs", "paper_macs"}
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_figures_and_distances_in_sentences_add_up(name: str) -> None:
+    decision = advise(name)
+    found = 0
+    for candidate in decision.candidates:
+        for own, bound, short in re.findall(
+            r"of ([\d.]+) %? ?(?:GMAC|M)? ?misses “[^”]*?([\d.]+) [^”]*” by ([\d.]+)", candidate.why
+        ):
+            found += 1
+            assert abs(Decimal(own) - Decimal(bound)) == Decimal(short)
+    assert found >= len([c for c in decision.candidates if c.standing == "out"])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.ranking.findings import Bound
+from advisor.records import Comparison, Outcome
+from advisor.scenario.quantities import in_shown_unit
 from profiles_db.criteria import Unit
 from reports import wording
 
@@ -22,9 +26,16 @@ def test_none_is_unknown_and_never_zero(unit: Unit | None) -> None:
     assert wording.interval(0.0, None, unit) == ""
 
 
+def _bound(comparison: Comparison, value: float, unit: Unit) -> Bound:
+    return Bound(
+        "x", "requirement", "uar", "", unit, comparison, value, "value", "fail", "distrust", "", ""
+    )
+
+
 def test_none_is_unknown_in_every_way_of_writing() -> None:
-    written = {wording.score(None), wording.probability(None), wording.margin(None, "MAC")}
-    assert written == {"unknown"}
+    nobody = Outcome("x", "unknown", blocks=True)
+    written = {wording.score(None), wording.probability(None)}
+    assert written | {wording.margin(nobody, _bound("at_most", 1.0, "MAC"))} == {"unknown"}
 
 
 @given(st.floats(0, 1))
@@ -34,23 +45,48 @@ def test_a_probability_of_0_or_100_percent_is_one(share: float) -> None:
     assert (text == "0 %") == (share == 0)
 
 
-@given(_values, st.sampled_from(_UNITS))
-def test_a_margin_carries_its_sign(value: float, unit: Unit) -> None:
-    assert wording.margin(value, unit)[0] == "+"
-    assert wording.margin(-value, unit)[0] == "\N{MINUS SIGN}"
-    assert wording.margin(value, unit)[1:] == wording.margin(-value, unit)[1:]
+def _number(text: str) -> Decimal:
+    return Decimal(text.split(" ", maxsplit=1)[0].replace("\N{MINUS SIGN}", "-"))
+
+
+@given(_values, _values, st.sampled_from(_UNITS))
+def test_a_value_and_its_margin_add_up_to_the_bound(value: float, bound: float, unit: Unit) -> None:
+    """1.53 GMAC above 5 GMAC beside 6.54 GMAC is an error that a reader finds by adding up."""
+    margin = bound - value
+    outcome = Outcome("x", "pass", blocks=False, tested=value, margin=margin)
+    own, distance = wording.margin(outcome, _bound("at_most", bound, unit)).split(", ")
+    assert distance[0] == ("\N{MINUS SIGN}" if margin < 0 else "+")
+    with localcontext(prec=60):
+        total = _number(own) + _number(distance)
+        assert total == in_shown_unit(bound, unit)
+        assert (_number(distance) == 0) == (margin == 0), "on the right side of the bound"
+        shown = in_shown_unit(value, unit)
+        assert abs(_number(own) - shown) <= Decimal("0.05"), "rounded, not changed"
 
 
 @given(_values, _values, st.sampled_from(_UNITS))
 def test_an_interval_names_both_ends(one: float, other: float, unit: Unit) -> None:
     low, high = sorted((one, other))
     text = wording.interval(low, high, unit)
-    ends = (wording.quantity(low, unit), wording.quantity(high, unit))
-    if ends[0] == ends[1]:
+    if low == high:
         assert text == ""
-    else:
-        assert text.endswith(ends[1])
-        assert text.startswith(ends[0].split(" ")[0] + "–") or text.startswith(ends[0] + "–")
+        return
+    first, last = text.split("–")
+    assert first != last.split(" ")[0]
+    ends = (wording.quantity(low, unit), wording.quantity(high, unit))
+    if ends[0] != ends[1]:
+        assert last == ends[1]
+        assert first in (ends[0], ends[0].split(" ")[0])
+
+
+def test_a_narrow_interval_does_not_vanish() -> None:
+    """An interval that is not printed reads as none, or as exact."""
+    assert wording.interval(0.66996, 0.67004, "fraction") == "66.996–67.004 %"
+
+
+@given(st.floats(0, 1))
+def test_no_share_is_rounded_to_none(share: float) -> None:
+    assert (wording.percent(share) == "0.0 %") == (share == 0)
 
 
 def test_a_small_ratio_is_not_zero() -> None:
