@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from advisor.explanation.directions import better, counted
+from advisor.explanation.wording import plain
 from advisor.scenario.quantities import quantity_text
 from reports import wording
 
@@ -60,6 +61,7 @@ def _environment() -> Environment:
         "score": wording.score,
         "percent": _unbroken(wording.percent),
         "prose": wording.prose,
+        "plain": plain,
     }
     environment.globals |= {
         "interval": _unbroken(wording.interval),

@@ -9,6 +9,7 @@ from typing import Final
 
 from advisor.evidence import selection as measured
 from advisor.evidence.averaging import combine, figure_of
+from advisor.explanation.wording import plain
 from advisor.records import Alternative, Excluded, StudyRecord
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA
@@ -146,7 +147,7 @@ def _measured_record(choice: measured.Selection) -> StudyRecord:
         notes=choice.notes,
         untrained=any(profile.weights_kind == "random" for profile in profiles),
         synthetic=any(profile.synthetic for profile in profiles),
-        protocol={key: str(value) for key, value in sorted(profiles[0].protocol.items())},
+        protocol={key: plain(value) for key, value in sorted(profiles[0].protocol.items())},
     )
 
 

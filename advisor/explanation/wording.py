@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Final
 
@@ -64,6 +64,29 @@ def scores_text(first: float, second: float) -> tuple[str, str]:
     """
     digits = next((n for n in range(3, 17) if f"{first:.{n}f}" != f"{second:.{n}f}"), 3)
     return f"{first:.{digits}f}", f"{second:.{digits}f}"
+
+
+def plain(value: object) -> str:
+    """A setting or count as people write it: what Python calls None, True or a list is in words.
+
+    Examples
+    --------
+    >>> print(plain(["neutral", "happy"]), plain(None), plain(34.419076958000005), sep="; ")
+    neutral, happy; not set; 34.4191
+    """
+    match value:
+        case None:
+            return "not set"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.6g}"
+        case Mapping():
+            parts = [f"{key}: {plain(inner)}" for key, inner in value.items()]
+            return "; ".join(parts) or "none"
+        case list() | tuple() | set() | frozenset():
+            return ", ".join(map(plain, value)) or "none"
+    return str(value)
 
 
 def value_text(criterion: str, value: float) -> str:

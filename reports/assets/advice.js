@@ -243,6 +243,15 @@
     keep();
   }));
   byId("reset").addEventListener("click", () => { setting = stated(); keep(); });
+  // The address holds the setting, so that walking through the page must not write over it.
+  document.querySelectorAll("nav a").forEach((link) => link.addEventListener("click", (event) => {
+    if (isStated()) return;
+    event.preventDefault();
+    const section = document.querySelector(link.hash);
+    section.scrollIntoView();
+    section.querySelector("h2").tabIndex = -1;
+    section.querySelector("h2").focus({ preventScroll: true });
+  }));
   window.addEventListener("hashchange", () => { if (read(location.hash)) show(); });
 
   byId("explore").hidden = false;

@@ -257,3 +257,12 @@ def test_figures_and_distances_in_sentences_add_up(name: str) -> None:
             found += 1
             assert abs(Decimal(own) - Decimal(bound)) == Decimal(short)
     assert found >= len([c for c in decision.candidates if c.standing == "out"])
+
+
+def test_the_protocol_of_measured_evidence_is_in_words() -> None:
+    protocol = {"classes": ["neutral", "happy"], "limit": None, "rate": 34.419076958000005}
+    profile = profile_of("apc", {"uar": 0.6}, protocol=protocol)
+    decision = advise(scenario_of("evidence: measured\npriorities: {uar: 1}\n"), [profile])
+    assert decision.study.protocol == {
+        "classes": "neutral, happy", "limit": "not set", "rate": "34.4191"
+    }  # fmt: skip

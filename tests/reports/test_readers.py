@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from advisor import Decision, advise
@@ -131,3 +134,93 @@ def test_who_cannot_be_judged_is_not_said_to_fail(report: Write, open_page: Open
     assert (
         "cannot be judged" in page.locator('#ranking-table tr[data-candidate="apc"]').inner_text()
     )
+
+
+_HIDDEN = """() => [...document.querySelectorAll('.scroll')]
+    .filter((box) => box.scrollWidth > box.clientWidth + 1)
+    .map((box) => box.getAttribute('aria-label'))"""
+_OPEN = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+_CROSSING = """() => [...document.querySelectorAll('.card table, .card svg, .card pre')]
+    .filter((node) => node.getBoundingClientRect().right
+        > node.closest('.card').getBoundingClientRect().right)
+    .map((node) => node.textContent.trim().slice(0, 40))"""
+
+
+@pytest.fixture(scope="module")
+def two_criteria() -> Decision:
+    """A decision without requirements, so that all seven candidates have a place."""
+    return advise(scenario_of("priorities: {system_performance: high, sustainability: medium}\n"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", ["cloud", "two"])
+def test_no_table_hides_a_column_on_a_desk(
+    kind: str, cloud: Decision, two_criteria: Decision, report: Write, open_page: Open
+) -> None:
+    decision = cloud if kind == "cloud" else two_criteria
+    page = open_page(report(decision), viewport={"width": 1280, "height": 900})
+    page.evaluate(_OPEN)
+    assert page.evaluate(_HIDDEN) == []
+
+
+@pytest.mark.browser
+def test_nothing_crosses_its_card_on_paper(cloud: Decision, report: Write, open_page: Open) -> None:
+    """A4 less its margins is 182 mm wide, 688 CSS pixels."""
+    page = open_page(report(cloud), viewport={"width": 688, "height": 1000})
+    page.emulate_media(media="print")
+    page.evaluate(_OPEN)
+    assert page.evaluate(_CROSSING) == []
+
+
+@pytest.mark.browser
+def test_colours_that_mean_something_stay_where_colours_are_forced(
+    cloud: Decision, report: Write, open_page: Open
+) -> None:
+    page = open_page(report(cloud), forced_colors="active")
+    seen = set()
+    for number in range(5):
+        swatch = page.locator(f"#legend .aspect-{number}")
+        image = Image.open(BytesIO(swatch.screenshot())).convert("RGB")
+        seen.add(image.getpixel((image.width // 2, image.height // 2)))
+    assert len(seen) == 5
+
+
+@pytest.mark.browser
+def test_walking_through_the_page_keeps_the_shared_setting(
+    cloud: Decision, report: Write, open_page: Open
+) -> None:
+    page = open_page(report(cloud), "#set&w.uar=3")
+    address = page.url
+    for link in page.locator("nav a").all():
+        link.click()
+        assert page.url == address
+    page.get_by_role("link", name="Evidence").click()
+    page.wait_for_function("document.querySelector('#evidence').getBoundingClientRect().top < 200")
+    page.reload()
+    assert "With these settings" in page.locator("#verdict").inner_text()
+
+
+@pytest.mark.browser
+def test_without_a_setting_links_are_links(cloud: Decision, report: Write, open_page: Open) -> None:
+    page = open_page(report(cloud))
+    page.get_by_role("link", name="Evidence").click()
+    assert page.url.endswith("#evidence")
+
+
+def test_a_profile_report_prints_no_python() -> None:
+    protocol = {
+        "classes": ["neutral", "happy"], "limit": None, "rate": 34.419076958000005,
+        "normalised": True, "left": [], "steps": {"a": [1, 2.50, None]},
+    }  # fmt: skip
+    profile = replace(a_profile(), protocol=protocol, provenance={"seconds": 0.1 + 0.2})
+    text = _text(render_profile([profile]))
+    assert "classes neutral, happy limit not set rate 34.4191 normalised yes left none" in text
+    assert "1, 2.5, not set" in text
+    assert "seconds 0.3 " in text
+    assert "None" not in text
+    assert "34.419076958000005" not in text
+
+
+def test_a_heat_scale_is_right_on_any_ground() -> None:
+    """In the dark the larger share is the brighter cell."""
+    assert "darker" not in render_profile([a_profile()])
