@@ -16,6 +16,8 @@ from profiles_db.measurement import Measurement, Origin
 from profiles_db.profile import Profile
 
 _FACTORS: Final = {"percent": Decimal("0.01"), "mega": Decimal(10**6), "giga": Decimal(10**9)}
+DEFAULT_STUDY: Final = "trustser-2023"
+"""The study that published evidence means where a scenario names none."""
 _FOLDER: Final = files("profiles_db").joinpath("published")
 
 

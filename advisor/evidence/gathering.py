@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Final
 
 from advisor.evidence import selection as measured
 from advisor.evidence.averaging import combine, figure_of
@@ -15,9 +14,7 @@ from advisor.scenario.loading import Scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA
 from profiles_db.errors import EvidenceError
 from profiles_db.profile import Profile
-from profiles_db.published_studies import PublishedStudy, load_published
-
-DEFAULT_STUDY: Final = "trustser-2023"
+from profiles_db.published_studies import DEFAULT_STUDY, PublishedStudy, load_published
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from advisor.scenario.quantities import QuantityError, parse_quantity
-from profiles_db.criteria import Unit
+from profiles_db.criteria import ASPECT_CRITERION, ASPECTS, CRITERIA, Unit
+from profiles_db.published_studies import DEFAULT_STUDY, load_published
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,28 @@ def check_name(
     name: str, valid: tuple[str, ...], noun: str, path: tuple[str | int, ...] = ()
 ) -> str:
     """`name`, if it is one of `valid`."""
+    if name in ASPECTS and name not in valid and noun == "criterion":
+        raise BreachError(_aspect(name, path))
     if name not in valid:
         rule = f"one of {', '.join(valid)}"
         raise BreachError(
             Breach(f"unknown {noun} {name!r:.60}", rule, None, path, name, valid, bool(path))
         )
     return name
+
+
+def _aspect(name: str, path: tuple[str | int, ...]) -> Breach:
+    """An aspect where a criterion belongs: name those that stand for it."""
+    own = {str(aspect): criterion for aspect, criterion in ASPECT_CRITERION.items()}[name]
+    published = {str(a): c for a, c in load_published(DEFAULT_STUDY).aspect_criterion.items()}
+    meant = f"{own!r}"
+    if published.get(name, own) != own:
+        meant = f"{published[name]!r} (published figures) or {own!r} (measured ones)"
+    criteria = ", ".join(c.name for c in CRITERIA.values() if c.aspect == name)
+    return Breach(
+        f"{name!r} is an aspect, not a criterion",
+        f"one of its criteria: {criteria}",
+        f"did you mean {meant}?",
+        path,
+        key=bool(path),
+    )

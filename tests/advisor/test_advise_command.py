@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from advisor import shipped_names
 from advisor.scenario.json_schema import scenario_schema
+from profiles_db.criteria import ASPECTS, CRITERIA
 from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
@@ -230,3 +232,61 @@ def test_measured_evidence_from_a_database(capsys: pytest.CaptureFixture[str]) -
     assert run(["advise", "m.yaml", "--db", "p.duckdb"]) == 0
     assert "[untrained weights]" in capsys.readouterr().out
     assert "untrained weights" in Path("trustser-m.html").read_text(encoding="utf-8")
+
+
+BOUND = "version: 1\ntitle: T\npriorities: {safety: 1}\n"
+
+
+def test_an_aspect_in_place_of_a_criterion_is_answered_with_its_criteria(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = f"{BOUND}requirements:\n  - {{criterion: fairness, at_most: 10 %}}\n"
+    Path("a.yaml").write_text(text, encoding="utf-8")
+    assert run(["validate", "a.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert "'fairness' is an aspect, not a criterion" in said
+    assert (
+        "id you mean 'conditional_total_variation' (published figures) or "
+        "'excess_equalized_odds_difference' (measured ones)?"
+    ) in " ".join(said.split())
+    assert "attack_success_rate" not in said, "only criteria of that aspect are offered"
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_what_is_offered_for_an_aspect_is_valid(
+    aspect: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.yaml").write_text(f"{BOUND}scales: {{{aspect}: {{worst: 1, best: 2, why: x}}}}\n")
+    assert run(["validate", "a.yaml"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    offered = re.findall(r"'(\w+)'", said.split("id you mean")[1])
+    assert offered
+    assert all(CRITERIA[name].aspect == aspect for name in offered)
+
+
+def test_validate_says_what_no_evidence_has(capsys: pytest.CaptureFixture[str]) -> None:
+    bounds = "requirements:\n  - {criterion: gender_auc, at_most: 80 %}\n"
+    bounds += "  - {criterion: speaker_eer, at_least: 1 %, on_unknown: warn}\n"
+    Path("a.yaml").write_text(f"{BOUND}{bounds}budget: {{memory: 1 GB}}\n", encoding="utf-8")
+    assert run(["validate", "a.yaml", "edge"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == (
+        "a.yaml: valid, but no candidate has gender_auc, so that nobody can be judged; "
+        "no candidate has speaker_eer, so that it only warns; "
+        "no candidate has memory, so that nobody can be judged"
+    )
+    assert second == "edge: valid"
+
+
+def test_validate_looks_into_a_database_where_one_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _store(profile_of("apc", {"attack_success_rate": 0.5}, run="r1"))
+    Path("m.yaml").write_text(
+        f"{BOUND}evidence: measured\nrequirements: [{{criterion: uar, at_least: 1 %}}]\n",
+        encoding="utf-8",
+    )
+    assert run(["validate", "m.yaml"]) == 0
+    assert capsys.readouterr().out == "m.yaml: valid\n"
+    assert run(["validate", "m.yaml", "--db", "p.duckdb"]) == 0
+    assert "valid, but no candidate has uar, so that nobody" in capsys.readouterr().out

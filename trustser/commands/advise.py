@@ -103,28 +103,37 @@ def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: 
 
 def validate(
     files: Annotated[list[str], typer.Argument(help="Scenario files, or shipped ones' names.")],
+    db: Annotated[
+        Path | None, typer.Option("--db", help="DuckDB file, to check what weighs its profiles.")
+    ] = None,
 ) -> None:
     """Check scenario files; every error of every file in one go.
 
+    Of a valid one it says which criteria no candidate has: of the published figures, or of the
+    profiles of the database that --db names.
+
     Example: trustser validate scenarios/edge.yaml my.yaml
     """
-    problems = [problem for file in files for problem in _problems(file)]
+    problems = [problem for file in files for problem in _problems(file, db)]
     if problems:
         raise ScenarioError.of(problems)
 
 
-def _problems(file: str) -> list[ScenarioError]:
+def _problems(file: str, db: Path | None) -> list[ScenarioError]:
+    from advisor.evidence.coverage import uncovered  # noqa: PLC0415
     from advisor.evidence.gathering import gather  # noqa: PLC0415
-    from advisor.ranking.weights import weighted_criteria  # noqa: PLC0415
     from advisor.scenario.loading import load_scenario  # noqa: PLC0415
 
+    gaps: list[str] = []
     try:
         scenario = load_scenario(file)
-        if scenario.spec.evidence.source == "published":
-            weighted_criteria(scenario, gather(scenario).study)
+        published = scenario.spec.evidence.source == "published"
+        if published or db is not None:
+            profiles = None if published else _profiles(scenario, db)
+            gaps = list(uncovered(scenario, gather(scenario, profiles)))
     except ScenarioError as error:
         return list(error.problems) or [error]
-    typer.echo(f"{file}: valid")
+    typer.echo(f"{file}: valid{', but ' if gaps else ''}{'; '.join(gaps)}")
     return []
 
 
