@@ -34,6 +34,14 @@ class Segment:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class BoundMark:
+    """A bound on a scale: its place in [0, 1], and its words."""
+
+    place: float
+    text: str
+
+
 def _lack(candidate: Candidate, criterion: str) -> str:
     """Why a weighted criterion contributes nothing that one could rely on; empty where it does."""
     if criterion not in candidate.contributions:
@@ -209,6 +217,38 @@ class View:
     def slider_end(self, weighted: WeightedCriterion) -> float:
         """Largest priority that the page lets one try."""
         return max(_SLIDER_END, 2 * weighted.raw)
+
+    def bounds_on(self, axis: TrustAxis) -> list[BoundMark]:
+        """Where the bounds on a figure lie on its scale; those beyond an end are left out."""
+        return [
+            BoundMark(axis.scale.score(bound.bound), bound.text)
+            for bound in self.decision.requirements
+            if bound.criterion == axis.criterion and axis.scale.holds(bound.bound)
+        ]
+
+    @property
+    def kept_out_of_all(self) -> str:
+        """How many fail a requirement or cannot be judged; empty where nobody does."""
+        found = Counter(candidate.standing for candidate in self.candidates.values())
+        out, unjudged = found["out"], found["unjudged"]
+        parts = [f"{out} {'fails' if out == 1 else 'fail'} a requirement"] if out else []
+        parts += [f"{unjudged} cannot be judged"] if unjudged else []
+        return ", ".join(parts)
+
+    @property
+    def told(self) -> list[Candidate]:
+        """The candidates that a sentence tells of; the matrix of requirements shows the others."""
+        return [
+            candidate
+            for candidate in self.decision.candidates
+            if candidate.why and candidate.standing in {"in", "unscored"}
+        ]
+
+    @property
+    def about_figures(self) -> list[str]:
+        """What to know of the figures, but for the reasons that stand beside their aspects."""
+        said = set(self.decision.study.aspect_reasons.values())
+        return [text for text in self.decision.sentences("evidence") if text not in said]
 
     def stands_in(self, aspect: Aspect) -> bool:
         """Whether the study's own criterion stands for an aspect here."""

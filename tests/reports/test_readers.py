@@ -18,6 +18,7 @@ from profiles_db.criteria import CRITERIA
 from reports.advice import render_advice
 from reports.profile import render_profile
 from tests.advisor.tables import scenario_of
+from tests.reports.decisions import with_unknown
 from tests.reports.profiles import a_profile
 
 Write = Callable[[Decision], Path]
@@ -224,3 +225,69 @@ def test_a_profile_report_prints_no_python() -> None:
 def test_a_heat_scale_is_right_on_any_ground() -> None:
     """In the dark the larger share is the brighter cell."""
     assert "darker" not in render_profile([a_profile()])
+
+
+_DOTS = """() => [...document.querySelectorAll('#dots-table tbody tr')].map((row) => ({
+    name: row.dataset.candidate,
+    cells: [...row.querySelectorAll('td')].map((cell) => {
+        const box = (part) => {
+            const node = cell.querySelector(part);
+            return node && node.getBoundingClientRect();
+        };
+        const line = box('.track');
+        const share = (x) => (x - line.left) / line.width;
+        const [dot, band, bound] = [box('circle'), box('.band'), box('.bound')];
+        return line && {
+            dot: share(dot.left + dot.width / 2),
+            band: band && [share(band.left), share(band.right)],
+            bound: bound && share(bound.left),
+        };
+    }),
+}))"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_dots_bands_and_bounds_lie_at_their_scores(
+    width: int, cloud: Decision, report: Write, open_page: Open
+) -> None:
+    page = open_page(report(cloud), viewport={"width": width, "height": 900})
+    rows = page.evaluate(_DOTS)
+    assert [row["name"] for row in rows] == [c.name for c in cloud.candidates]
+    for row, candidate in zip(rows, cloud.candidates, strict=True):
+        for cell, weighted in zip(row["cells"], cloud.criteria, strict=True):
+            figure, span = candidate.figures[weighted.criterion], weighted.best - weighted.worst
+            assert cell["dot"] == pytest.approx(candidate.scores[weighted.criterion], abs=0.01)
+            assert figure.low is not None
+            assert figure.high is not None
+            ends = sorted((end - weighted.worst) / span for end in (figure.low, figure.high))
+            assert cell["band"] == pytest.approx([min(1, max(0, end)) for end in ends], abs=0.01)
+        assert row["cells"][0]["bound"] == pytest.approx((0.66 - 0.56) / 0.12, abs=0.01)
+        assert not any(cell["bound"] for cell in row["cells"][1:])
+
+
+def test_an_unknown_figure_has_no_dot(edge: Decision) -> None:
+    page = render_advice(with_unknown(edge, "apc", "gender_accuracy", "nobody labelled it"))
+    table = page.split('id="dots-table"')[1].split("</table>")[0]
+    row = table.split('data-candidate="apc"')[1].split("</tr>")[0]
+    assert row.count("<circle") == 4
+    assert "nobody labelled it" in row
+
+
+def test_who_is_out_is_in_the_matrix_and_not_in_sentences(cloud: Decision) -> None:
+    page = render_advice(cloud)
+    why = _text(page.split('id="why"')[1].split("</section>")[0])
+    assert " is out: " not in why
+    assert "4 fail a requirement" in why
+    matrix = page.split('id="requirements"')[1].split("</section>")[0]
+    assert matrix.count("✗ not met") == 4
+    assert "63.7 %, \N{MINUS SIGN}2.3 points" in _text(matrix).replace("\xa0", " ")
+
+
+def test_nothing_is_told_twice(cloud: Decision) -> None:
+    """What a table or picture below shows is no sentence above it."""
+    text = _text(render_advice(cloud))
+    for sentence in (*cloud.sentences("sensitivity"), *cloud.sentences("method")):
+        assert sentence not in text
+    for reason in cloud.study.aspect_reasons.values():
+        assert text.count(reason) == 1
