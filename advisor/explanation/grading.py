@@ -8,11 +8,12 @@ from every gender inferred to chance, from every answer changed to none, from a 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, get_args
 
 from advisor.explanation.wording import listed
 from advisor.records import Candidate, Figure, Grade, OnFlag
-from profiles_db.criteria import ASPECT_TITLES, CRITERIA, Scale
+from profiles_db.criteria import ASPECT_TITLES, CRITERIA, GUESSED, Scale
 
 GRADES: Final[tuple[tuple[float, Grade], ...]] = ((0.75, "strong"), (0.5, "fair"), (0.25, "weak"))
 """The least share of the way from the worst to the best end for each word; below, `poor`."""
@@ -37,9 +38,8 @@ def ends(figure: Figure) -> Scale:
     (0.25, 48000000000.0)
     """
     scale = _ENDS.get(figure.criterion, CRITERIA[figure.criterion].scale)
-    if CRITERIA[figure.criterion].direction == "maximise" and figure.baseline is not None:
-        return Scale(figure.baseline, scale.best, scale.source) if figure.baseline < 1 else scale
-    return scale
+    floor = figure.baseline if figure.criterion in GUESSED else None
+    return scale if floor is None or floor >= scale.best else replace(scale, worst=floor)
 
 
 def grade(figure: Figure | None, flagged: OnFlag) -> Grade:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import Final
 
 from advisor.records import Figure
@@ -14,6 +14,8 @@ _PLACES: Final[dict[Unit, int]] = {
     "fraction": 1, "MAC": 2, "parameters": 2, "bytes": 1, "seconds": 1, "ratio": 3,
 }  # fmt: skip
 """Digits after the point with which `format_value` writes each unit."""
+_TIMES: Final[dict[Unit, float]] = {"fraction": 1e2, "seconds": 1e3}
+_OVER: Final[dict[Unit, float]] = {"MAC": 1e9, "parameters": 1e6, "bytes": 1e6}
 _MORE_PLACES: Final = 12
 _PRECISION: Final = 200
 """Digits that hold any finite figure, whatever its size."""
@@ -122,7 +124,7 @@ def against(value: float, bound: float, unit: Unit) -> tuple[str, str]:
         own, other = in_shown_unit(value, unit), in_shown_unit(bound, unit)
         written = next(
             number
-            for number in _roundings(own, unit)
+            for number in _roundings(value, unit)
             if (number > other, number < other) == (own > other, own < other)
         )
         distance = abs(written - other)
@@ -143,22 +145,28 @@ def apart(low: float, high: float, unit: Unit) -> tuple[str, str]:
     """
     with localcontext(prec=_PRECISION):
         pairs = zip(
-            _roundings(in_shown_unit(low, unit), unit),
-            _roundings(in_shown_unit(high, unit), unit),
+            _roundings(low, unit),
+            _roundings(high, unit),
             strict=True,
         )
         first, last = next((one, other) for one, other in pairs if one != other)
     return f"{first:f}{SHOWN[unit]}", f"{last:f}{SHOWN[unit]}"
 
 
-def _roundings(number: Decimal, unit: Unit) -> Iterator[Decimal]:
-    """The number to the digits that its unit is written with, and to ever more."""
+def _roundings(value: float, unit: Unit) -> Iterator[Decimal]:
+    """The value to the digits that its unit is written with, and to ever more, then to all."""
+    number = in_shown_unit(value, unit)
     least = _PLACES[unit]
     if unit == "MAC" and number and number.adjusted() < -1:
         least = 2 - number.adjusted()
     for places in range(least, least + _MORE_PLACES):
-        yield number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+        # As `format_value` rounds, which sees the float that 2.425 stands for.
+        yield Decimal(f"{_shown_number(value, unit):.{places}f}")
     yield number
+
+
+def _shown_number(value: float, unit: Unit) -> float:
+    return value * _TIMES[unit] if unit in _TIMES else value / _OVER.get(unit, 1.0)
 
 
 def full_title(criterion: str) -> str:

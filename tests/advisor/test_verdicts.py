@@ -8,16 +8,17 @@ from decimal import Decimal
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from advisor import Decision, advise, shipped_names
 from advisor.explanation.directions import better, counted, reading
 from advisor.explanation.grading import GRADES, ends, grade
 from advisor.explanation.summary import as_markdown, as_text
+from advisor.explanation.wording import against
 from advisor.ranking.methods import METHODS
 from advisor.records import Figure, Grade
-from profiles_db.criteria import CRITERIA, GUESSED
+from profiles_db.criteria import CRITERIA, GUESSED, Unit, format_value
 from profiles_db.profile import Profile
 from tests.advisor.tables import Given, profile_of, scenario_of
 
@@ -100,7 +101,7 @@ def test_no_draw_and_no_method_lets_guessing_earn_anything(method: str) -> None:
 
 @given(
     name=st.sampled_from(sorted(GUESSED)),
-    baseline=st.floats(0.0, 0.9),
+    chance=st.floats(0.0, 0.9),
     value=st.floats(0.0, 1.0),
     half=st.floats(0.0, 0.2),
 )
@@ -266,3 +267,20 @@ def test_the_protocol_of_measured_evidence_is_in_words() -> None:
     assert decision.study.protocol == {
         "classes": "neutral, happy", "limit": "not set", "rate": "34.4191"
     }  # fmt: skip
+
+
+@given(value=st.integers(1, 10**6), unit=st.sampled_from(["fraction", "MAC", "bytes", "seconds"]))
+def test_a_figure_is_rounded_alike_beside_a_bound_and_alone(value: int, unit: Unit) -> None:
+    """2.425 GMAC is 2.42 in one place and must not be 2.43 in another."""
+    number = value / 10**6 * (1e11 if unit == "MAC" else 1.0)
+    assume(unit != "MAC" or number >= 1e8)  # below, `format_value` writes MMAC
+    far = number * 3 + 1
+    assert against(number, far, unit)[0] == format_value(number, unit)
+
+
+@pytest.mark.parametrize("name", ["speaker_eer", "accuracy_under_attack", "speaker_worst_decile"])
+def test_a_baseline_that_is_the_good_end_grades_nothing_down(name: str) -> None:
+    """Voices that nobody can tell apart have an error rate of 50 %, as chance does."""
+    figure = Figure(name, 0.5, baseline=0.5)
+    assert ends(figure) == ends(replace(figure, baseline=None))
+    assert grade(Figure("speaker_eer", 0.5, baseline=0.5), "distrust") == "strong"
