@@ -11,10 +11,10 @@ from advisor.ranking.findings import Bound, Requirement
 from advisor.ranking.requirements import bounds_of
 from advisor.records import Alternative, Candidate, Figure, values_of
 from advisor.scenario.loading import load_scenario
-from profiles_db.measurement import Measurement
+from profiles_db.measurement import DETAILS, Measurement
 from tests.advisor.tables import scenario_of
 
-_WHOSE = {"study", "backbone", "weights", "corpus", "variant", "fold"}
+_WHOSE = {"study", "backbone", "weights", "corpus", "fold", "measure", *DETAILS}
 
 
 def test_a_figure_has_all_of_a_measurement_but_whose_it_is() -> None:

@@ -69,30 +69,30 @@ def _main(gender: bool) -> Iterator[dict[str, Any]]:
 
 def _by_class(classes: tuple[str, ...], gender: bool) -> Iterator[dict[str, Any]]:
     for number, name in enumerate(classes):
-        yield _row("recall", 0.4 + 0.1 * number, variant=f"class={name}")
+        yield _row("recall", 0.4 + 0.1 * number, label=name)
         for other in classes:
             count = 96.0 if other == name else 7.0
-            yield _row("confusion", count, variant=f"true={name},predicted={other}")
+            yield _row("confusion", count, label=name, predicted=other)
         for one in ("female", "male") if gender else ():
-            yield _row("recall", 0.5, variant=f"class={name},gender={one}")
+            yield _row("recall", 0.5, label=name, gender=one)
     for one in ("female", "male") if gender else ():
-        yield _row("uar", 0.6, variant=f"gender={one}")
+        yield _row("uar", 0.6, gender=one)
 
 
 def _attacks() -> Iterator[dict[str, Any]]:
     for kind, rates in {"fgsm": (0.9, 0.63), "noise": (0.2, 0.1), "pgd": (0.7,)}.items():
         for snr, rate in zip((35, 45), rates[::-1] if kind == "pgd" else rates, strict=False):
-            yield _row("attack_success_rate", rate, variant=f"{kind}@{snr}dB")
-            yield _row("accuracy_under_attack", 0.6 * (1 - rate), variant=f"{kind}@{snr}dB")
-            yield _row("reached_snr_db", snr + 0.25, variant=f"{kind}@{snr}dB")
+            yield _row("attack_success_rate", rate, attack=kind, snr_db=float(snr))
+            yield _row("accuracy_under_attack", 0.6 * (1 - rate), attack=kind, snr_db=float(snr))
+            yield _row("reached_snr_db", snr + 0.25, attack=kind, snr_db=float(snr))
 
 
 def _layers() -> Iterator[dict[str, Any]]:
     for layer in range(12):
-        yield _row("layer_weight", (layer + 1) / 78, variant=f"layer={layer}")
+        yield _row("layer_weight", (layer + 1) / 78, layer=layer)
 
 
 def _folds() -> Iterator[dict[str, Any]]:
     for fold, value in enumerate((0.6, 0.62), 1):
         yield _row("uar", value, fold=fold)
-    yield _row("uar", 0.014, variant="deviation over folds")
+    yield _row("uar", 0.014, statistic="deviation over folds")
