@@ -10,6 +10,7 @@ from typing import Final
 
 from advisor.decision import Decision
 from advisor.explanation.grading import GRADES
+from advisor.explanation.wording import listed
 from advisor.ranking.findings import Requirement, WeightedCriterion
 from advisor.ranking.weights import standing_for
 from advisor.records import Candidate, Figure, Outcome, Standing
@@ -32,6 +33,17 @@ class Segment:
     start: float
     width: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A figure that several candidates lack; the fields are those of `Missing`."""
+
+    who: str
+    criterion: str
+    reason: str
+    flagged: bool
+    could_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +257,15 @@ class View:
         ]
 
     @property
+    def gaps(self) -> list[Gap]:
+        """What the evidence lacks, candidates that lack the same for the same reason together."""
+        found: dict[tuple[str, str, bool, bool], list[str]] = {}
+        for one in self.decision.missing:
+            key = one.criterion, one.reason, one.flagged, one.could_change
+            found.setdefault(key, []).append(self.title(one.candidate))
+        return [Gap(listed(titles), *key) for key, titles in found.items()]
+
+    @property
     def about_figures(self) -> list[str]:
         """What to know of the figures, but for the reasons that stand beside their aspects."""
         said = set(self.decision.study.aspect_reasons.values())
@@ -270,9 +291,9 @@ class View:
             for outcome in candidate.outcomes
             if outcome.requirement == requirement.id and outcome.blocks
         )
-        parts = [f"{found['fail']} fail{'s' if found['fail'] == 1 else ''} it"]
-        if found["unknown"]:
-            parts.append(f"{found['unknown']} cannot be judged by it")
+        fail, unknown = found["fail"], found["unknown"]
+        parts = [f"{fail} {'fails' if fail == 1 else 'fail'} it"] if fail else []
+        parts += [f"{unknown} cannot be judged by it"] if unknown else []
         return f"Of {len(self.candidates)}, {' and '.join(parts)}"
 
     def outcome(self, candidate: Candidate, requirement: Requirement) -> Outcome:
