@@ -7,7 +7,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.canvas import TOKENS, Canvas
@@ -101,6 +101,7 @@ def test_a_frame_is_linear_and_y_grows_upwards() -> None:
     assert high[1] > low[1]
 
 
+@settings(deadline=None)  # the first picture imports matplotlib
 @given(st.floats(-1e12, 1e12), st.floats(-1e12, 1e12))
 def test_a_frame_holds_whatever_it_is_given(one: float, other: float) -> None:
     axis = Axis("any", min(one, other), max(one, other), "{:g}".format)
