@@ -48,6 +48,7 @@ bench: install-test
 	$(BIN)/python -m benchmarks.advise
 	$(BIN)/python -m benchmarks.database
 	$(BIN)/python -m benchmarks.coverage --corpora 100 --speakers 5 10 24
+	$(BIN)/python -m benchmarks.joining
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny $(CORPUS)
 	$(BIN)/python -m benchmarks.profile --backbone whisper_tiny --reference-attack $(CORPUS)

@@ -178,7 +178,7 @@ def _altered_evidence(decision: Decision, scenario: Scenario) -> Iterator[Altera
 
 def _original(scenario: Scenario) -> Evidence | None:
     """The published evidence as it ships; None where the decision rests on measured profiles."""
-    if scenario.spec.evidence.source != "published":
+    if scenario.spec.evidence.measured is not None:
         return None
     try:
         return gather(scenario)

@@ -84,7 +84,7 @@ def profile(
     """
     loaded = backbone or spec.load()
     run = describe_run(study, loaded, torch.device(spec.device), request or {})
-    if not _lacking(store, run, wanted):
+    if not _lacking(store, run, study.protocol, wanted):
         return Outcome(_stored(store, run), already_there=True)
     plan = Plan(
         model=run.model,
@@ -103,7 +103,7 @@ def profile(
     make_room(plan, context.features)
     with holding(make_folder(plan.steps), progress.say), context.features.in_use(progress.say):
         # Another process may have measured the same run while this one waited.
-        lacking = _lacking(store, run, wanted)
+        lacking = _lacking(store, run, study.protocol, wanted)
         if lacking:
             _work(study, run, context, store, choice, progress, lacking)
     return Outcome(_stored(store, run), already_there=not lacking)
@@ -162,10 +162,12 @@ def _take(name: str, run: Run, context: Context, store: Store, progress: Progres
         take(name, run, context.protocol, store, provenance=made_by)
 
 
-def _lacking(store: Store, run: Run, wanted: Sequence[str]) -> list[str]:
+def _lacking(store: Store, run: Run, protocol: Protocol, wanted: Sequence[str]) -> list[str]:
     """The measures of `wanted` that are to be taken of `run`."""
     taken = store.measured(run.run)
-    return [name for name in wanted if stale(measures()[name], taken.get(name))]
+    return [
+        name for name in wanted if stale(measures()[name], protocol.measure(name), taken.get(name))
+    ]
 
 
 def _untrained(study: Study, unusable: Mapping[str, str]) -> dict[str, list[str]]:

@@ -155,6 +155,18 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "The same equal error rate, from the emotion head's embedding.",
     ),
     _criterion(
+        "trained_speaker_eer", "privacy", "Speaker verification EER, trained verifier", "fraction",
+        0.0, 0.5, "from certainty to chance",
+        "Equal error rate of a speaker verifier that was trained on the frozen hidden states, for "
+        "speakers it has not heard; published studies only.",
+    ),
+    _criterion(
+        "speaker_identification_accuracy", "privacy", "Speaker identification accuracy", "fraction",
+        1.0, 0.0, "the whole range: chance is next to nothing among a thousand speakers",
+        "Share of clips whose speaker a head trained on the frozen hidden states names among those "
+        "it was trained on; published studies only.",
+    ),
+    _criterion(
         "attack_success_rate", "safety", "Attack success rate", "fraction", 1.0, 0.4, _PAPER,
         "Share of the clips classified correctly whose class changes under FGSM at the protocol's "
         "signal-to-noise ratio (45 dB in the paper).",

@@ -8,11 +8,11 @@ from typing import Final, Literal
 
 from profiles_db.criteria import CRITERIA, Criterion
 
-Origin = Literal["measured", "published", "digitised", "counted"]
+Origin = Literal["measured", "published", "digitised", "counted", "estimated"]
 """How a value came to be: measured by a run, printed in a publication, read off a published
-chart, or counted from the architecture."""
+chart, counted from the architecture, or estimated by a model from other studies' figures."""
 
-IntervalKind = Literal["none", "bootstrap", "assumed", "exact", "quantile"]
+IntervalKind = Literal["none", "bootstrap", "assumed", "exact", "quantile", "prediction"]
 """What `low` and `high` mean; `none` where there is no interval."""
 
 POOLED = -1

@@ -19,6 +19,7 @@ ORIGINS: Final[dict[Origin, str]] = {
     "published": "printed in a publication",
     "digitised": "read off a published chart",
     "counted": "counted from the architecture",
+    "estimated": "estimated by a model from other studies",
 }
 
 INTERVALS: Final[dict[IntervalKind, str]] = {
@@ -27,6 +28,7 @@ INTERVALS: Final[dict[IntervalKind, str]] = {
     "assumed": "assumed: nobody measured it",
     "exact": "exact",
     "quantile": "quantiles of the repetitions",
+    "prediction": "over studies, corpora and encoders",
 }
 
 _PLOT_UNITS: Final[dict[Unit, tuple[str, float]]] = {

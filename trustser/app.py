@@ -16,6 +16,7 @@ from trustser.commands.measure import measure
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
 from trustser.commands.report import report, verify
+from trustser.commands.studies import studies
 
 app = typer.Typer(
     name="trustser",
@@ -53,6 +54,7 @@ app.command()(validate)
 app.command()(schema)
 app.command()(init)
 app.command()(backbones)
+app.command()(studies)
 app.add_typer(datasets_app, name="datasets", short_help="List the corpora, or check one.")
 app.add_typer(database_app, name="db")
 app.add_typer(cache_app, name="cache")

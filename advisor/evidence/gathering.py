@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from advisor.evidence import selection as measured
-from advisor.evidence.averaging import combine, figure_of
+from advisor.evidence.alternatives import Evidence
+from advisor.evidence.averaging import combine
+from advisor.evidence.combining import combined
+from advisor.evidence.publications import published
 from advisor.explanation.wording import plain
 from advisor.records import Alternative, Excluded, StudyRecord
+from advisor.scenario.language import EvidenceSpec
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA
 from profiles_db.errors import EvidenceError
 from profiles_db.profile import Profile
-from profiles_db.published_studies import DEFAULT_STUDY, PublishedStudy, load_published
 
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Comparable alternatives of one study (or of one protocol on several corpora)."""
-
-    study: StudyRecord
-    alternatives: Sequence[Alternative]
-    excluded: tuple[Excluded, ...]
+__all__ = ["Alternative", "Evidence", "gather"]
 
 
 def gather(scenario: Scenario, profiles: Sequence[Profile] | None = None) -> Evidence:
@@ -42,82 +38,31 @@ def gather(scenario: Scenario, profiles: Sequence[Profile] | None = None) -> Evi
     ScenarioError
         The scenario names a candidate that the evidence does not have.
     """
-    if scenario.spec.evidence.source == "published":
-        evidence = published(scenario)
-    elif profiles is None:
+    spec = scenario.spec.evidence
+    shown = spec.parts()[: 1 + len(spec.beside)]
+    first, *others = (_part(scenario, part, profiles) for part in shown)
+    evidence = combined(first, others)
+    if spec.join:
+        from advisor.evidence.joining import joined  # noqa: PLC0415 - SciPy takes a while to load
+
+        evidence = joined(scenario, evidence, profiles)
+    return _selected(scenario, evidence)
+
+
+def _part(scenario: Scenario, spec: EvidenceSpec, profiles: Sequence[Profile] | None) -> Evidence:
+    """The evidence of one source."""
+    if spec.source == "published":
+        return published(scenario, spec)
+    if profiles is None:
         raise EvidenceError(
             "the scenario asks for measured evidence, and there is no database",
             remedy="name one with --db, or set evidence: published",
         )
-    else:
-        evidence = _measured(scenario, profiles)
-    return _selected(scenario, evidence)
+    return _measured(spec, profiles)
 
 
-def published(scenario: Scenario) -> Evidence:
-    """The figures of the published study that a scenario names."""
-    names = scenario.spec.evidence.study or (DEFAULT_STUDY,)
-    if len(names) > 1:
-        raise scenario.problem(
-            ("evidence", "study"), "several published studies", rule="figures of one study compare"
-        )
-    study = load_published(names[0])
-    asked = _asked_for(scenario, [profile.backbone for profile in study.profiles])
-    profiles = [
-        p for p in study.profiles if p.backbone not in study.optional or p.backbone in asked
-    ]
-    return Evidence(
-        _published_record(study),
-        tuple(_published_alternative(study, profile) for profile in profiles),
-        (),
-    )
-
-
-def _asked_for(scenario: Scenario, known: Iterable[str]) -> set[str]:
-    return set(scenario.spec.candidates.include or ()) & set(known)
-
-
-def _published_record(study: PublishedStudy) -> StudyRecord:
-    return StudyRecord(
-        kind="published",
-        studies=(study.name,),
-        title=study.title,
-        source=study.source,
-        corpora=dict.fromkeys(study.corpora, 1 / len(study.corpora)),
-        aspect_criterion=ASPECT_CRITERION | dict(study.aspect_criterion),
-        aspect_reasons=study.aspect_reasons,
-        assumed=study.assumed,
-        notes=study.notes,
-        untrained=False,
-        synthetic=False,
-        protocol=study.protocol,
-    )
-
-
-def _published_alternative(study: PublishedStudy, profile: Profile) -> Alternative:
-    figures = {m.criterion: figure_of(m) for m in profile.measurements}
-    return Alternative(
-        name=profile.backbone,
-        title=study.titles[profile.backbone],
-        backbone=profile.backbone,
-        weights_kind=profile.weights_kind,
-        weights_id=profile.weights_id,
-        weights_origin=profile.weights_origin,
-        synthetic=False,
-        folds=0,
-        folds_total=0,
-        seeds=0,
-        device="",
-        corpora=study.corpora,
-        runs=(),
-        finished="",
-        marks=(),
-        figures=figures,
-    )
-
-
-def _measured(scenario: Scenario, profiles: Sequence[Profile]) -> Evidence:
-    choice = measured.select(scenario.spec.evidence, profiles)
+def _measured(spec: EvidenceSpec, profiles: Sequence[Profile]) -> Evidence:
+    choice = measured.select(spec, profiles)
     weights = choice.weights
     return Evidence(
         _measured_record(choice),

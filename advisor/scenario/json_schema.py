@@ -14,7 +14,7 @@ def scenario_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the scenario language.
 
     It adds to the models what the reader of the file handles: `extends`, keys that begin `x-`,
-    and the short form of `evidence`.
+    and the short forms of `evidence`.
     """
     schema = ScenarioSpec.model_json_schema()
     properties: dict[str, Any] = schema["properties"]
@@ -23,7 +23,11 @@ def scenario_schema() -> dict[str, Any]:
         "description": "A scenario to start from: a relative path, or a shipped one's name.",
     }
     whole = properties["evidence"]
-    properties["evidence"] = {"anyOf": [{"enum": ["published", "measured"]}, whole]}
+    word = {"type": "string", "pattern": "^(published|measured)(/.+)?$"}
+    words = {"type": "array", "items": word, "minItems": 1, "uniqueItems": True}
+    properties["evidence"] = {
+        "anyOf": [{"enum": ["published", "measured"]}, word, words, whole],
+    }
     _name_keys(properties["priorities"], dict(ASPECT_TITLES) | _definitions())
     _name_keys(properties["scales"], _definitions())
     required = schema.pop("required")

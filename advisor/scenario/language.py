@@ -6,7 +6,7 @@ messages are made from them. Files are read by `advisor.scenario.loading`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -37,9 +37,24 @@ from advisor.scenario.fields import (
 )
 from profiles_db.criteria import CRITERIA, Scale
 
+_SOURCES: Final = ("published", "measured")
+_SOURCE_RULE: Final = "published, published/NAME, measured or measured/HASH"
+
 
 def _source(raw: object) -> object:
-    return {"source": raw} if isinstance(raw, str) else raw
+    """The short forms of `evidence`: a word, a list of words, and what is to be joined."""
+    if isinstance(raw, str):
+        return _named_source(raw)
+    if isinstance(raw, list) and raw and all(isinstance(name, str) for name in raw):
+        return {**_named_source(raw[0]), "beside": raw[1:]}
+    return raw
+
+
+def _named_source(name: str) -> dict[str, object]:
+    source, _, study = name.partition("/")
+    if source not in _SOURCES or (not study and "/" in name):
+        return {"source": name}
+    return {"source": source, **({"study": study} if study else {})}
 
 
 class Strict(BaseModel):
@@ -49,14 +64,30 @@ class Strict(BaseModel):
 
 
 class EvidenceSpec(Strict):
-    """Which evidence is weighed; the bare word `published` or `measured` is the short form."""
+    """Which evidence is weighed; the bare word `published` or `measured` is the short form.
+
+    `published/NAME` names a published study, `measured/HASH` a measured one; a list of them names
+    the first and, under `beside`, the others.
+    """
 
     source: Literal["published", "measured"] = Field(
         "published", description="Published figures, or profiles of a database."
     )
     study: Names = Field((), description="Name of a published study, or hashes of measured ones.")
+    beside: Names = Field(
+        (),
+        description="Further evidence, such as published/superb, for criteria that the first has "
+        "no figure of.",
+    )
+    join: Names = Field(
+        (),
+        description="Studies from which one model estimates what `study` lacks of system "
+        "performance.",
+    )
     corpora: Corpora = Field(
-        default_factory=dict, description="Corpora of measured profiles, with weights if several."
+        default_factory=dict,
+        description="Corpora of measured profiles, or of a published study that has figures for "
+        "each; with weights if several.",
     )
     device: str | None = Field(None, description="Only profiles measured on this device.")
     min_folds: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
@@ -67,9 +98,10 @@ class EvidenceSpec(Strict):
 
     @model_validator(mode="after")
     def _fit(self) -> EvidenceSpec:
-        measured_only = ("corpora", "device", "min_folds", "allow_untrained", "allow_synthetic")
+        self._check_sources()
+        measured_only = ("device", "min_folds", "allow_untrained", "allow_synthetic")
         stated = [key for key in measured_only if key in self.model_fields_set]
-        if self.source == "published" and stated:
+        if self.measured is None and stated:
             raise BreachError(
                 *(
                     Breach(
@@ -83,6 +115,36 @@ class EvidenceSpec(Strict):
                 )
             )
         return self
+
+    def _check_sources(self) -> None:
+        own = {f"{self.source}/{name}" for name in self.study} or {self.source}
+        for key in ("beside", "join"):
+            named: tuple[str, ...] = getattr(self, key)
+            for index, name in enumerate(named):
+                source, _, study = name.partition("/")
+                if source not in _SOURCES or (not study and "/" in name):
+                    what = f"{name!r:.60} is no evidence"
+                    raise BreachError(Breach(what, _SOURCE_RULE, path=(key, index)))
+                if name in own or name in named[:index]:
+                    what = f"{name!r:.60} is named twice"
+                    raise BreachError(Breach(what, "each study once", path=(key, index)))
+
+    @property
+    def measured(self) -> EvidenceSpec | None:
+        """What is asked of a database; None where the scenario weighs published figures alone."""
+        return next((part for part in self.parts() if part.source == "measured"), None)
+
+    def parts(self) -> tuple[EvidenceSpec, ...]:
+        """The evidence named first, then what stands beside it, then what is joined to it."""
+        named = (self._part(name) for name in (*self.beside, *self.join))
+        return (self.model_copy(update={"beside": (), "join": ()}), *named)
+
+    def _part(self, name: str) -> EvidenceSpec:
+        """Evidence named by a word: `corpora` are those of the first, the rest holds for it too."""
+        source, _, study = name.partition("/")
+        named = (study,) if study else ()
+        only: dict[str, object] = {"source": source, "study": named, "corpora": {}}
+        return self.model_copy(update={**only, "beside": (), "join": ()})
 
 
 class CandidatesSpec(Strict):

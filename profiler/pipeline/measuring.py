@@ -21,6 +21,7 @@ from profiler.backbones.printable import printable
 from profiler.measures.base import Evidence, Figure, Measure, Part
 from profiler.measures.registry import measures
 from profiler.protocol import Protocol
+from profiler.settings import Settings
 from profiles_db.errors import MeasuringError
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Measured, Profile
@@ -155,9 +156,12 @@ def figure_of(run: Run | Profile) -> Figure:
     )
 
 
-def stale(measure: Measure, measured: Measured | None) -> bool:
-    """Whether a measure is to be taken: never before, by another version, or in part only."""
-    return measured is None or measured.version != measure.version or bool(measured.failed)
+def stale(measure: Measure, settings: Settings, measured: Measured | None) -> bool:
+    """Whether a measure is to be taken: never before, by another version, with other settings of
+    its figures, or in part only."""
+    if measured is None or measured.version != measure.version or measured.failed:
+        return True
+    return dict(measured.settings) != settings.model_dump(mode="json")
 
 
 def now() -> str:

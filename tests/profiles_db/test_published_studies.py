@@ -117,5 +117,5 @@ def test_the_quantizer_is_noted() -> None:
 
 def test_names() -> None:
     assert "trustser-2023" in published_names()
-    with pytest.raises(EvidenceError, match="one of trustser-2023"):
+    with pytest.raises(EvidenceError, match="one of emobox, ser-tests, superb, trustser-2023"):
         load_published("../../etc/passwd")

@@ -77,7 +77,8 @@ def _decide(name: str, db: Path | None, seed: int) -> Decision:
 
 def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
     """The profiles of the database, where the scenario weighs them."""
-    if scenario.spec.evidence.source == "published":
+    asked = scenario.spec.evidence.measured
+    if asked is None:
         if db is not None:
             typer.echo(
                 f"trustser: {scenario.name} weighs published figures, {db} is not read.", err=True
@@ -87,7 +88,7 @@ def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
     from advisor.evidence.selection import needed  # noqa: PLC0415
 
     with open_to_read(db or DEFAULT_DB) as snapshot:
-        return snapshot.with_measurements(needed(scenario.spec.evidence, snapshot.outlines()))
+        return snapshot.with_measurements(needed(asked, snapshot.outlines()))
 
 
 def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: bool) -> None:
@@ -127,7 +128,7 @@ def _problems(file: str, db: Path | None) -> list[ScenarioError]:
     gaps: list[str] = []
     try:
         scenario = load_scenario(file)
-        published = scenario.spec.evidence.source == "published"
+        published = scenario.spec.evidence.measured is None
         if published or db is not None:
             profiles = None if published else _profiles(scenario, db)
             gaps = list(uncovered(scenario, gather(scenario, profiles)))
