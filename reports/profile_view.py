@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -172,6 +173,25 @@ class ProfileView:
         return next(others, usual)
 
 
+@dataclass(frozen=True, slots=True)
+class ComparableProfiles:
+    """Profiles of one study whose heads were trained with the same settings.
+
+    `training` counts from 1 where the page holds several trainings of the study.
+    """
+
+    study: str
+    training: int | None
+    members: tuple[ProfileView, ...]
+
+    def differs(self, view: ProfileView, criterion: str) -> bool:
+        """Whether a figure was measured otherwise than that of the group's first profile."""
+        first = self.members[0].profile
+        if first.pooled(criterion) is None or view.profile.pooled(criterion) is None:
+            return False
+        return first.basis(criterion) != view.profile.basis(criterion)
+
+
 class ProfilesView:
     """All profiles of a page."""
 
@@ -181,13 +201,25 @@ class ProfilesView:
         ]
         self._numbers = {view.name: number for number, view in enumerate(self.profiles)}
 
-    @property
-    def studies(self) -> Mapping[str, list[ProfileView]]:
-        """The profiles by study; only those of one study may be compared."""
-        found: dict[str, list[ProfileView]] = {}
+    @cached_property
+    def studies(self) -> list[ComparableProfiles]:
+        """The profiles by study and settings of training; only those of one group compare."""
+        found: dict[tuple[str, str], list[ProfileView]] = {}
         for view in self.profiles:
-            found.setdefault(view.profile.study, []).append(view)
-        return found
+            protocol = view.profile.protocol
+            training = json.dumps(protocol.get("training", protocol), sort_keys=True, default=str)
+            found.setdefault((view.profile.study, training), []).append(view)
+        trainings: dict[str, int] = {}
+        for study, _ in found:
+            trainings[study] = trainings.get(study, 0) + 1
+        groups, numbers = [], dict.fromkeys(trainings, 0)
+        for (study, _), members in found.items():
+            numbers[study] += 1
+            several = trainings[study] > 1
+            groups.append(
+                ComparableProfiles(study, numbers[study] if several else None, tuple(members))
+            )
+        return groups
 
     @property
     def untrained(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -123,8 +124,12 @@ def test_untrained_and_synthetic_are_shouted() -> None:
 
 def test_profiles_of_two_studies_are_kept_apart() -> None:
     both = [a_profile("apc"), a_profile("tera", study="6" * 64)]
-    assert "compared only within a study" in render_profile(both)
-    assert "compared only within a study" not in render_profile(both[:1] * 2)
+    assert "compared only within one" in render_profile(both)
+    assert "compared only within one" not in render_profile(both[:1] * 2)
+    other = dataclasses.replace(both[0], run="r2", protocol={"training": {"epochs": 3}})
+    trained_otherwise = render_profile([both[0], other])
+    assert "compared only within one" in trained_otherwise
+    assert ", training 2</h3>" in trained_otherwise
 
 
 def test_the_same_profiles_give_the_same_bytes() -> None:
