@@ -12,8 +12,8 @@ from profiler.measures.registry import chosen
 from profiler.pipeline.engines.choose import Choice, EngineName
 from profiler.pipeline.plan import BackboneSpec
 from profiler.progress import Progress
-from profiler.protocol import Protocol
-from profiler.run import Outcome, profile, profile_costs
+from profiler.protocol import Protocol, sections
+from profiler.run import Outcome, describe_run, profile, profile_costs
 from profiler.study import Study, open_study
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
@@ -142,8 +142,8 @@ def measure_further(
     Raises
     ------
     InputError
-        If the run was made without a corpus or by an earlier release, or corpus or weights are
-        others than then.
+        If the run was made without a corpus or by an earlier release, or corpus, weights, kind of
+        device or a measure's settings are others than then.
     """
     request = found.provenance.get("request")
     if not request:
@@ -170,6 +170,7 @@ def measure_further(
         cache=cache,
     )
     _require_same(found, study, backbone)
+    _require_same_run(found, describe_run(study, backbone, where, request).run)
     outcome = profile(
         study,
         spec,
@@ -201,6 +202,22 @@ def _require_same(found: Profile, study: Study, backbone: Backbone) -> None:
             rule=f"{found.weights_id}, found {backbone.weights.id}",
             remedy="name the same weights with --weights",
         )
+
+
+def _require_same_run(found: Profile, here: str) -> None:
+    """Refuse to begin another run where one was to be measured further."""
+    if here == found.run:
+        return
+    unknown = sorted(found.protocol.keys() - sections().keys())
+    remedy = "name the kind of device with --device"
+    if unknown:
+        remedy += f", and install what adds the measure {', '.join(unknown)}"
+    raise InputError(
+        "would be another run here",
+        where=f"run {found.run}",
+        rule="the kind of device and the settings of all measures as they were",
+        remedy=remedy,
+    )
 
 
 def _say_if_there(outcome: Outcome, progress: Progress) -> None:

@@ -48,8 +48,12 @@ def _of_rows(table: RowTable) -> Iterator[Check]:
     yield (
         f"{table.name}: a row that stands twice",
         f"SELECT DISTINCT {_FOLD} FROM {table.name}"  # noqa: S608
-        f" GROUP BY {', '.join((_CELL, *table.key))} HAVING count(*) > 1",
+        f" GROUP BY {_CELL}, {', '.join(map(_quoted, table.key))} HAVING count(*) > 1",
     )
+
+
+def _quoted(column: str) -> str:
+    return f'"{column}"'
 
 
 _EMPTY: Final = tuple(

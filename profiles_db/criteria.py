@@ -8,9 +8,17 @@ with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from profiles_db.errors import InputError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Aspect = Literal["system_performance", "privacy", "safety", "fairness", "sustainability"]
 Direction = Literal["maximise", "minimise"]
@@ -87,8 +95,12 @@ def _criterion(
     source: str,
     definition: str,
 ) -> Criterion:
-    direction: Direction = "maximise" if best > worst else "minimise"
-    return Criterion(name, aspect, title, unit, direction, Scale(worst, best, source), definition)
+    scale = Scale(worst, best, source)
+    return Criterion(name, aspect, title, unit, _direction(scale), scale, definition)
+
+
+def _direction(scale: Scale) -> Direction:
+    return "maximise" if scale.best > scale.worst else "minimise"
 
 
 # fmt: off
@@ -273,7 +285,89 @@ _ALL: Final[tuple[Criterion, ...]] = (
 )
 # fmt: on
 
-CRITERIA: Final[dict[str, Criterion]] = {criterion.name: criterion for criterion in _ALL}
+OWN_CRITERIA: Final[Mapping[str, Criterion]] = {criterion.name: criterion for criterion in _ALL}
+"""The criteria of this program, by name."""
+
+ENTRY_POINT_GROUP: Final = "trustser.criteria"
+
+
+@cache
+def added_criteria() -> Mapping[str, Criterion]:
+    """The criteria that other packages add, by name; their modules enter rows of measures too.
+
+    Raises
+    ------
+    InputError
+        If an entry point cannot be imported, is no sequence of criteria, or names one that there
+        is already.
+    """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - reads what is installed
+
+    found: dict[str, Criterion] = {}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        for criterion in _load(point):
+            fault = _fault_of(criterion)
+            if fault is None and criterion.name in (*OWN_CRITERIA, *found):
+                fault = f"a second criterion is called {criterion.name}"
+            if fault:
+                raise _refusal(point, fault)
+            found[criterion.name] = criterion
+    return found
+
+
+def _load(point: EntryPoint) -> tuple[Any, ...]:
+    try:
+        return tuple(point.load())
+    except (ImportError, AttributeError) as error:
+        raise _refusal(point, f"cannot be imported: {error}") from error
+    except TypeError as error:
+        raise _refusal(point, "is no sequence") from error
+
+
+def _fault_of(criterion: Any) -> str | None:
+    if not isinstance(criterion, Criterion):
+        return f"{criterion!r:.60} is no criterion"
+    name, scale = criterion.name, criterion.scale
+    if not re.fullmatch("[a-z][a-z0-9_]*", name):
+        return f"a criterion cannot be called {name!r:.60}"
+    if criterion.aspect not in ASPECTS or criterion.unit not in get_args(Unit):
+        return f"{name} has no known aspect, or no known unit"
+    if not (math.isfinite(scale.worst) and math.isfinite(scale.best)):
+        return f"the scale of {name} has no end"
+    if scale.worst == scale.best or criterion.direction != _direction(scale):
+        return f"the scale of {name} does not lead to {criterion.direction} it"
+    return None
+
+
+def _refusal(point: EntryPoint, fault: str) -> InputError:
+    return InputError(
+        fault,
+        where=f"entry point {point.name} of {ENTRY_POINT_GROUP}",
+        rule="a sequence of profiles_db.criteria.Criterion",
+        remedy=f"mend or uninstall the package that declares {point.value}",
+    )
+
+
+class _Criteria(Mapping[str, Criterion]):
+    """All criteria by name: those of this program, then those that other packages add.
+
+    What is installed is looked through when a name is not the program's own, or all are asked for.
+    """
+
+    def __getitem__(self, name: str) -> Criterion:
+        own = OWN_CRITERIA.get(name)
+        return added_criteria()[name] if own is None else own
+
+    def __iter__(self) -> Iterator[str]:
+        yield from OWN_CRITERIA
+        yield from added_criteria()
+
+    def __len__(self) -> int:
+        return len(OWN_CRITERIA) + len(added_criteria())
+
+
+CRITERIA: Final[Mapping[str, Criterion]] = _Criteria()
+"""All criteria by name, those that other packages add at the end."""
 
 ASPECT_CRITERION: Final[dict[Aspect, str]] = {
     "system_performance": "uar",

@@ -10,6 +10,7 @@ Every kind of row begins with `repetition` (from 0) and `fold` (from 1).
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from typing import (
     get_origin,
     get_type_hints,
 )
+
+from profiles_db.criteria import added_criteria
 
 TRAINING: Final = "training"
 """The step that trains and tests the heads; every other step is a measure's."""
@@ -122,11 +125,12 @@ class RowTable:
     def create(self) -> str:
         """The statement that makes the table where it is not there."""
         columns = ["run VARCHAR NOT NULL"]
-        columns += [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns]
+        columns += [f'"{c.name}" {c.type}{"" if c.nullable else " NOT NULL"}' for c in self.columns]
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({', '.join(columns)})"
 
 
 _TABLES: Final[dict[str, RowTable]] = {}
+_FIXED: Final = frozenset({"runs", "step_results", "measured", "measurements", "trustser_schema"})
 
 Kind = TypeVar("Kind", bound=type[Any])
 
@@ -142,6 +146,12 @@ def row_table(name: str, *, step: str, key: Sequence[str]) -> Callable[[Kind], K
     key : sequence of str
         Fields that, with repetition and fold, tell the rows of a run apart.
 
+    Raises
+    ------
+    TypeError
+        If the name is no table's, or that of other rows; if the fields do not begin with
+        repetition and fold, or one is of a type that no column has.
+
     Examples
     --------
     >>> @dataclass(frozen=True, slots=True)
@@ -152,12 +162,17 @@ def row_table(name: str, *, step: str, key: Sequence[str]) -> Callable[[Kind], K
     ...     level_db: float
     >>> table = table_of(row_table("loudness", step="loudness", key=("utterance",))(Loudness))
     >>> table.create().removeprefix("CREATE TABLE IF NOT EXISTS ")
-    'loudness (run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, \
-utterance VARCHAR NOT NULL, level_db DOUBLE NOT NULL)'
+    'loudness (run VARCHAR NOT NULL, "repetition" INTEGER NOT NULL, "fold" INTEGER NOT NULL, \
+"utterance" VARCHAR NOT NULL, "level_db" DOUBLE NOT NULL)'
     >>> forget_table("loudness")
     """
 
     def enter(kind: Kind) -> Kind:
+        there = _TABLES.get(name)
+        if name in _FIXED or (there is not None and _origin(there.kind) != _origin(kind)):
+            raise TypeError(f"{kind.__name__}: the table {name} holds other rows")
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):
+            raise TypeError(f"{kind.__name__}: no table can be called {name!r}")
         _TABLES[name] = RowTable(name, kind, step, tuple(key), _columns(kind))
         return kind
 
@@ -171,6 +186,7 @@ def forget_table(name: str) -> None:
 
 def row_tables() -> Mapping[str, RowTable]:
     """All kinds of rows, by the name of their table."""
+    added_criteria()  # their modules enter the rows of other packages' measures
     return dict(_TABLES)
 
 
@@ -180,6 +196,10 @@ def table_of(kind: type[Any]) -> RowTable:
         if table.kind is kind:
             return table
     raise KeyError(kind.__name__)
+
+
+def _origin(kind: type[Any]) -> tuple[str, str]:
+    return kind.__module__, kind.__qualname__
 
 
 def _columns(kind: type[Any]) -> tuple[Column, ...]:
@@ -210,6 +230,8 @@ def _column(name: str, hint: Any) -> Column:
         int: lambda: Column(name, "INTEGER", nullable, _bounded(name, bounds, nullable)),
         float: lambda: Column(name, "DOUBLE", nullable, _bounded(name, bounds, nullable)),
     }
+    if hint not in found:
+        raise TypeError(f"the field {name}: no column holds a {hint}")
     return found[hint]()
 
 
@@ -255,8 +277,8 @@ def _numbers(name: str, bounds: Sequence[Any]) -> Rule:
         low, high = bound.low - bound.slack, bound.high + bound.slack
     return Rule(
         name,
-        f"list_aggregate({name}, 'count') = len({name})"
-        f" AND list_min({name}) >= {low} AND list_max({name}) <= {high}",
+        f"list_aggregate(\"{name}\", 'count') = len(\"{name}\")"
+        f' AND list_min("{name}") >= {low} AND list_max("{name}") <= {high}',
         f"one or more numbers in [{bounds[0].low:g}, {bounds[0].high:g}]"
         if bounds
         else "one or more finite numbers",

@@ -184,8 +184,9 @@ class Store:
             if table.name not in _tables(connection):
                 return []
             require_sound(connection, table.name, [run])
+            columns = ", ".join(f'"{name}"' for name in table.names)
             found = connection.execute(
-                f"SELECT {', '.join(table.names)} FROM {table.name} WHERE run = ?"  # noqa: S608
+                f"SELECT {columns} FROM {table.name} WHERE run = ?"  # noqa: S608
                 " ORDER BY repetition, fold, rowid",
                 [run],
             )

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from profiler.settings import Settings
-from profiles_db.criteria import CRITERIA, Aspect
+from profiles_db.criteria import OWN_CRITERIA, Aspect
 from profiles_db.measurement import Measurement
 from profiles_db.row_tables import Row
 
@@ -115,8 +115,8 @@ class Measure(abc.ABC):
 
     @property
     def criteria(self) -> tuple[str, ...]:
-        """The criteria it measures: those of its aspect, unless it says otherwise."""
-        return tuple(name for name, one in CRITERIA.items() if one.aspect == self.aspect)
+        """The criteria it measures: the program's own of its aspect, unless it says otherwise."""
+        return tuple(name for name, one in OWN_CRITERIA.items() if one.aspect == self.aspect)
 
     @abc.abstractmethod
     def figures(self, evidence: Evidence, settings: Any) -> Iterable[Measurement]:

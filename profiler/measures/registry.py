@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Final
 
@@ -18,6 +19,8 @@ from profiles_db.errors import InputError
 
 ENTRY_POINT_GROUP: Final = "trustser.measures"
 
+_SECTIONS: Final = ("study", "training")
+"""Sections of settings that are no measure's."""
 _OWN: Final[tuple[type[Measure], ...]] = (Performance, Privacy, Safety, Fairness, Sustainability)
 
 
@@ -30,17 +33,39 @@ def measures() -> Mapping[str, Measure]:
     Raises
     ------
     InputError
-        If two measures have one name, or an entry point names no measure.
+        If two measures have one name, or an entry point cannot be imported or names no measure.
     """
     found = {kind.name: kind() for kind in _OWN}
-    for entry in entry_points(group=ENTRY_POINT_GROUP):
-        kind = entry.load()
-        if not (isinstance(kind, type) and issubclass(kind, Measure)):
-            raise InputError("is no measure", where=entry.value, rule="a class of Measure")
-        if kind.name in found:
-            raise InputError(f"a second measure is called {kind.name}", where=entry.value)
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        kind = _load(point)
+        if kind.name in (*found, *_SECTIONS):
+            raise _refusal(point, f"a second measure, or section, is called {kind.name}")
         found[kind.name] = kind()
     return MappingProxyType(found)
+
+
+def _load(point: EntryPoint) -> type[Measure]:
+    try:
+        kind = point.load()
+    except (ImportError, AttributeError) as error:
+        raise _refusal(point, f"cannot be imported: {error}") from error
+    if not (isinstance(kind, type) and issubclass(kind, Measure)):
+        raise _refusal(point, "is no measure")
+    if inspect.isabstract(kind):
+        raise _refusal(point, f"lacks {', '.join(sorted(kind.__abstractmethods__))}")
+    lacking = [name for name in ("name", "title", "aspect") if not hasattr(kind, name)]
+    if lacking:
+        raise _refusal(point, f"lacks {', '.join(lacking)}")
+    return kind
+
+
+def _refusal(point: EntryPoint, fault: str) -> InputError:
+    return InputError(
+        fault,
+        where=f"entry point {point.name} of {ENTRY_POINT_GROUP}",
+        rule="a class derived from profiler.measures.base.Measure",
+        remedy=f"mend or uninstall the package that declares {point.value}",
+    )
 
 
 def chosen(text: str, where: str = "--measures") -> tuple[str, ...]:
