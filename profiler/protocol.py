@@ -224,11 +224,13 @@ def load_protocol(
     file: Path | None,
     settings: Iterable[str] = (),
     *,
+    values: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda _: None,
     base: Protocol | None = None,
     **named: Any,
 ) -> Protocol:
-    """Protocol from a YAML file, then `name=value` settings, then named options that are not None.
+    """Protocol from a YAML file, then `name=value` settings, then values, then named options that
+    are not None.
 
     Later ones win. Values of settings are read as YAML, so `training.betas=[0.9, 0.98]` works,
     within the limits of `profiles_db.located_yaml`.
@@ -238,6 +240,8 @@ def load_protocol(
     file : Path or None
         Sections with their settings; names without a section are understood.
     settings : iterable of str, optional
+    values : mapping, optional
+        Settings by name, or by section and name, as a program gives them.
     say : callable, optional
         Told in one line what a setting that was renamed is called now.
     base : Protocol, optional
@@ -269,6 +273,8 @@ def load_protocol(
             )
         where = f"--set {name[:_SHOWN]}"
         given |= _placed(name, _Given(_read(text, where).plain(), where), say)
+    for name, value in _flat(values or {}):
+        given |= _placed(name, _Given(value, f"settings {name[:_SHOWN]}"), say)
     for name, value in named.items():
         if value is not None:
             given |= _placed(name, _Given(value, f"--{name}"), lambda _: None)
@@ -281,6 +287,15 @@ def load_protocol(
         except ValidationError as error:
             raise _explain(error, section, given) from None
     return Protocol.of(**nested)
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if name in sections() and isinstance(value, Mapping):
+            for own, inner in value.items():
+                yield f"{name}.{own}", inner
+        else:
+            yield str(name), value
 
 
 def _placed(name: str, value: _Given, say: Callable[[str], None]) -> dict[tuple[str, str], _Given]:

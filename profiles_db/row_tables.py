@@ -277,7 +277,7 @@ def _numbers(name: str, bounds: Sequence[Any]) -> Rule:
         low, high = bound.low - bound.slack, bound.high + bound.slack
     return Rule(
         name,
-        f"list_aggregate(\"{name}\", 'count') = len(\"{name}\")"
+        f'list_aggregate("{name}", \'count\') = len("{name}")'
         f' AND list_min("{name}") >= {low} AND list_max("{name}") <= {high}',
         f"one or more numbers in [{bounds[0].low:g}, {bounds[0].high:g}]"
         if bounds

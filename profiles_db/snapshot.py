@@ -11,9 +11,10 @@ from typing import Any, Final
 import duckdb
 
 from profiles_db.database_file import PATIENCE_SECONDS, DatabaseFile
+from profiles_db.errors import StoreError
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Measured, Profile
-from profiles_db.soundness import document, require_sound
+from profiles_db.soundness import document, require_sound, rules
 
 # Constructors are called with whole rows, so columns are those fields that come first or last.
 _DETAILS: Final = ("protocol", "provenance", "measurements", "measured")
@@ -105,6 +106,30 @@ class Snapshot:
             )
             for outline in outlines
         ]
+
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that are there, but for that of the schema's version."""
+        found = self._connection.execute("SHOW TABLES").fetchall()
+        return tuple(sorted({name for (name,) in found} - {"trustser_schema"}))
+
+    def rows(self, table: str, *, run: str | None = None) -> duckdb.DuckDBPyRelation:
+        """All rows of a table, or those of one run, as they were inserted.
+
+        Raises
+        ------
+        StoreError
+            If there is no such table, or it holds what it never should.
+        """
+        if table not in self.tables():
+            raise StoreError(
+                f"no table is called {table!r:.60}", rule=f"one of {', '.join(self.tables())}"
+            )
+        if table in rules():
+            require_sound(self._connection, table, None if run is None else [run])
+        return self._connection.sql(
+            f'SELECT * FROM "{table}" WHERE $run::VARCHAR IS NULL OR run = $run ORDER BY rowid',  # noqa: S608
+            params={"run": run},
+        )
 
     def _documents(self, runs: list[str]) -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         """Protocol and provenance of each run."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import yaml
 from pydantic import ValidationError
 
 from advisor.records import ScenarioText
@@ -106,6 +108,34 @@ def parse_scenario(texts: tuple[ScenarioText, ...]) -> Scenario:
         )
 
     return _load(next(sources), open_next)
+
+
+def scenario_of(values: Mapping[str, Any], name: str = "scenario") -> Scenario:
+    """A scenario from plain data, laid out as in a file.
+
+    Its text is written from the data, so that a report of it can be verified as any other. What it
+    `extends` is a shipped scenario, or a file relative to the working directory.
+
+    Raises
+    ------
+    ScenarioError
+        It is no plain data (text, numbers, lists, mappings), or breaks the language; lines and
+        columns are those of its text.
+
+    Examples
+    --------
+    >>> asked = {"version": 1, "title": "Small", "priorities": {"sustainability": "high"}}
+    >>> scenario_of(asked | {"budget": {"macs": "5 GMAC"}}).spec.budget.bounds()
+    {'macs': 5000000000.0}
+    """
+    try:
+        plain = json.loads(json.dumps(dict(values), allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ScenarioError(
+            f"no plain data: {error}", where=name, rule="text, numbers, lists and mappings"
+        ) from error
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return _load(_Source(f"{name}.yaml", text), _open_file)
 
 
 def _find(source: str) -> Path:

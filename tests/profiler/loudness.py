@@ -80,10 +80,10 @@ class Loudness(OnWaveforms):
 
     def tasks(
         self,
-        fold: int,
+        fold: int,  # noqa: ARG002
         predictions: Mapping[int, Sequence[Prediction]],
-        protocol: Protocol,
-        settings: LoudnessSettings,
+        protocol: Protocol,  # noqa: ARG002
+        settings: LoudnessSettings,  # noqa: ARG002
     ) -> list[ClipTask]:
         """Every test clip; the task's kind holds what it is answered as it is."""
         return [

@@ -10,18 +10,14 @@ import typer
 
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.files import write_text
+from trustser import api
 from trustser.making import time_of_making
-from trustser.opening import open_to_read
+from trustser.opening import tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from advisor.decision import Decision
-    from advisor.scenario.loading import Scenario
-    from profiles_db.profile import Profile
 
 NOTHING_STANDS = 3
-DEFAULT_DB = Path("trustser.duckdb")
 
 
 def advise(
@@ -52,7 +48,7 @@ def advise(
     if json and markdown:
         raise InputError("--json and --markdown together", remedy="choose one")
     when = time_of_making(made_at)
-    decision = _decide(scenario, db, seed)
+    decision = api.advise(scenario, db=db, seed=seed, say=tell)
     if json:
         typer.echo(decision.to_json(indent=2))
     elif markdown:
@@ -67,36 +63,11 @@ def advise(
         raise typer.Exit(NOTHING_STANDS)
 
 
-def _decide(name: str, db: Path | None, seed: int) -> Decision:
-    from advisor.choosing import advise as choose  # noqa: PLC0415
-    from advisor.scenario.loading import load_scenario  # noqa: PLC0415
-
-    scenario = load_scenario(name)
-    return choose(scenario, _profiles(scenario, db), seed=seed)
-
-
-def _profiles(scenario: Scenario, db: Path | None) -> Sequence[Profile] | None:
-    """The profiles of the database, where the scenario weighs them."""
-    asked = scenario.spec.evidence.measured
-    if asked is None:
-        if db is not None:
-            typer.echo(
-                f"trustser: {scenario.name} weighs published figures, {db} is not read.", err=True
-            )
-        return None
-    # DuckDB takes a while to load, and published figures do without it.
-    from advisor.evidence.selection import needed  # noqa: PLC0415
-
-    with open_to_read(db or DEFAULT_DB) as snapshot:
-        return snapshot.with_measurements(needed(asked, snapshot.outlines()))
-
-
 def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: bool) -> None:
     from advisor.explanation.summary import as_text  # noqa: PLC0415
-    from reports.advice import write_advice  # noqa: PLC0415
 
     path = output or Path(f"trustser-{decision.scenario.name}.html")
-    write_advice(decision, path, made_at=when)
+    api.write_report(decision, path, made_at=when)
     if not quiet:
         typer.echo(as_text(decision))
         typer.echo(f"\nReport: {path}")
@@ -130,7 +101,7 @@ def _problems(file: str, db: Path | None) -> list[ScenarioError]:
         scenario = load_scenario(file)
         published = scenario.spec.evidence.measured is None
         if published or db is not None:
-            profiles = None if published else _profiles(scenario, db)
+            profiles = None if published else api.profiles_for(scenario, db, tell)
             gaps = list(uncovered(scenario, gather(scenario, profiles)))
     except ScenarioError as error:
         return list(error.problems) or [error]

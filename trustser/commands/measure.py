@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from profiles_db.errors import InputError
-from trustser.commands.profile import DEFAULT_DB
+from trustser import api
+from trustser.api import DEFAULT_DB
+from trustser.commands.profile import keeping_said
 from trustser.commands.profiles import as_record, print_aspects
-from trustser.extras import require_profile
-from trustser.naming import named
-from trustser.sizes import parse_size
-from trustser.stopping import Terminated
 from trustser.terminal import TerminalProgress, print_json
-
-if TYPE_CHECKING:
-    from profiles_db.profile import Profile
-    from profiles_db.store import Store
 
 
 def measure(
@@ -72,95 +64,25 @@ def measure(
     Example: trustser measure whisper_tiny --measures safety --db profiles.duckdb
     """
     from profiler.pipeline.measuring import require_measured  # noqa: PLC0415
-    from profiles_db.store import Store  # noqa: PLC0415
 
     progress = TerminalProgress()
-    if not db.exists():
-        raise InputError("no such file", where=str(db), remedy="name it with --db")
-    store = Store(db, on_wait=progress.say)
-    runs = named(store.outlines(), [name], db)
-    found = store.with_measurements(runs)
-    if recompute:
-        _recompute(found, store, measures, setting or (), progress)
-    else:
-        if setting:
-            raise InputError(
-                "changes what is measured",
-                where="--set",
-                rule="settings of a run stay as they are; with --recompute those that rows suffice "
-                "for may change",
-                remedy="run `trustser profile` with the setting: trained heads are used again",
-            )
-        _further(
-            found,
-            store,
-            measures,
-            progress,
-            db,
+    with keeping_said(db, progress):
+        done = api.measure(
+            name,
+            measures=measures,
+            recompute=recompute,
+            settings=setting,
+            db=db,
             data_root=data_root,
             weights=weights,
             cache=cache,
-            cache_limit=None if cache_limit is None else parse_size(cache_limit, "--cache-limit"),
+            cache_limit=cache_limit,
             device=device,
             workers=workers,
+            progress=progress,
         )
-    done = store.with_measurements(runs)
     if json:
         print_json([as_record(one) for one in done])
     else:
         print_aspects(done)
     require_measured(done)
-
-
-def _recompute(
-    found: Sequence[Profile],
-    store: Store,
-    measures: str | None,
-    settings: Sequence[str],
-    progress: TerminalProgress,
-) -> None:
-    from profiler.measures.registry import chosen  # noqa: PLC0415
-    from profiler.protocol import Protocol, load_protocol  # noqa: PLC0415
-    from profiler.recompute import recompute  # noqa: PLC0415
-
-    wanted = None if measures is None else chosen(measures)
-
-    def changed(stored: Protocol) -> Protocol:
-        return load_protocol(None, settings, say=progress.say, base=stored)
-
-    with progress.stage("recomputing figures", len(found)) as stage:
-        for profile in found:
-            outcome = recompute(profile, store, wanted, settings=changed)
-            for measure_name, reason in outcome.kept.items():
-                progress.say(f"run {profile.run}: {measure_name} stays as it is: {reason}")
-            stage.advance()
-
-
-def _further(
-    found: Sequence[Profile],
-    store: Store,
-    measures: str | None,
-    progress: TerminalProgress,
-    db: Path,
-    *,
-    cache: Path | None,
-    **options: Any,
-) -> None:
-    require_profile("measure")
-    from profiler.cache_home import cache_home  # noqa: PLC0415
-    from profiler.measures.registry import chosen  # noqa: PLC0415
-    from profiler.session import measure_further  # noqa: PLC0415
-
-    try:
-        for profile in found:
-            measure_further(
-                profile,
-                chosen(measures or "default"),
-                store,
-                cache=cache or cache_home(),
-                progress=progress,
-                **options,
-            )
-    except (KeyboardInterrupt, Terminated):
-        progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")
-        raise

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from profiles_db.errors import InputError
+from trustser import api
+from trustser.api import DEFAULT_DB, EngineName
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
-from trustser.sizes import parse_size
 from trustser.stopping import Terminated
 from trustser.terminal import TerminalProgress, print_json
 
 Only = Literal["sustainability"]
-EngineName = Literal["local", "ray"]
 
-DEFAULT_DB = Path("trustser.duckdb")
 MOST_WEIGHTS_SEED = 2**64 - 1
 """PyTorch's generator takes no larger one."""
 
@@ -100,15 +101,13 @@ def profile(
     --db profiles.duckdb
     """
     require_profile("profile")
-    from profiler.cache_home import cache_home  # noqa: PLC0415
-    from profiler.measures.registry import chosen as chosen_measures  # noqa: PLC0415
     from profiler.pipeline.measuring import require_measured  # noqa: PLC0415
     from profiler.protocol import load_protocol  # noqa: PLC0415
-    from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
-    from profiles_db.store import Store  # noqa: PLC0415
 
+    if only and measures:
+        raise InputError("names measures twice", where="--only", remedy="drop one of the two")
     progress = TerminalProgress()
-    chosen = load_protocol(
+    settings = load_protocol(
         protocol,
         setting or (),
         say=progress.say,
@@ -117,40 +116,37 @@ def profile(
         epochs=epochs,
         repetitions=repetitions,
     )
-    wanted = chosen_measures(measures or "default")
-    if only and measures:
-        raise InputError("names measures twice", where="--only", remedy="drop one of the two")
-    limit = None if cache_limit is None else parse_size(cache_limit, "--cache-limit")
-    store = Store(db, on_wait=progress.say)
-    try:
-        if only or wanted == ("sustainability",):
-            found = profile_all_costs(
-                backbone, store, weights=weights or "random", device=device, progress=progress
-            )
-        else:
-            found = profile_all(
-                backbone,
-                dataset,
-                data_root,
-                chosen,
-                store,
-                weights=weights or "pretrained",
-                weights_seed=weights_seed,
-                cache=cache or cache_home(),
-                device=device,
-                workers=workers,
-                progress=progress,
-                wanted=wanted,
-                allow_outside=allow_outside,
-                engine=engine,
-                ray_address=ray_address,
-                cache_limit=limit,
-            )
-    except (KeyboardInterrupt, Terminated):
-        progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")
-        raise
+    with keeping_said(db, progress):
+        found = api.profile(
+            backbone,
+            dataset,
+            data_root=data_root,
+            weights=weights,
+            measures=only or measures or "default",
+            protocol=settings,
+            db=db,
+            cache=cache,
+            cache_limit=cache_limit,
+            device=device,
+            workers=workers,
+            engine=engine,
+            ray_address=ray_address,
+            weights_seed=weights_seed,
+            allow_outside=allow_outside,
+            progress=progress,
+        )
     if json:
         print_json([as_record(one) for one in found])
     else:
         print_aspects(found)
     require_measured(found)
+
+
+@contextmanager
+def keeping_said(db: Path, progress: TerminalProgress) -> Iterator[None]:
+    """Say, where the block is stopped, that what was finished is kept."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated):
+        progress.say(f"Stopped. Finished folds are kept in {db}; the same command goes on there.")
+        raise

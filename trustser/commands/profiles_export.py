@@ -6,43 +6,19 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import yaml
 
 from profiles_db.criteria import CRITERIA, format_value
 from profiles_db.errors import OutputError
+from profiles_db.figure_table import COLUMNS, as_relation, rows
 from profiles_db.files import replacing
-from profiles_db.measurement import DETAILS, POOLED, Measurement
+from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
 from trustser.marks import corpus_mark, weights_mark
 
 Format = Literal["csv", "parquet", "markdown", "model-index"]
-
-COLUMNS: Final = (
-    "study", "run", "backbone", "weights_kind", "weights_id", "corpus", "synthetic", "measure",
-    "criterion", *DETAILS, "fold", "value", "low", "high", "interval", "n", "baseline",
-    "unknown", "flags", "notes", "origin", "source", "device",
-)  # fmt: skip
-"""Columns of the CSV and Parquet files; `fold` is empty for figures over all folds."""
-
-
-def rows(profiles: Sequence[Profile]) -> list[dict[str, Any]]:
-    """One row per measurement, in the order of `COLUMNS`; None where there is no value."""
-    return [_row(profile, m) for profile in profiles for m in profile.measurements]
-
-
-def _row(profile: Profile, measurement: Measurement) -> dict[str, Any]:
-    own = {
-        "run": profile.run,
-        "weights_kind": profile.weights_kind,
-        "weights_id": profile.weights_id,
-        "synthetic": profile.synthetic,
-        "fold": None if measurement.fold == POOLED else measurement.fold,
-        "flags": "; ".join(measurement.flags),
-        "notes": "; ".join(measurement.notes),
-    }
-    return {name: own[name] if name in own else getattr(measurement, name) for name in COLUMNS}
 
 
 def as_csv(profiles: Sequence[Profile]) -> str:
@@ -119,15 +95,9 @@ def write_parquet(profiles: Sequence[Profile], path: Path) -> None:
     """All measurements as a Parquet file, written by DuckDB."""
     import duckdb  # noqa: PLC0415 - takes a while to load
 
-    types = {"fold": "INTEGER", "n": "BIGINT", "synthetic": "BOOLEAN", "layer": "INTEGER"}
-    types |= dict.fromkeys(("value", "low", "high", "baseline", "snr_db"), "DOUBLE")
-    found = rows(profiles)
-    values = ", ".join(f'unnest(?::{types.get(name, "VARCHAR")}[]) AS "{name}"' for name in COLUMNS)
-    columns = [[row[name] for row in found] for name in COLUMNS]
     with replacing(path) as part, duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE export AS SELECT {values}", columns)
         try:
-            connection.table("export").write_parquet(str(part))
+            as_relation(profiles, connection).write_parquet(str(part))
         except duckdb.IOException as error:
             raise OutputError(
                 f"cannot be written: {str(error).splitlines()[0]}", where=str(path)

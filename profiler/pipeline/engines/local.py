@@ -10,14 +10,16 @@ import concurrent.futures
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Final, Self
 
 import torch
@@ -54,6 +56,21 @@ def prepare_workers(modules: Sequence[str]) -> None:
 
 def _processes() -> ForkServerContext:
     return multiprocessing.get_context("forkserver")
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Let processes that begin here import nothing of the script that is run.
+
+    They need nothing of it: all that a job knows is imported by name. A script without a guard
+    would run again in each of them, and one that is read from a pipe cannot be found.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _prepare(plan: Plan, driver: Connection) -> None:
@@ -114,7 +131,8 @@ class LocalEngine:
                 rule=f"a job is tried {MOST_TRIES} times",
                 remedy="look for a lack of memory, and try --workers 1",
             )
-        self._futures[self._pool.submit(_run, job)] = job
+        with _without_script():
+            self._futures[self._pool.submit(_run, job)] = job
 
     def wait(self) -> Job:
         """The next job that is done, lost workers made good."""

@@ -1,0 +1,482 @@
+"""What the command line does, as functions for Python.
+
+Errors are `TrustserError` and name options as the command line does: each is a parameter of the
+same name. What a function needs is loaded when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from profiles_db.errors import InputError
+
+if TYPE_CHECKING:
+    from advisor.decision import Decision
+    from advisor.scenario.loading import Scenario
+    from profiler.progress import Progress
+    from profiler.protocol import Protocol
+    from profiles_db.profile import Profile
+    from profiles_db.store import Store
+    from trustser.database import Database
+
+PathLike: TypeAlias = str | os.PathLike[str]
+EngineName: TypeAlias = Literal["local", "ray"]
+
+DEFAULT_DB: Final = Path("trustser.duckdb")
+COSTS: Final = ("sustainability",)
+"""The measures that need neither corpus nor training."""
+
+
+def profile(
+    backbone: str | Sequence[str],
+    dataset: str = "demo",
+    *,
+    data_root: PathLike | None = None,
+    weights: str | None = None,
+    measures: str | Sequence[str] = "default",
+    settings: Mapping[str, Any] | None = None,
+    protocol: PathLike | Protocol | None = None,
+    db: PathLike = DEFAULT_DB,
+    cache: PathLike | None = None,
+    cache_limit: int | str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    engine: EngineName = "local",
+    ray_address: str | None = None,
+    weights_seed: int = 0,
+    allow_outside: bool = False,
+    progress: bool | Progress = False,
+) -> list[Profile]:
+    """Train heads on frozen backbones, measure them, and keep rows and figures in a database.
+
+    As `trustser profile`: what is there already is not done again, what was interrupted goes on.
+    Needs the extra `trustser[profile]`.
+
+    Parameters
+    ----------
+    backbone : str or sequence of str
+        Names, as `trustser backbones` lists them.
+    dataset : str, optional
+        A corpus, as `trustser datasets` lists them; `demo` is synthetic speech.
+    data_root : path, optional
+        Folder of the corpus, or the manifest's CSV file.
+    weights : str, optional
+        `pretrained`, `random` (an untrained stand-in), or a path. If not given `pretrained`, and
+        `random` where sustainability alone is measured, which does not depend on them.
+    measures : str or sequence of str, optional
+        `default`, `all`, or names: performance, privacy, safety, fairness, sustainability, and
+        those of other packages. `sustainability` alone needs no corpus.
+    settings : mapping, optional
+        Settings by name, such as ``{"training.epochs": 5}``, or by section and name.
+    protocol : path or Protocol, optional
+        A YAML file of settings, or all settings; `settings` win.
+    db : path, optional
+        DuckDB file that keeps the profiles; made if it is not there.
+    cache : path, optional
+        Folder of features and heads; if not given ``$TRUSTSER_CACHE`` or ``~/.cache/trustser``.
+    cache_limit : int or str, optional
+        Most bytes of features to keep, or text such as ``"20GB"``.
+    device : str, optional
+        `auto`, `cpu` or `cuda`.
+    workers : int, optional
+        Worker processes, 0 for none; measured and chosen if not given.
+    engine : 'local' or 'ray', optional
+        Where jobs run: this machine, or a Ray cluster.
+    ray_address : str, optional
+        ``HOST:PORT`` of a Ray cluster, or `auto`; if not given, one starts here.
+    weights_seed : int, optional
+        Seed of random weights.
+    allow_outside : bool, optional
+        Let a manifest name files outside its own folder.
+    progress : bool or Progress, optional
+        Whether to show progress on standard error, or where it goes.
+
+    Returns
+    -------
+    list of Profile
+        One for each backbone, in their order. A part that could not be measured is unknown in
+        it, with the reason, and named in its `failed`.
+
+    Raises
+    ------
+    TrustserError
+        Of the kind that says what is wrong: `InputError`, `CorpusError`, `CheckpointError`, ...
+
+    Examples
+    --------
+    >>> import tempfile, trustser
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (found,) = trustser.profile(
+    ...         "fbank",
+    ...         measures="performance",
+    ...         settings={
+    ...             "study.folds": 1, "training.repetitions": 1, "training.epochs": 1
+    ...         },
+    ...         workers=0,
+    ...         db=f"{folder}/profiles.duckdb",
+    ...         cache=folder,
+    ...     )
+    >>> found.backbone, found.synthetic, found.pooled("uar").value > 0
+    ('fbank', True, True)
+    """
+    from trustser.extras import require_profile  # noqa: PLC0415
+
+    require_profile("profile")
+    from profiler.cache_home import cache_home  # noqa: PLC0415
+    from profiler.measures.registry import chosen  # noqa: PLC0415
+    from profiler.protocol import Protocol, load_protocol  # noqa: PLC0415
+    from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
+    from profiles_db.store import Store  # noqa: PLC0415
+
+    shown = _progress(progress)
+    all_settings = load_protocol(
+        None if protocol is None or isinstance(protocol, Protocol) else Path(protocol),
+        values=settings,
+        base=protocol if isinstance(protocol, Protocol) else None,
+        say=shown.say,
+    )
+    wanted = chosen(_names(measures))
+    limit = _bytes(cache_limit)
+    backbones = [backbone] if isinstance(backbone, str) else list(backbone)
+    store = Store(Path(db), on_wait=shown.say)
+    if wanted == COSTS:
+        return profile_all_costs(
+            backbones, store, weights=weights or "random", device=device, progress=shown
+        )
+    return profile_all(
+        backbones,
+        dataset,
+        _path(data_root),
+        all_settings,
+        store,
+        weights=weights or "pretrained",
+        weights_seed=weights_seed,
+        cache=_path(cache) or cache_home(),
+        device=device,
+        workers=workers,
+        progress=shown,
+        wanted=wanted,
+        allow_outside=allow_outside,
+        engine=engine,
+        ray_address=ray_address,
+        cache_limit=limit,
+    )
+
+
+def measure(
+    name: str,
+    *,
+    measures: str | Sequence[str] | None = None,
+    recompute: bool = False,
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
+    db: PathLike = DEFAULT_DB,
+    data_root: PathLike | None = None,
+    weights: str | None = None,
+    cache: PathLike | None = None,
+    cache_limit: int | str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    progress: bool | Progress = False,
+) -> list[Profile]:
+    """Measure finished runs further, with the heads that were trained, or recompute their figures.
+
+    As `trustser measure`. To measure further needs the extra `trustser[profile]`.
+
+    Parameters
+    ----------
+    name : str
+        A run (or its first characters), or a backbone: then all its runs.
+    measures : str or sequence of str, optional
+        As in `trustser.profile`; if not given `default`, and with `recompute` those that each run
+        was measured with.
+    recompute : bool, optional
+        Compute figures again from the stored rows: no sound, no weights, no torch.
+    settings : mapping or sequence of str, optional
+        With `recompute`: settings that rows suffice for, such as ``{"fairness.resamples": 500}``,
+        or texts ``SECTION.NAME=VALUE``.
+    db : path, optional
+    data_root, weights : optional
+        Where corpus and weights lie, if not where they lay.
+    cache, cache_limit, device, workers, progress : optional
+        As in `trustser.profile`.
+
+    Returns
+    -------
+    list of Profile
+        The runs as they are then. A part that could not be measured is unknown, and named in
+        `failed`.
+
+    Raises
+    ------
+    TrustserError
+        Of the kind that says what is wrong.
+    """
+    from profiles_db.store import Store  # noqa: PLC0415
+    from trustser.naming import named  # noqa: PLC0415
+
+    shown, path = _progress(progress), Path(db)
+    if not path.exists():
+        raise InputError("no such file", where=str(path), remedy="name it with --db")
+    store = Store(path, on_wait=shown.say)
+    runs = named(store.outlines(), [name], path)
+    found = store.with_measurements(runs)
+    if recompute:
+        _recompute(found, store, measures, settings, shown)
+    elif settings:
+        raise InputError(
+            "changes what is measured",
+            where="--set",
+            rule="settings of a run stay as they are; with --recompute those that rows suffice "
+            "for may change",
+            remedy="run `trustser profile` with the setting: trained heads are used again",
+        )
+    else:
+        _further(
+            found,
+            store,
+            measures,
+            cache=_path(cache),
+            cache_limit=_bytes(cache_limit),
+            data_root=_path(data_root),
+            weights=weights,
+            device=device,
+            workers=workers,
+            progress=shown,
+        )
+    return store.with_measurements(runs)
+
+
+def advise(
+    scenario: PathLike | Mapping[str, Any],
+    *,
+    db: PathLike | None = None,
+    profiles: Sequence[Profile] | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] | None = None,
+) -> Decision:
+    """Choose a backbone for a scenario.
+
+    As `trustser advise`; `trustser.write_report` writes its report.
+
+    Parameters
+    ----------
+    scenario : path, str or mapping
+        A scenario file, a shipped scenario's name, or what a scenario file would hold.
+    db : path, optional
+        DuckDB file with measured profiles, where the scenario weighs those; if not given
+        ``trustser.duckdb``.
+    profiles : sequence of Profile, optional
+        Measured profiles at hand, in place of a database's.
+    seed : int, optional
+        Seed of the draws, 0 or above; the same seed gives the same decision.
+    say : callable, optional
+        Told in one line when a database is waited for, or is not read.
+
+    Returns
+    -------
+    Decision
+        Its `choice` is None where no candidate meets the requirements.
+
+    Raises
+    ------
+    ScenarioError
+        The scenario breaks the language, or does not fit the evidence.
+    EvidenceError
+        The evidence is missing, or not comparable.
+    StoreError
+        There is no such database, or it cannot be read.
+    InputError
+        The seed is out of range.
+
+    Examples
+    --------
+    >>> import trustser
+    >>> trustser.advise("critical").choice
+    'wavlm_base_plus'
+    >>> asked = {"version": 1, "title": "Small", "priorities": {"sustainability": "high"}}
+    >>> trustser.advise(asked).ranking[0]
+    'fbank'
+    """
+    from advisor.choosing import advise as choose  # noqa: PLC0415
+    from advisor.scenario.loading import load_scenario, scenario_of  # noqa: PLC0415
+
+    if isinstance(scenario, Mapping):
+        loaded = scenario_of(scenario)
+    else:
+        loaded = load_scenario(os.fspath(scenario))
+    if profiles is None:
+        profiles = _profiles(loaded, db, say)
+    return choose(loaded, profiles, seed=seed)
+
+
+def write_report(
+    of: Decision | Profile | Sequence[Profile],
+    path: PathLike,
+    *,
+    made_at: str | None = None,
+) -> Path:
+    """Write the report of a decision, or of profiles, as one self-contained HTML file.
+
+    Parameters
+    ----------
+    of : Decision, Profile or sequence of Profile
+    path : path
+        The file to write; its folder must exist.
+    made_at : str, optional
+        Time that the report shows, as ISO 8601; now if not given.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    EvidenceError
+        If there is no profile.
+    InputError
+        If `made_at` is no time.
+    OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, trustser
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trustser.write_report(trustser.advise("edge"), f"{folder}/edge.html").name
+    'edge.html'
+    """
+    from advisor.decision import Decision  # noqa: PLC0415
+    from profiles_db.profile import Profile  # noqa: PLC0415
+    from trustser.making import time_of_making  # noqa: PLC0415
+
+    target, when = Path(path), time_of_making(made_at)
+    if isinstance(of, Decision):
+        from reports.advice import write_advice  # noqa: PLC0415 - draws pictures
+
+        write_advice(of, target, made_at=when)
+    else:
+        from reports.profile import write_profile  # noqa: PLC0415
+
+        write_profile([of] if isinstance(of, Profile) else of, target, made_at=when)
+    return target
+
+
+def open(db: PathLike = DEFAULT_DB, *, on_wait: Callable[[str], None] | None = None) -> Database:
+    """A profile database to read from.
+
+    Parameters
+    ----------
+    db : path, optional
+    on_wait : callable, optional
+        Told in one line when a run holds the file, which is waited for.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, no database, of another schema, damaged, or held too long.
+
+    Examples
+    --------
+    >>> import tempfile, trustser
+    >>> from profiles_db.store import Store
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     store = Store(Path(folder) / "profiles.duckdb")
+    ...     with trustser.open(store.path) as database:
+    ...         len(database.profiles()), len(database.rows("predictions"))
+    (0, 0)
+    """
+    from trustser.database import Database  # noqa: PLC0415 - DuckDB takes a while to load
+
+    return Database(Path(db), on_wait=on_wait)
+
+
+def _recompute(
+    found: Sequence[Profile],
+    store: Store,
+    measures: str | Sequence[str] | None,
+    settings: Mapping[str, Any] | Sequence[str] | None,
+    progress: Progress,
+) -> None:
+    from profiler.measures.registry import chosen  # noqa: PLC0415
+    from profiler.protocol import load_protocol  # noqa: PLC0415
+    from profiler.recompute import recompute  # noqa: PLC0415
+
+    wanted = None if measures is None else chosen(_names(measures))
+    values = settings if isinstance(settings, Mapping) else None
+    texts = () if settings is None or isinstance(settings, Mapping) else settings
+
+    def changed(stored: Protocol) -> Protocol:
+        return load_protocol(None, texts, values=values, say=progress.say, base=stored)
+
+    with progress.stage("recomputing figures", len(found)) as stage:
+        for one in found:
+            outcome = recompute(one, store, wanted, settings=changed)
+            for measure_name, reason in outcome.kept.items():
+                progress.say(f"run {one.run}: {measure_name} stays as it is: {reason}")
+            stage.advance()
+
+
+def _further(
+    found: Sequence[Profile],
+    store: Store,
+    measures: str | Sequence[str] | None,
+    *,
+    cache: Path | None,
+    **options: Any,
+) -> None:
+    from trustser.extras import require_profile  # noqa: PLC0415
+
+    require_profile("measure")
+    from profiler.cache_home import cache_home  # noqa: PLC0415
+    from profiler.measures.registry import chosen  # noqa: PLC0415
+    from profiler.session import measure_further  # noqa: PLC0415
+
+    wanted = chosen(_names(measures or "default"))
+    for one in found:
+        measure_further(one, wanted, store, cache=cache or cache_home(), **options)
+
+
+def _profiles(
+    scenario: Scenario, db: PathLike | None, say: Callable[[str], None] | None
+) -> Sequence[Profile] | None:
+    """The profiles of the database, where the scenario weighs them."""
+    if scenario.spec.evidence.source == "published":
+        if db is not None and say is not None:
+            say(f"{scenario.name} weighs published figures, {os.fspath(db)} is not read.")
+        return None
+    # DuckDB takes a while to load, and published figures do without it.
+    from advisor.evidence.selection import needed  # noqa: PLC0415
+    from profiles_db.snapshot import reading  # noqa: PLC0415
+
+    with reading(Path(db or DEFAULT_DB), on_wait=say) as snapshot:
+        return snapshot.with_measurements(needed(scenario.spec.evidence, snapshot.outlines()))
+
+
+def _progress(wanted: bool | Progress) -> Progress:
+    if not isinstance(wanted, bool):
+        return wanted
+    if wanted:
+        from trustser.terminal import TerminalProgress  # noqa: PLC0415 - Rich loads slowly
+
+        return TerminalProgress()
+    from profiler.progress import Silent  # noqa: PLC0415
+
+    return Silent()
+
+
+def _names(measures: str | Sequence[str]) -> str:
+    return measures if isinstance(measures, str) else ",".join(measures)
+
+
+def _bytes(size: int | str | None) -> int | None:
+    from trustser.sizes import parse_size  # noqa: PLC0415
+
+    return parse_size(size, "--cache-limit") if isinstance(size, str) else size
+
+
+def _path(path: PathLike | None) -> Path | None:
+    return None if path is None else Path(path)
