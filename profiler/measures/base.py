@@ -8,6 +8,9 @@ needs computed decides which class it derives from:
 - `OnWaveforms`: passes of the trained heads over waveforms, clip by clip;
 - `OnEncoder`: the encoder by itself; its figures cannot be computed again from rows.
 
+Another package names its measure under the entry point group `trustser.measures`, and its criteria
+under `trustser.criteria` (see `profiles_db.criteria`).
+
 Its rows are kept fold by fold, its jobs are resumed and spread over workers as all others are. This
 module, and every module that defines a measure, is imported without torch; what computes is
 imported where it runs.

@@ -224,7 +224,15 @@ def test_its_figures_are_recomputed_from_rows(
 ) -> None:
     place = Place(tmp_path)
     shutil.copy(undisturbed.db, place.db)
-    recompute = ["measure", "fbank", "--recompute", "--measures", "loudness", "--db", place.db]
+    recompute: list[str | Path] = [
+        "measure",
+        "fbank",
+        "--recompute",
+        "--measures",
+        "loudness",
+        "--db",
+        place.db,
+    ]
     trustser(site, *recompute)
     assert place.figures() == undisturbed.figures()
     bound = float(np.median([row[5] for row in undisturbed.rows()]))
@@ -263,7 +271,7 @@ def test_a_scenario_bounds_it_and_reports_show_it(
 ) -> None:
     scenario, report = tmp_path / "room.yaml", tmp_path / "room.html"
     scenario.write_text(SCENARIO)
-    arguments = ["advise", scenario, "--db", undisturbed.db]
+    arguments: list[str | Path] = ["advise", scenario, "--db", undisturbed.db]
     decision = json.loads(trustser(site, *arguments, "--json", "-o", report))
     assert decision["choice"] == "fbank"
     (candidate,) = decision["candidates"]
