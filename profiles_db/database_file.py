@@ -22,6 +22,8 @@ from profiles_db.migrations import MIGRATIONS, SCHEMA_VERSION
 
 PATIENCE_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.1
+_ELSEWISE: Final = "different configuration than existing connections"
+"""What DuckDB says where one process opens a file to read and to write."""
 
 
 class DatabaseFile:
@@ -69,6 +71,13 @@ class DatabaseFile:
             try:
                 return duckdb.connect(str(self.path), read_only=self._read_only)
             except duckdb.Error as error:
+                if _ELSEWISE in str(error):
+                    raise StoreError(
+                        "is open in this process already, for reading",
+                        where=str(self.path),
+                        rule="a database that is read is not written",
+                        remedy="close it first",
+                    ) from None
                 holder = re.search(r"held in (.*?) ?\(PID (\d+)\)", str(error))
                 if not holder:
                     raise StoreError(

@@ -298,7 +298,7 @@ def advise(
     'wavlm_base_plus'
     >>> asked = {"version": 1, "title": "Small", "priorities": {"sustainability": "high"}}
     >>> trustser.advise(asked).ranking[0]
-    'fbank'
+    'whisper_tiny'
     """
     from advisor.choosing import advise as choose  # noqa: PLC0415
     from advisor.scenario.loading import load_scenario, scenario_of  # noqa: PLC0415

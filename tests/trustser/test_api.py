@@ -377,6 +377,14 @@ def test_a_database_refuses_what_it_cannot_give(db: Path, tmp_path: Path) -> Non
         database.profiles()
 
 
+def test_a_database_that_is_read_is_not_written(db: Path) -> None:
+    with trustser.open(db) as database:
+        with pytest.raises(trustser.StoreError, match=r"open in this process already.*Close it"):
+            trustser.measure("fbank", recompute=True, db=db)
+        with trustser.open(db) as another:
+            assert another.profiles() == database.profiles()
+
+
 def test_a_database_that_is_open_changes_nothing_and_lets_go(db: Path) -> None:
     before = db.read_bytes()
     with trustser.open(db) as database:
