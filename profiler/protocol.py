@@ -260,8 +260,9 @@ def load_protocol(
     5
     """
     given: dict[tuple[str, str], _Given] = {}
+    hints: list[str] = []
     for name, value in _from_file(file) if file else ():
-        given |= _placed(name, value, say)
+        given |= _placed(name, value, hints)
     for setting in settings:
         name, separator, text = setting.partition("=")
         name = name.strip()
@@ -272,12 +273,12 @@ def load_protocol(
                 remedy="write --set SECTION.NAME=VALUE",
             )
         where = f"--set {name[:_SHOWN]}"
-        given |= _placed(name, _Given(_read(text, where).plain(), where), say)
+        given |= _placed(name, _Given(_read(text, where).plain(), where), hints)
     for name, value in _flat(values or {}):
-        given |= _placed(name, _Given(value, f"settings {name[:_SHOWN]}"), say)
+        given |= _placed(name, _Given(value, f"settings {name[:_SHOWN]}"), hints)
     for name, value in named.items():
         if value is not None:
-            given |= _placed(name, _Given(value, f"--{name}"), lambda _: None)
+            given |= _placed(name, _Given(value, f"--{name}"), [])
     nested = {name: dict(part) for name, part in (base or Protocol.of()).as_record().items()}
     for (section, own), one in given.items():
         nested[section][own] = one.value
@@ -286,6 +287,8 @@ def load_protocol(
             kind.model_validate(nested[section])
         except ValidationError as error:
             raise _explain(error, section, given) from None
+    for hint in hints:
+        say(hint)
     return Protocol.of(**nested)
 
 
@@ -298,7 +301,7 @@ def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield str(name), value
 
 
-def _placed(name: str, value: _Given, say: Callable[[str], None]) -> dict[tuple[str, str], _Given]:
+def _placed(name: str, value: _Given, hints: list[str]) -> dict[tuple[str, str], _Given]:
     found = _places(name)
     if not found:
         raise InputError(
@@ -308,7 +311,7 @@ def _placed(name: str, value: _Given, say: Callable[[str], None]) -> dict[tuple[
         )
     if "." not in name:
         full = ", ".join(f"{section}.{own}" for section, own in found)
-        say(f"{value.where}: {name} is called {full} now")
+        hints.append(f"{value.where}: {name} is called {full} now")
     return dict.fromkeys(found, value)
 
 

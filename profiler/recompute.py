@@ -10,7 +10,7 @@ from profiler.measures.base import Measure, OnEncoder
 from profiler.measures.registry import measures
 from profiler.pipeline.measuring import take
 from profiler.protocol import Protocol
-from profiles_db.errors import MeasuringError
+from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.row_tables import TRAINING, table_of
 from profiles_db.store import Store
@@ -50,7 +50,7 @@ def recompute(
 
     Raises
     ------
-    MeasuringError
+    InputError
         If `settings` changes what other rows would be needed for.
     """
     stored = Protocol.from_record(profile.protocol)
@@ -93,10 +93,10 @@ def _why_not(name: str, taken: set[str], profile: Profile, store: Store) -> str 
 def _require_rows_suffice(stored: Protocol, wanted: Protocol, profile: Profile) -> None:
     before = [stored.study, stored.training, stored.own_settings]
     if before != [wanted.study, wanted.training, wanted.own_settings]:
-        raise MeasuringError(
+        raise InputError(
             "other rows would be needed",
             where=f"run {profile.run}",
-            rule="--recompute changes how figures are computed, not what is computed them from",
+            rule="--recompute changes how figures are computed, not the rows they are computed from",
             remedy="run `trustser profile` with these settings",
         )
 

@@ -121,7 +121,7 @@ class DatabaseFile:
             raise StoreError(
                 f"has schema {version}, not {SCHEMA_VERSION}, and may not be written",
                 where=str(self.path),
-                remedy="open it once with write access",
+                remedy="bring it up to date with `trustser db migrate`",
             )
 
 

@@ -308,7 +308,7 @@ def advise(
     else:
         loaded = load_scenario(os.fspath(scenario))
     if profiles is None:
-        profiles = _profiles(loaded, db, say)
+        profiles = profiles_for(loaded, db, say)
     return choose(loaded, profiles, seed=seed)
 
 
@@ -440,11 +440,12 @@ def _further(
         measure_further(one, wanted, store, cache=cache or cache_home(), **options)
 
 
-def _profiles(
+def profiles_for(
     scenario: Scenario, db: PathLike | None, say: Callable[[str], None] | None
 ) -> Sequence[Profile] | None:
     """The profiles of the database, where the scenario weighs them."""
-    if scenario.spec.evidence.source == "published":
+    asked = scenario.spec.evidence.measured
+    if asked is None:
         if db is not None and say is not None:
             say(f"{scenario.name} weighs published figures, {os.fspath(db)} is not read.")
         return None
@@ -453,7 +454,7 @@ def _profiles(
     from profiles_db.snapshot import reading  # noqa: PLC0415
 
     with reading(Path(db or DEFAULT_DB), on_wait=say) as snapshot:
-        return snapshot.with_measurements(needed(scenario.spec.evidence, snapshot.outlines()))
+        return snapshot.with_measurements(needed(asked, snapshot.outlines()))
 
 
 def _progress(wanted: bool | Progress) -> Progress:

@@ -89,7 +89,7 @@ def _attacks() -> Iterator[dict[str, Any]]:
 
 def _layers() -> Iterator[dict[str, Any]]:
     for layer in range(12):
-        yield _row("layer_weight", (layer + 1) / 78, layer=layer)
+        yield _row("layer_weight", (layer + 1) / 78, layer=layer + 1)
 
 
 def _folds() -> Iterator[dict[str, Any]]:

@@ -63,7 +63,7 @@ def test_attacks_are_shown_as_a_table(page: Page) -> None:
 
 @pytest.mark.browser
 def test_layers_are_in_the_order_of_their_numbers(page: Page) -> None:
-    assert [row[0] for row in _rows(page, "Which hidden states")] == [str(n) for n in range(12)]
+    assert [row[0] for row in _rows(page, "Which hidden states")] == [str(n) for n in range(1, 13)]
 
 
 def test_flags_folds_and_further_figures_are_shown() -> None:

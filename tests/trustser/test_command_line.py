@@ -13,6 +13,7 @@ import duckdb
 import pytest
 import yaml
 
+from profiles_db.measurement import DETAILS
 from tests.conftest import REPOSITORY
 from trustser.__main__ import run
 
@@ -73,12 +74,16 @@ def test_exports_agree_with_each_other(
     for file in files.values():
         assert run(["profiles", "export", str(file), "--db", str(database)]) == 0
     with files[".csv"].open(newline="") as opened:
-        rows = [r for r in csv.DictReader(opened) if r["criterion"] == "uar" and not r["variant"]]
+        rows = [
+            r
+            for r in csv.DictReader(opened)
+            if r["criterion"] == "uar" and not any(r[detail] for detail in DETAILS)
+        ]
     pooled = next(float(row["value"]) for row in rows if not row["fold"])
     with duckdb.connect() as connection:
         stored = connection.execute(
             "SELECT value FROM read_parquet(?)"
-            " WHERE criterion = 'uar' AND variant = '' AND fold IS NULL",
+            " WHERE criterion = 'uar' AND gender IS NULL AND statistic IS NULL AND fold IS NULL",
             [str(files[".parquet"])],
         ).fetchall()
     assert stored == [(pooled,)]

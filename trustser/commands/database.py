@@ -1,4 +1,4 @@
-"""`trustser db`: a copy of the database, and what is wrong with it."""
+"""`trustser db`: a copy of the database, what is wrong with it, and today's schema."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ FAILED = 1
 Database = Annotated[Path, typer.Option("--db", help="DuckDB file that keeps the profiles.")]
 
 database_app = typer.Typer(
-    help="Back the database up, or check it.", no_args_is_help=False, add_completion=False
+    help="Back the database up, check it, or bring it up to date.",
+    no_args_is_help=False,
+    add_completion=False,
 )
 
 
@@ -35,6 +37,22 @@ def backup(
 
     rows = copy(db, target, force=force, on_wait=tell)
     typer.echo(f"{rows['runs']} runs, {sum(rows.values())} rows: {target}")
+
+
+@database_app.command()
+def migrate(db: Database = DEFAULT_DB) -> None:
+    """Bring a database of an earlier release to today's schema; every row and figure stays.
+
+    Example: trustser db migrate --db profiles.duckdb
+    """
+    from profiles_db.errors import StoreError  # noqa: PLC0415 - DuckDB loads slowly
+    from profiles_db.migrations import SCHEMA_VERSION  # noqa: PLC0415
+    from profiles_db.store import Store  # noqa: PLC0415
+
+    if not db.is_file():
+        raise StoreError("no such database", where=str(db), remedy="name it with --db")
+    Store(db, on_wait=tell)
+    typer.echo(f"{db} has schema {SCHEMA_VERSION}.")
 
 
 @database_app.command()
