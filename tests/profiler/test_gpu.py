@@ -23,8 +23,7 @@ from profiler.measures.costs import device as costs
 from profiler.measures.costs.counting import count
 from profiler.measures.costs.device import measure_device
 from profiler.measures.registry import measures
-from profiler.pipeline import fold_training as fold_heads
-from profiler.pipeline import jobs
+from profiler.pipeline import fold_training, jobs
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all, profile_all_costs
@@ -155,7 +154,7 @@ def test_training_on_a_gpu_goes_on_from_kept_states(
     with gpu():
         expected = _profile("fbank", "pretrained", manifest, whole, "cuda")
     always = functools.partial(StateFiles, seconds=0.0)
-    monkeypatch.setattr(fold_heads, "StateFiles", always)
+    monkeypatch.setattr(fold_training, "StateFiles", always)
 
     def stop(_: Path, epochs: int) -> None:
         raise KeyboardInterrupt(f"after epoch {epochs}")

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from profiler.features.cache import FeatureCache
+from profiler.measures.safety import Safety
 from profiler.pipeline import jobs
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -156,8 +157,8 @@ def test_another_database_is_filled_from_the_results_of_jobs(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("done before")
 
-    monkeypatch.setattr(jobs, "train_heads", never)
-    monkeypatch.setattr(jobs, "attack", never)
+    monkeypatch.setattr(jobs, "train_and_test", never)
+    monkeypatch.setattr(Safety, "listen", never)
     monkeypatch.setattr(FeatureCache, "fill", never)
     steps = tmp_path / "cache" / "steps"
     steps.parent.mkdir()
