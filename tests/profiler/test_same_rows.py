@@ -51,10 +51,11 @@ from tests.profiler.same_rows import ROUNDING, WITH_ROWS, Rows, assert_same_rows
 
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
-SHORT: Final = Protocol.of(
-    epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=1, pgd_clips=2,
-    snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
-)  # fmt: skip
+SETTINGS: Final[dict[str, Any]] = {
+    "epochs": 3, "probe_epochs": 2, "folds": 1, "seeds": 1, "resamples": 100, "pgd_steps": 1, "pgd_clips": 2,
+    "snr_curve_db": (), "batch_size": 8, "seconds": 0.6, "enrolment_clips": 1,
+}  # fmt: skip
+SHORT: Final = Protocol.of(**SETTINGS)
 CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
     "apc": lambda folder: apc_checkpoint(folder / "apc.ckpt"),
     "tera": lambda folder: tera_checkpoint(folder / "tera.ckpt"),
@@ -179,17 +180,17 @@ def test_sums_that_round_otherwise_leave_the_rows_within_the_tolerance(
 PRODUCTS: Final = """
 import sys
 from pathlib import Path
-from tests.profiler.test_same_rows import SHORT
-from profiler.measures.costs import device, memory
+from tests.profiler.same_rows import WITH_ROWS
+from tests.profiler.test_same_rows import SETTINGS
+from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiler.progress import Silent
 from profiles_db.store import Store
-device.MOST, device.peak_memory = 2, lambda _: memory.PeakMemory(1)
 folder = Path(sys.argv[1])
 profile_all(
-    ["tera"], "manifest", Path(sys.argv[2]), SHORT.model_copy(update={"epochs": 1}),
+    ["tera"], "manifest", Path(sys.argv[2]), Protocol.of(**{**SETTINGS, "epochs": 1}),
     Store(folder / "a.duckdb"), weights=sys.argv[3], weights_seed=0, cache=folder / "cache",
-    device="cpu", workers=1, progress=Silent(),
+    device="cpu", workers=1, progress=Silent(), wanted=WITH_ROWS,
 )
 """
 
