@@ -1,11 +1,17 @@
-"""Several backbones through one study, one after the other; and runs measured further."""
+"""Several backbones through one study, one after the other; and runs measured further.
+
+Where depths are asked for, each backbone comes whole first: its features hold those of its depths.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from profiler.backbones.base import Backbone
+from profiler.backbones.catalogue import resolve, whole_and_depth
+from profiler.backbones.depth import Depths, depths_of, parse_depths
 from profiler.backbones.load import load
 from profiler.machine import pick_device
 from profiler.measures.registry import chosen
@@ -15,6 +21,7 @@ from profiler.progress import Progress
 from profiler.protocol import Protocol, sections
 from profiler.run import Outcome, describe_run, profile, profile_costs
 from profiler.study import Study, open_study
+from profiles_db.depths import with_depth
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.store import Store
@@ -38,6 +45,7 @@ def profile_all(
     engine: EngineName = "local",
     ray_address: str | None = None,
     cache_limit: int | None = None,
+    depths: str | None = None,
 ) -> list[Profile]:
     """Profile each of `backbones`; every weight is loaded, once, before any work begins.
 
@@ -67,17 +75,26 @@ def profile_all(
         The Ray cluster to join; one is started on this machine where none is named.
     cache_limit : int, optional
         Most bytes of features to keep; the rest is computed again whenever it is read.
+    depths : str, optional
+        Numbers of layers with commas, or `all`: profile each backbone at these depths too.
 
     Returns
     -------
     list of Profile
-        In the order of `backbones`.
+        In the order of `backbones`, each whole and then from its least depth on.
     """
+    asked = _asked(backbones, depths)
     choice = Choice(workers, engine, ray_address)
     where = pick_device(device)
-    specs = [BackboneSpec(name, weights, weights_seed, where.type) for name in backbones]
     choice.prepare(backbones, where)
-    loaded = [spec.load() for spec in specs]
+    loaded: list[Backbone] = []
+    specs: list[BackboneSpec] = []
+    for name in backbones:
+        spec = BackboneSpec(name, weights, weights_seed, where.type)
+        found = _at_depths(name, spec.load(), asked)
+        specs += [replace(spec, name=one) for one in found]
+        loaded += found.values()
+        found.clear()  # so that `loaded` alone holds the weights
     study = open_study(
         dataset, data_root, protocol, progress, allow_outside=allow_outside, cache=cache
     )
@@ -187,6 +204,36 @@ def measure_further(
     return outcome.profile
 
 
+def _asked(backbones: Sequence[str], depths: str | None) -> Depths:
+    """The depths asked for, which `backbones` have as far as their names alone tell.
+
+    Raises
+    ------
+    InputError
+        Where one has not, or is named with a depth already.
+    """
+    asked = () if depths is None else parse_depths(depths)
+    for name in backbones if depths is not None else ():
+        if whole_and_depth(name)[1] is not None:
+            raise InputError(
+                f"{name} names a depth already",
+                where="--depths",
+                remedy=f"name the whole encoder: --backbone {whole_and_depth(name)[0]}",
+            )
+        layers = resolve(name).transformer_layers
+        if layers is not None:
+            depths_of(name, layers, asked)
+    return asked
+
+
+def _at_depths(name: str, whole: Backbone, asked: Depths) -> dict[str, Backbone]:
+    """`whole`, and its beginnings at each depth asked for, by the names that load them."""
+    if asked == ():
+        return {name: whole}
+    depths = depths_of(name, whole.transformer_layers, asked)
+    return {name: whole} | {with_depth(name, d): whole.first_layers(d) for d in depths}
+
+
 def _require_same(found: Profile, study: Study, backbone: Backbone) -> None:
     if study.name != found.study:
         raise InputError(
@@ -233,10 +280,16 @@ def profile_all_costs(
     weights: str,
     device: str,
     progress: Progress,
+    depths: str | None = None,
 ) -> list[Profile]:
-    """Sustainability of each of `backbones` on this device, without a corpus."""
+    """Sustainability of each of `backbones` on this device, at `depths` too, without a corpus."""
+    asked = _asked(backbones, depths)
     where = pick_device(device)
-    loaded = [load(name, weights, device=where) for name in backbones]
+    loaded = [
+        one
+        for name in backbones
+        for one in _at_depths(name, load(name, weights, device=where), asked).values()
+    ]
     return [
         profile_costs(backbone, store, device=where, progress=progress).profile
         for backbone in loaded

@@ -48,6 +48,7 @@ def profile(
     ray_address: str | None = None,
     weights_seed: int = 0,
     allow_outside: bool = False,
+    depths: str | None = None,
     progress: bool | Progress = False,
 ) -> list[Profile]:
     """Train heads on frozen backbones, measure them, and keep rows and figures in a database.
@@ -91,6 +92,8 @@ def profile(
         Seed of random weights.
     allow_outside : bool, optional
         Let a manifest name files outside its own folder.
+    depths : str, optional
+        `all`, or numbers of layers with commas: each a candidate beside the whole encoder.
     progress : bool or Progress, optional
         Whether to show progress on standard error, or where it goes.
 
@@ -144,7 +147,12 @@ def profile(
     store = Store(Path(db), on_wait=shown.say)
     if wanted == COSTS:
         return profile_all_costs(
-            backbones, store, weights=weights or "random", device=device, progress=shown
+            backbones,
+            store,
+            weights=weights or "random",
+            device=device,
+            progress=shown,
+            depths=depths,
         )
     return profile_all(
         backbones,
@@ -163,6 +171,7 @@ def profile(
         engine=engine,
         ray_address=ray_address,
         cache_limit=limit,
+        depths=depths,
     )
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import abc
-from dataclasses import dataclass
+import copy
+import itertools
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 import torch
 from torch import Tensor
+
+from profiler.backbones.depth import require_depth
+from profiles_db.depths import with_depth
 
 WeightsKind = Literal["pretrained", "random", "none"]
 
@@ -17,7 +22,8 @@ class Weights:
     """Which weights a backbone carries.
 
     `id` tells them apart by content: `sha256:...` over the tensors, `random:SEED`, or `none` for
-    a front end without weights. `origin` says where they came from (hub id, file name), for
+    a front end without weights; `@K` behind it says that only the first K layers are there.
+    `origin` says where they came from (hub id, file name), for
     people. `size` is the bytes of the encoder's tensors.
     """
 
@@ -43,6 +49,13 @@ class Backbone(abc.ABC, torch.nn.Module):
     min_samples: int
     """Shortest clip it can take, in samples at 16 kHz."""
 
+    transformer_layers: int = 0
+    """Transformer layers, each with its hidden state, at the end of those returned; 0 where there
+    are none that `first_layers` could leave out."""
+
+    whole: tuple[str, str] | None = None
+    """Name and weights' id of the encoder whose first layers this is; None if it is a whole one."""
+
     pays_in_batches: bool = False
     """Whether equally long clips are faster together than one by one on a CPU too: a recurrent
     encoder's steps are too small to fill the processor; elsewhere a batch leaves its cache."""
@@ -53,6 +66,41 @@ class Backbone(abc.ABC, torch.nn.Module):
     def train(self, mode: bool = True) -> Self:  # noqa: ARG002
         """Stay in eval mode whatever is asked: dropout and masking never act on frozen weights."""
         return super().train(False)
+
+    def first_layers(self, depth: int) -> Self:
+        """An encoder that ends after the first `depth` transformer layers; it shares the tensors.
+
+        Its hidden states are the first of this one's, bit for bit: what comes before the first
+        layer is the same, and a norm behind the last layer goes with the layers left out.
+
+        Raises
+        ------
+        InputError
+            Where there are no transformer layers, or `depth` is not below their number.
+        """
+        require_depth(self.name, depth, self.transformer_layers)
+        tensors = itertools.chain(self.parameters(), self.buffers())
+        cut = copy.deepcopy(self, {id(tensor): tensor for tensor in tensors})
+        cut.keep_layers(depth)
+        cut.layers -= self.transformer_layers - depth
+        cut.transformer_layers = depth
+        cut.name, cut.whole = with_depth(self.name, depth), (self.name, self.weights.id)
+        cut.weights = replace(
+            self.weights,
+            id=with_depth(self.weights.id, depth),
+            size=self.weights.size - (_bytes(self) - _bytes(cut)),
+        )
+        if self.loaded_as is not None:
+            cut.loaded_as = (with_depth(self.loaded_as[0], depth), self.loaded_as[1])
+        return cut
+
+    def keep_layers(self, depth: int) -> None:
+        """Leave out the transformer layers above the first `depth`, and the norm behind the last.
+
+        Called by `first_layers` on a copy whose modules are its own; only where
+        `transformer_layers` is not 0.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has layers and no way to leave any out")
 
     @abc.abstractmethod
     def hidden_states(self, waveform: Tensor) -> Tensor:
@@ -70,3 +118,7 @@ class Backbone(abc.ABC, torch.nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """The same as `hidden_states`, so that counters and hooks see one call."""
         return self.hidden_states(waveform)
+
+
+def _bytes(module: torch.nn.Module) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())

@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from profiler.backbones.depth import parse_depth, require_depth
+from profiles_db.depths import with_depth
 from profiles_db.errors import InputError
 from profiles_db.files import read_json
 
@@ -38,6 +40,11 @@ FACTORIES: Final[Mapping[str, str]] = MappingProxyType(
 
 TRANSFORMERS_FAMILIES: Final = ("whisper", "wav2vec2", "hubert", "wavlm")
 """The families whose checkpoints are transformers folders, by their `model_type`."""
+
+STATES_BEFORE: Final[Mapping[str, int]] = MappingProxyType(
+    {"whisper": 0, "wav2vec2": 0, "hubert": 0, "wavlm": 0, "tera": 1}
+)
+"""The families of transformers, and how many hidden states come before the first layer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Entry:
         without a checkpoint; None where only the checkpoint says it.
     factory : str or None
         `module:function` that builds it; by default that of the family.
+    depth : int or None
+        Where only so many of its transformer layers are meant; all else is the whole encoder's.
     """
 
     name: str
@@ -82,6 +91,35 @@ class Entry:
     folder: Path | None = None
     architecture: Mapping[str, object] | None = None
     factory: str | None = None
+    depth: int | None = None
+
+    @property
+    def transformer_layers(self) -> int | None:
+        """Transformer layers among the hidden states; None until the checkpoint is read."""
+        if self.factory is not None or self.layers is None:
+            return None
+        before = STATES_BEFORE.get(self.family)
+        return 0 if before is None else self.layers - before
+
+    def first_layers(self, depth: int) -> Entry:
+        """The entry of its first `depth` transformer layers.
+
+        Raises
+        ------
+        InputError
+            Where it is known not to have them.
+        """
+        have, layers = self.transformer_layers, self.layers
+        if have is not None and layers is not None:
+            require_depth(self.name, depth, have)
+            layers -= have - depth
+        return replace(
+            self,
+            name=with_depth(self.name, depth),
+            title=f"{self.title}, first {f'{depth} layers' if depth > 1 else 'layer'}",
+            layers=layers if have is not None else None,
+            depth=depth,
+        )
 
     @property
     def checkpoint(self) -> str:
@@ -205,7 +243,30 @@ def resolve(name: str) -> Entry:
     'openai/whisper-tiny'
     >>> resolve("hf:openai/whisper-medium").hub_id
     'openai/whisper-medium'
+    >>> resolve("tera@1").layers  # the input embedding is no layer
+    2
     """
+    whole, depth = whole_and_depth(name)
+    return _resolve_whole(whole) if depth is None else _resolve_whole(whole).first_layers(depth)
+
+
+def whole_and_depth(name: str) -> tuple[str, int | None]:
+    """What a name calls the whole encoder, and at what depth; None for all of it.
+
+    A folder that is there is meant whole, whatever its name ends with.
+
+    Raises
+    ------
+    InputError
+        Where what follows the `@` is no number of layers.
+    """
+    whole, _, depth = name.rpartition("@")
+    if not whole or "/" in depth or Path(name).is_dir():
+        return name, None
+    return whole, parse_depth(depth, name)
+
+
+def _resolve_whole(name: str) -> Entry:
     if name in CATALOGUE:
         return CATALOGUE[name]
     if name.startswith(HUB_PREFIX):

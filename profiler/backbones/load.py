@@ -9,8 +9,9 @@ from dataclasses import replace
 import torch
 
 from profiler.backbones.base import Backbone
-from profiler.backbones.catalogue import FACTORIES, Entry, resolve
+from profiler.backbones.catalogue import FACTORIES, Entry, resolve, whole_and_depth
 from profiler.backbones.precision import settle
+from profiler.machine import HEAP
 from profiles_db.errors import InputError
 
 Factory = Callable[[Entry, str, int], Backbone]
@@ -28,7 +29,7 @@ def load(
     ----------
     name : str
         A name of the catalogue or of another package's entry point, `hf:ORG/NAME`, or a local
-        folder in the transformers format.
+        folder in the transformers format; with `@K` behind it, its first K transformer layers.
     weights : str
         'pretrained' (from the cache or the hub), 'random' (the true architecture, drawn from
         `seed`), or the path of a local folder (transformers) or checkpoint file (s3prl). A front
@@ -40,7 +41,7 @@ def load(
     Raises
     ------
     InputError
-        Where no backbone of that name is known.
+        Where no backbone of that name is known, or none of that depth.
     CheckpointError
         Where the checkpoint is missing, would run code, or does not fit the architecture.
 
@@ -53,6 +54,8 @@ def load(
     settle(torch.device(device))
     backbone = prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
     backbone.loaded_as = (name, weights)
+    if backbone.whole is not None:  # of which the other layers were read, and are gone again
+        HEAP.give_back()
     return backbone
 
 
@@ -64,9 +67,16 @@ def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]
     callable
         Takes the seed and makes the backbone.
     """
-    entry = _identified(resolve(name), weights)
+    resolve(name)
+    whole, depth = whole_and_depth(name)
+    entry = _identified(resolve(whole), weights)
     factory = _factory(entry)
-    return lambda seed: factory(entry, weights, seed)
+
+    def make(seed: int) -> Backbone:
+        made = factory(entry, weights, seed)
+        return made if depth is None else made.first_layers(depth)
+
+    return make
 
 
 def modules_of(names: Iterable[str]) -> list[str]:

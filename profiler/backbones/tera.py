@@ -82,7 +82,9 @@ class LogMel(nn.Module):
 
 
 class Tera(Encoder):
-    """The hidden states of TERA's transformer, its input embedding among them.
+    """The hidden states of TERA's transformer, its input embedding before them.
+
+    The embedding is no layer: every depth has it.
 
     Liu, Li and Lee, "TERA: Self-Supervised Learning of Transformer Encoder Representation for
     Speech", 2021. Equal to the upstream of s3prl 0.4, which returns the same four states.
@@ -109,7 +111,8 @@ class Tera(Encoder):
         super().__init__()
         self.name, self.weights = name, weights
         self.hidden_size = encoder.config.hidden_size
-        self.layers = encoder.config.num_hidden_layers + 1
+        self.transformer_layers = encoder.config.num_hidden_layers
+        self.layers = self.transformer_layers + 1
         self.encoder = encoder
         self.log_mel = LogMel(level)
         self.sequence_length = sequence_length or LONGEST
@@ -132,6 +135,14 @@ class Tera(Encoder):
         everything = features.new_ones(features.shape[:2])
         states = self.encoder(features, positions, everything, output_all_encoded_layers=True)
         return torch.stack(states, dim=1)
+
+    def keep_layers(self, depth: int) -> None:
+        """See `Backbone.keep_layers`."""
+        transformer = self.encoder.encoder
+        transformer.layer = transformer.layer[:depth]
+        if transformer.pre_layer_norm:  # then every hidden state has a norm of its own
+            transformer.LayerNorm = transformer.LayerNorm[: depth + 1]
+        self.encoder.config.num_hidden_layers = depth
 
 
 def sinusoids(frames: int, width: int) -> Tensor:

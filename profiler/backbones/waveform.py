@@ -76,14 +76,16 @@ def layout(family: str) -> Layout:
 class WaveformEncoder(Encoder):
     """A wav2vec 2.0, HuBERT or WavLM encoder.
 
-    Hidden states are the outputs of the transformer's layers, without its input embedding.
+    Hidden states are the outputs of the transformer's layers, without its input embedding; the
+    last one after the final norm where the checkpoint has one (`do_stable_layer_norm`), which a
+    beginning of the encoder has not.
     """
 
     def __init__(self, name: str, encoder: PreTrainedModel, weights: Weights) -> None:
         super().__init__()
         self.name, self.weights = name, weights
         self.hidden_size = encoder.config.hidden_size
-        self.layers = encoder.config.num_hidden_layers
+        self.layers = self.transformer_layers = encoder.config.num_hidden_layers
         self.min_samples = receptive_field(encoder.config.conv_kernel, encoder.config.conv_stride)
         self.encoder = encoder
 
@@ -99,6 +101,14 @@ class WaveformEncoder(Encoder):
         # The last layer as the model itself gives it: after the final norm, where there is one.
         states = (*outputs.hidden_states[1:-1], outputs.last_hidden_state)
         return torch.stack(states, dim=1)
+
+    def keep_layers(self, depth: int) -> None:
+        """See `Backbone.keep_layers`."""
+        transformer = self.encoder.encoder
+        transformer.layers = transformer.layers[:depth]
+        if self.encoder.config.do_stable_layer_norm:  # else the norm stands before the first layer
+            transformer.layer_norm = nn.Identity()
+        self.encoder.config.num_hidden_layers = depth
 
 
 def receptive_field(kernels: list[int], strides: list[int]) -> int:

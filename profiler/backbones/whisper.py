@@ -76,7 +76,7 @@ class Whisper(Encoder):
     """The encoder of a Whisper checkpoint; its decoder is never built.
 
     Hidden states are the outputs of the encoder's layers, without the input embedding, the last
-    one after the final layer norm.
+    one after the final layer norm; a beginning of the encoder has no final norm.
     """
 
     min_samples = N_FFT
@@ -85,7 +85,7 @@ class Whisper(Encoder):
         super().__init__()
         self.name, self.weights = name, weights
         self.hidden_size = encoder.config.d_model
-        self.layers = encoder.config.encoder_layers
+        self.layers = self.transformer_layers = encoder.config.encoder_layers
         self.encoder = encoder
         self.log_mel = LogMel(encoder.config.num_mel_bins)
 
@@ -117,6 +117,12 @@ class Whisper(Encoder):
             states.append(hidden)
         states[-1] = model.layer_norm(hidden)
         return torch.stack(states, dim=1)
+
+    def keep_layers(self, depth: int) -> None:
+        """See `Backbone.keep_layers`."""
+        self.encoder.layers = self.encoder.layers[:depth]
+        self.encoder.layer_norm = nn.Identity()
+        self.encoder.config.encoder_layers = depth
 
 
 def build(entry: Entry, weights: str, seed: int) -> Whisper:

@@ -4,16 +4,20 @@ An entry is addressed by content: the audio file's bytes, the weights, and the s
 a feature. So a second run, another fold or another head finds it again, and changed audio or
 other weights never do. Entries are NumPy files with a CRC-32 behind the array; they are written
 atomically, and a damaged one is computed again.
+
+The first layers of an encoder give the first of its hidden states: they read the entries of the
+whole encoder as far as they need them, and make entries of their own only of clips that it has
+none of.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -86,52 +90,72 @@ class FeatureCache:
         streams: bool = False,
     ) -> None:
         now = backbone()
-        identity = [FORMAT, now.name, now.weights.id, SAMPLE_RATE, seconds]
-        if precision != "float32":  # which was no setting once, and keeps the keys of then
-            identity.append(precision)
-        key = digest_of(identity)
-        name = f"{now.name.replace('/', '--').replace(':', '-')}-{key[:16]}"
-        self.folder = make_folder(folder / name)
-        self._about = {
-            "backbone": now.name,
-            "format": FORMAT,
-            "precision": precision,
-            "sample_rate": SAMPLE_RATE,
-            "seconds": seconds,
-            "weights": now.weights.id,
-        }
         self._backbone, self._seconds = backbone, seconds
         self._precision, self._streams = precision, streams
+        self._about: dict[Path, dict[str, Any]] = {}
+        self.folder = make_folder(self._enter(folder, now.name, now.weights.id))
+        if now.whole is not None:
+            self._enter(folder, *now.whole)
+        self._layers = now.layers
         self._min_samples = max(round(min_seconds * SAMPLE_RATE), now.min_samples)
         self._checked: set[str] = set()
         self._large: dict[str, tuple[int, ...]] = {}
 
-    def in_use(self, on_wait: Callable[[str], None]) -> AbstractContextManager[None]:
+    def _enter(self, folder: Path, name: str, weights: str) -> Path:
+        """Where the features of an encoder lie, once it is noted what that folder holds."""
+        identity = [FORMAT, name, weights, SAMPLE_RATE, self._seconds]
+        if self._precision != "float32":  # which was no setting once, and keeps the keys of then
+            identity.append(self._precision)
+        key = digest_of(identity)
+        own = folder / f"{name.replace('/', '--').replace(':', '-')}-{key[:16]}"
+        self._about[own] = {
+            "backbone": name,
+            "format": FORMAT,
+            "precision": self._precision,
+            "sample_rate": SAMPLE_RATE,
+            "seconds": self._seconds,
+            "weights": weights,
+        }
+        return own
+
+    @contextmanager
+    def in_use(self, on_wait: Callable[[str], None]) -> Iterator[None]:
         """A context in which the entries are in use: `upkeep` says so and keeps them."""
         self.describe()
-        return holding(self.folder, on_wait, shared=True)
+        with ExitStack() as held:
+            for folder in self._folders():
+                held.enter_context(holding(folder, on_wait, shared=True))
+            yield
 
     def describe(self) -> None:
-        """Say in the folder what it holds, and that it is used now."""
+        """Say in the folders what they hold, and that they are used now."""
         make_folder(self.folder)
-        describe(self.folder, self._about)
+        for folder in self._folders():
+            describe(folder, self._about[folder])
+
+    def _folders(self) -> list[Path]:
+        """Where entries are read: its own folder, and the whole encoder's where there is one."""
+        return [folder for folder in self._about if folder.is_dir()]
 
     def path(self, clip: Clip) -> Path:
         """Where the entry of `clip` lies or would lie."""
-        return self.folder / clip.digest[:2] / f"{clip.digest}{ENDING}"
+        own, *others = (self._in(folder, clip) for folder in self._about)
+        return next((path for path in others if path.exists()), own)
+
+    @staticmethod
+    def _in(folder: Path, clip: Clip) -> Path:
+        return folder / clip.digest[:2] / f"{clip.digest}{ENDING}"
 
     def has(self, clip: Clip) -> bool:
-        """Whether an undamaged entry is there; a damaged one is removed."""
+        """Whether an undamaged entry is there; damaged ones are removed."""
         if clip.digest in self._checked:
             return True
-        path = self.path(clip)
-        if not path.exists():
-            return False
-        if not undamaged(path):
+        while (path := self.path(clip)).exists():
+            if undamaged(path):
+                self._checked.add(clip.digest)
+                return True
             path.unlink()
-            return False
-        self._checked.add(clip.digest)
-        return True
+        return False
 
     def read(self, clips: Sequence[Clip]) -> list[States]:
         """Hidden states of `clips`, float16, each of shape (layers, frames, hidden_size).
@@ -176,7 +200,7 @@ class FeatureCache:
                 if not torch.isfinite(states).all():
                     unusable[clip.id] = "its hidden states are not finite in half precision"
                 elif keep:
-                    write_entry(self.path(clip), states.numpy())
+                    write_entry(self._in(self.folder, clip), states.numpy())
                     self._checked.add(clip.digest)
             on_clip(len(batch))
         return unusable
@@ -192,7 +216,7 @@ class FeatureCache:
         shape = self._large.get(clip.digest)
         if shape is not None:
             return Entry(path, shape)
-        array = read_entry(path)
+        array = read_entry(path)[: self._layers]
         if array.nbytes <= LARGE_BYTES:
             return torch.from_numpy(array)
         self._large[clip.digest] = array.shape

@@ -20,7 +20,7 @@ from profiles_db.files import make_folder, open_regular, replacing
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of the cache, mapped into memory only while it is converted.
+    """The first layers of an entry of the cache, mapped into memory only while they are converted.
 
     Many of these can be held where mapped tensors could not: pages of a mapping count as this
     process's memory once they were looked at.
@@ -31,7 +31,7 @@ class Entry:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Tensor:
         """Its values as a tensor, shape (layers, frames, hidden_size)."""
-        return torch.from_numpy(read_entry(self.path)).to(device, dtype)
+        return torch.from_numpy(read_entry(self.path)[: self.shape[0]]).to(device, dtype)
 
 
 States: TypeAlias = Tensor | Entry

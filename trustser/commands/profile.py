@@ -25,8 +25,19 @@ MOST_WEIGHTS_SEED = 2**64 - 1
 
 def profile(
     backbone: Annotated[
-        list[str], typer.Option(help="Backbone to profile; may be repeated. See `backbones`.")
+        list[str],
+        typer.Option(
+            help="Backbone to profile; may be repeated. See `backbones`. `NAME@6` has its first 6 "
+            "layers alone."
+        ),
     ],
+    depths: Annotated[
+        str | None,
+        typer.Option(
+            help="Profile each backbone whole and at these numbers of layers, `4,8` or `all`: its "
+            "features are made once."
+        ),
+    ] = None,
     dataset: Annotated[str, typer.Option(help="Corpus to profile on. See `datasets`.")] = "demo",
     data_root: Annotated[
         Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
@@ -133,6 +144,7 @@ def profile(
             ray_address=ray_address,
             weights_seed=weights_seed,
             allow_outside=allow_outside,
+            depths=depths,
             progress=progress,
         )
     if json:
