@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from advisor.records import Candidate, Figure
-from profiles_db.criteria import CRITERIA
-from reports import wording
 from reports.advice_view import View
-from reports.plots import Axis, Dot, Interval, scatter
+from reports.criterion_axis import criterion_axis
+from reports.plots import Dot, Interval, scatter
 from reports.radar import radar
 from reports.trust_axis import profile_alt
 
@@ -43,8 +42,8 @@ def plane_picture(view: View) -> Markup | None:
     dots = [dot for name in view.candidates if (dot := _dot(view, name)) is not None]
     if not dots:
         return None
-    x = _axis(plane.x, [_reach(dot.x, dot.x_interval) for dot in dots])
-    y = _axis(plane.y, [_reach(dot.y, dot.y_interval) for dot in dots])
+    x = criterion_axis(plane.x, [(dot.x, dot.x_interval) for dot in dots])
+    y = criterion_axis(plane.y, [(dot.y, dot.y_interval) for dot in dots])
     return scatter(x, y, dots, _plane_alt(view, dots), stamp=", ".join(view.shouts))
 
 
@@ -79,17 +78,3 @@ def _interval(figure: Figure) -> Interval | None:
     if figure.low is None or figure.high is None:
         return None
     return figure.low, figure.high
-
-
-def _reach(value: float, interval: Interval | None) -> Interval:
-    return interval or (value, value)
-
-
-def _axis(criterion: str, reaches: list[Interval]) -> Axis:
-    definition = CRITERIA[criterion]
-    better = "higher" if definition.direction == "maximise" else "lower"
-    low, high = min(low for low, _ in reaches), max(high for _, high in reaches)
-    if definition.unit != "fraction":
-        low = min(low, 0.0)
-    title = wording.axis(definition.title, definition.unit, better)
-    return Axis(title, low, high, lambda value: wording.tick(value, definition.unit))

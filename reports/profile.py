@@ -10,7 +10,7 @@ from profiles_db.errors import EvidenceError
 from profiles_db.files import write_text
 from profiles_db.profile import Profile
 from reports.page import render_page
-from reports.profile_pictures import attack_picture, attack_title, profile_picture
+from reports.profile_pictures import attack_picture, attack_title, depths_picture, profile_picture
 from reports.profile_view import ProfilesView
 from reports.wording import INTERVALS, ORIGINS
 
@@ -53,6 +53,7 @@ def render_profile(profiles: Sequence[Profile], *, made_at: str | None = None) -
             "radars": {p.name: profile_picture(p, view.color(p.name)) for p in view.profiles},
             "attack_curves": {p.name: attack_picture(p) for p in view.profiles},
             "attack_title": attack_title,
+            "depths_picture": depths_picture,
             "criteria": CRITERIA,
             "aspects": [(n, aspect, ASPECT_TITLES[aspect]) for n, aspect in enumerate(ASPECTS)],
             "intervals": INTERVALS,

@@ -7,9 +7,12 @@ from typing import Final
 
 from markupsafe import Markup
 
+from profiles_db.criteria import CRITERIA
+from profiles_db.measurement import Measurement
 from reports import wording
-from reports.plots import Axis, Curve, Interval, curves
-from reports.profile_view import Attack, ProfileView
+from reports.criterion_axis import criterion_axis
+from reports.plots import Axis, Curve, Dot, Interval, curves, scatter
+from reports.profile_view import Attack, Depths, ProfileView
 from reports.radar import radar
 from reports.trust_axis import profile_alt
 
@@ -45,6 +48,36 @@ def attack_picture(view: ProfileView) -> Markup | None:
     return curves(x, y, lines, _alt(known), ticks=ticks, stamp=", ".join(view.marks))
 
 
+def depths_picture(depths: Depths, color: int) -> Markup:
+    """Recall against multiply-accumulates along the depths of one encoder; those that score higher
+    than every cheaper one are joined and filled."""
+    dots: list[Dot] = []
+    for depth in depths.members:
+        macs, uar = depth.macs.value or 0.0, depth.uar.value or 0.0
+        best = all(uar > dot.y for dot in dots)
+        dots.append(
+            Dot(
+                depth.title,
+                macs,
+                uar,
+                None,
+                _interval_of(depth.uar),
+                f"backbone-{color}",
+                shape=0,
+                front=best,
+            )
+        )
+    x = criterion_axis("macs", [(dot.x, None) for dot in dots])
+    y = criterion_axis("uar", [(dot.y, dot.y_interval) for dot in dots])
+    parts = [
+        f"{dot.name} {wording.quantity(dot.y, 'fraction')} at "
+        f"{wording.quantity(dot.x, CRITERIA['macs'].unit)}"
+        for dot in dots
+    ]
+    alt = f"Unweighted average recall by depth of {depths.encoder}: {'; '.join(parts)}."
+    return scatter(x, y, dots, alt, stamp=", ".join(depths.first.marks))
+
+
 def attack_title(kind: str) -> str:
     """Name of a perturbation for people."""
     return ATTACKS.get(kind, (kind, ""))[0]
@@ -62,15 +95,14 @@ def _padded(ticks: Sequence[float]) -> Interval:
 def _curve(kind: str, number: int, known: Sequence[Attack]) -> Curve:
     title, color = ATTACKS.get(kind, (kind, "ink"))
     points = tuple(
-        (attack.snr_db, attack.success.value, _interval(attack))
+        (attack.snr_db, attack.success.value, _interval_of(attack.success))
         for attack in known
         if attack.kind == kind and attack.success and attack.success.value is not None
     )
     return Curve(title, points, color, number)
 
 
-def _interval(attack: Attack) -> Interval | None:
-    figure = attack.success
+def _interval_of(figure: Measurement | None) -> Interval | None:
     if figure is None or figure.low is None or figure.high is None:
         return None
     return figure.low, figure.high

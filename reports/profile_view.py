@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from profiles_db.criteria import ASPECT_CRITERION, ASPECT_TITLES, ASPECTS, CRITERIA, Aspect
+from profiles_db.depths import split_depth
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile
 from reports.trust_axis import TrustAxis
@@ -174,6 +175,29 @@ class ProfileView:
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """One depth of an encoder (None for the whole) with what it costs and how well it does."""
+
+    layers: int | None
+    macs: Measurement
+    uar: Measurement
+
+    @property
+    def title(self) -> str:
+        """What the depth is called in a picture of one encoder."""
+        return "whole" if self.layers is None else f"@{self.layers}"
+
+
+@dataclass(frozen=True, slots=True)
+class Depths:
+    """The depths of one encoder whose figures compare, the cheapest first."""
+
+    first: ProfileView
+    encoder: str
+    members: tuple[Depth, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ComparableProfiles:
     """Profiles of one study whose heads were trained with the same settings.
 
@@ -190,6 +214,30 @@ class ComparableProfiles:
         if first.pooled(criterion) is None or view.profile.pooled(criterion) is None:
             return False
         return first.basis(criterion) != view.profile.basis(criterion)
+
+    @property
+    def depths(self) -> list[Depths]:
+        """The encoders of which there are several depths."""
+        found: dict[tuple[str, ...], list[tuple[ProfileView, Depth]]] = {}
+        for view in self.members:
+            profile = view.profile
+            encoder, layers = split_depth(profile.backbone)
+            weights, same = split_depth(profile.weights_id)
+            if layers is None or same != layers:  # a whole encoder, whatever it is called
+                encoder, weights, layers = profile.backbone, profile.weights_id, None
+            macs, uar = profile.pooled("macs"), profile.pooled("uar")
+            if macs and uar and macs.value is not None and uar.value is not None:
+                key = (encoder, weights, profile.corpus, profile.basis("uar"))
+                found.setdefault(key, []).append((view, Depth(layers, macs, uar)))
+        return [
+            Depths(
+                members[0][0],
+                encoder,
+                tuple(sorted((depth for _, depth in members), key=lambda one: one.macs.value or 0)),
+            )
+            for (encoder, *_), members in found.items()
+            if len({depth.layers for _, depth in members}) > 1
+        ]
 
 
 class ProfilesView:

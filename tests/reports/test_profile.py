@@ -6,14 +6,17 @@ import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from profiles_db.errors import EvidenceError
+from profiles_db.measurement import POOLED
+from profiles_db.profile import Profile
 from reports.profile import render_profile, write_profile
-from reports.profile_view import ProfileView
+from reports.profile_view import ProfilesView, ProfileView
 from tests.reports.decisions import HOSTILE
 from tests.reports.profiles import CLASSES, NO_GENDER, a_profile
 
@@ -167,3 +170,55 @@ def test_hostile_words_are_words(text: str, tmp_path: Path, open_page: Open) -> 
     assert page.locator("h1 bdi").text_content() == text.replace("\x00", "")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.locator("img, script").count() == 0
+
+
+def _at_depth(depth: int | None, uar: float, macs: float, **changes: Any) -> Profile:
+    """A profile of one depth of an encoder, or of the whole where None."""
+    name = "whisper_small" if depth is None else f"whisper_small@{depth}"
+    whole = a_profile(name)
+    values = {"uar": uar, "macs": macs}
+    measurements = tuple(
+        dataclasses.replace(m, value=values[m.criterion], low=None, high=None, interval="none")
+        if m.criterion in values and m.stands_for_criterion and m.fold == POOLED
+        else m
+        for m in whole.measurements
+    )
+    weights = "sha256:a" if depth is None else f"sha256:a@{depth}"
+    return dataclasses.replace(
+        whole, measurements=measurements, **({"weights_id": weights} | changes)
+    )
+
+
+def test_depths_of_one_encoder_are_drawn_against_their_cost() -> None:
+    profiles = [_at_depth(None, 0.6, 28e9), _at_depth(4, 0.61, 12e9), _at_depth(8, 0.7, 20e9)]
+    (depths,) = ProfilesView([*profiles, a_profile("wavlm_base_plus")]).studies[0].depths
+    assert depths.encoder == "whisper_small"
+    assert [depth.title for depth in depths.members] == ["@4", "@8", "whole"]
+    page = render_profile(profiles)
+    assert "Depths of <bdi>whisper_small</bdi>" in page
+    alt = "Unweighted average recall by depth of whisper_small: "
+    figures = {
+        "@4": "61.0 % at 12.0 GMAC",
+        "@8": "70.0 % at 20.0 GMAC",
+        "whole": "60.0 % at 28.0 GMAC",
+    }
+    told = "; ".join(f"{depth} {figure}" for depth, figure in figures.items())
+    assert f"{alt}{told}." in page.replace("\xa0", " ")
+    picture = page[page.index(alt) :].partition("</svg>")[0]
+    assert picture.count('fill="var(--paper)"') == 1  # hollow: a cheaper depth scores as high
+    assert picture.count('fill="var(--backbone-0)"') == 2
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [],
+        [_at_depth(4, 0.6, 12e9, weights_id="sha256:b@4")],  # of other weights
+        [_at_depth(4, 0.6, 12e9, weights_id="sha256:a")],  # a whole encoder that is called so
+        [_at_depth(4, 0.6, 12e9, corpus="iemocap")],
+        [_at_depth(4, 0.6, 12e9, study="6" * 64)],
+        [dataclasses.replace(_at_depth(4, 0.6, 12e9), measurements=())],
+    ],
+)
+def test_no_picture_where_no_two_depths_compare(others: list[Profile]) -> None:
+    assert "Depths of" not in render_profile([_at_depth(None, 0.6, 28e9), *others])

@@ -263,3 +263,25 @@ def test_an_operator_without_a_rule_is_reported() -> None:
 
     assert counted.uncounted == {"aten::cdist": 1}
     assert counted.macs == T * T * I
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_depth_costs_what_its_layers_cost_by_hand(depth: int) -> None:
+    """A layer of Whisper Tiny has four projections, two products of attention, two products of
+    four times the width and two norms; the norm behind the last goes with the layers left out."""
+    width, frames, layers = 384, 300, 4
+    fewer = layers - depth
+    products = frames * (12 * width**2 + 2 * frames * width)
+    norm = NORM * frames * width
+    whole, cut = (
+        costs_of(load("whisper_tiny", "random")),
+        architecture_costs(f"whisper_tiny@{depth}"),
+    )
+    assert whole.macs - cut.macs == fewer * (products + 2 * norm) + norm
+    hooked = fewer * (frames * 12 * width**2 + 2 * norm) + norm
+    assert whole.paper_macs - cut.paper_macs == hooked
+    # Biases of all but the keys, and scale and shift of the norms.
+    own = 12 * width**2 + (3 + 5 + 2 * 2) * width
+    assert whole.parameters - cut.parameters == fewer * own + 2 * width
+    assert whole.size - cut.size == 4 * (whole.parameters - cut.parameters)
+    assert (cut.layers, cut.hidden_size) == (depth, width)
