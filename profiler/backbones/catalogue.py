@@ -95,7 +95,8 @@ class Entry:
 
     @property
     def transformer_layers(self) -> int | None:
-        """Transformer layers among the hidden states; None until the checkpoint is read."""
+        """Transformer layers that could be left out from the last backwards; None until the
+        checkpoint is read."""
         if self.factory is not None or self.layers is None:
             return None
         before = STATES_BEFORE.get(self.family)

@@ -198,9 +198,9 @@ def test_depths_of_one_encoder_are_drawn_against_their_cost() -> None:
     assert "Depths of <bdi>whisper_small</bdi>" in page
     alt = "Unweighted average recall by depth of whisper_small: "
     figures = {
-        "@4": "61.0 % at 12.0 GMAC",
-        "@8": "70.0 % at 20.0 GMAC",
-        "whole": "60.0 % at 28.0 GMAC",
+        "@4": "61.0 % at 12.00 GMAC",
+        "@8": "70.0 % at 20.00 GMAC",
+        "whole": "60.0 % at 28.00 GMAC",
     }
     told = "; ".join(f"{depth} {figure}" for depth, figure in figures.items())
     assert f"{alt}{told}." in page.replace("\xa0", " ")

@@ -54,6 +54,23 @@ def test_the_table_shows_what_was_asked_for() -> None:
     assert "wavlm" not in output
 
 
+def test_depths_are_mentioned_and_counted() -> None:
+    whole, cut, fbank = json.loads(ran("--json", "whisper_tiny", "whisper_tiny@2", "fbank").stdout)
+    assert (cut["name"], cut["licence"]) == ("whisper_tiny@2", whole["licence"])
+    assert (cut["layers"], cut["parameters"]) == (2, 4_659_456)
+    assert whole["macs"] > cut["macs"] > whole["macs"] / 2
+    layers = [record["transformer_layers"] for record in (whole, cut, fbank)]
+    assert layers == [4, 2, 0]
+    (known,) = json.loads(ran("--json", "--no-counts", "tera@1").stdout)
+    assert (known["layers"], known["transformer_layers"]) == (2, 1)
+
+    output = ran("--no-counts", "whisper_tiny", "whisper_tiny@2", "fbank").stdout
+    assert "NAME@K" in output
+    assert "1 to 3" in output
+    assert output.count("none ") >= 2
+    assert "Whisper Tiny, first 2 layers" in output
+
+
 def test_without_counts_torch_is_not_imported() -> None:
     code = (
         "import sys\n"

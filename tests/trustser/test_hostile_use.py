@@ -130,6 +130,36 @@ CASES: tuple[tuple[str, int, str], ...] = (
     ("profile --backbone fbank --db pipe", 2, NOT_REGULAR),
     ("profile --backbone fifo --db new.duckdb", 2, NOT_REGULAR),
     ("profile --backbone '' --db new.duckdb", 2, "unknown backbone"),
+    *(
+        (f"{command} {name}", 2, words)
+        for command in ("backbones --no-counts",
+                        "profile --weights random --db new.duckdb --cache cache --backbone")
+        for name, words in (
+            ("whisper_tiny@0", "whisper_tiny@0: '0' is no number of layers"),
+            ("whisper_tiny@x", "whisper_tiny@x: 'x' is no number of layers"),
+            ("whisper_tiny@", "'' is no number of layers"),
+            ("whisper_tiny@99", "whisper_tiny has no depth 99"),
+            ("whisper_tiny@4", "1 to 3; whisper_tiny alone is all 4 layers"),
+            ("whisper_tiny@99999999999999999999", "no number of layers"),
+            ("$'whisper_tiny@\\n1'", "no number of layers"),
+            ("fbank@2", "fbank has no transformer layers to leave out"),
+            ("apc@1", "apc has no transformer layers to leave out"),
+            ("@1", "unknown backbone '@1'"),
+        )
+    ),
+    *(
+        (f"profile --weights random --db new.duckdb --cache cache {rest}", 2, words)
+        for rest, words in (
+            ("--backbone whisper_tiny --depths ''", "--depths: '' is no number of layers"),
+            ("--backbone whisper_tiny --depths 2,,3", "--depths: '' is no number of layers"),
+            ("--backbone whisper_tiny --depths two", "--depths: 'two' is no number of layers"),
+            ("--backbone whisper_tiny --depths 0", "--depths: '0' is no number of layers"),
+            ("--backbone whisper_tiny --depths 9", "whisper_tiny has no depth 9"),
+            ("--backbone whisper_tiny@2 --depths 1", "names a depth already"),
+            ("--backbone fbank --depths all", "fbank has no transformer layers"),
+            ("--backbone fbank --depths all --only sustainability", "no transformer layers"),
+        )
+    ),
     ("advise edge --seed -1", 2, "seed"),
     ("advise edge --seed 99999999999999999999", 2, "seed"),
     ("advise edge --made-at yesterday", 2, "no time"),

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def backbones(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Only these: known names, hf:ORG/NAME, or local folders."),
+        typer.Argument(
+            help="Only these: known names, hf:ORG/NAME, or local folders; NAME@6 for the first 6 "
+            "layers of one."
+        ),
     ] = None,
     counts: Annotated[
         bool,
@@ -70,6 +73,7 @@ def _as_record(entry: Entry, costs: Costs | None) -> dict[str, Any]:
         "pre_training_data": entry.pre_training_data or None,
         "hidden_size": costs.hidden_size if costs else entry.hidden_size,
         "layers": costs.layers if costs else entry.layers,
+        "transformer_layers": costs.transformer_layers if costs else entry.transformer_layers,
     }
     if costs:
         record |= {
@@ -83,13 +87,14 @@ def _as_record(entry: Entry, costs: Costs | None) -> dict[str, Any]:
 
 
 def _print(entries: list[Entry], costs: list[Costs] | None) -> None:
-    columns = ["name", "title", "hidden size", "layers", "licence", "pre-training data"]
+    columns = ["name", "title", "hidden size", "layers", "depths", "licence", "pre-training data"]
     rows = [
         [
             entry.name,
             entry.title,
             _known(costs[index].hidden_size if costs else entry.hidden_size),
             _known(costs[index].layers if costs else entry.layers),
+            _depths(entry, costs[index] if costs else None),
             _known(entry.licence),
             _known(entry.pre_training_data),
         ]
@@ -100,7 +105,8 @@ def _print(entries: list[Entry], costs: list[Costs] | None) -> None:
         for row, cost in zip(rows, costs, strict=True):
             row[2:2] = _shown(cost)
     right = range(2, columns.index("licence"))
-    print_table("Backbones, multiply-accumulates per 6 s clip", columns, rows, right=right)
+    title = "Backbones, multiply-accumulates per 6 s clip; NAME@K: its first K layers, K of depths"
+    print_table(title, columns, rows, right=right)
 
 
 def _shown(costs: Costs) -> list[str]:
@@ -109,6 +115,14 @@ def _shown(costs: Costs) -> list[str]:
         format_value(costs.macs, "MAC") + (" or more" if costs.uncounted else ""),
         format_value(costs.paper_macs, "MAC"),
     ]
+
+
+def _depths(entry: Entry, costs: Costs | None) -> str:
+    """Which depths it has; of a depth, none but itself."""
+    layers = costs.transformer_layers if costs else entry.transformer_layers
+    if layers is None:
+        return "unknown"
+    return f"1 to {layers - 1}" if layers > 1 and entry.depth is None else "none"
 
 
 def _known(value: str | int | None) -> str:

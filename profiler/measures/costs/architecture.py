@@ -23,6 +23,8 @@ class Costs:
         Bytes of the encoder's tensors.
     hidden_size, layers : int
         Width and number of the hidden states.
+    transformer_layers : int
+        Of these, the layers that could be left out from the last backwards; 0 where none can.
     uncounted : mapping of str to int
         Operators that may weigh and were not counted, with how often they ran.
     """
@@ -33,6 +35,7 @@ class Costs:
     size: int
     hidden_size: int
     layers: int
+    transformer_layers: int
     uncounted: Mapping[str, int]
 
 
@@ -46,6 +49,7 @@ def costs_of(backbone: Backbone) -> Costs:
         size=backbone.weights.size,
         hidden_size=backbone.hidden_size,
         layers=backbone.layers,
+        transformer_layers=backbone.transformer_layers,
         uncounted=counted.uncounted,
     )
 
