@@ -287,3 +287,23 @@ def test_an_unknown_study_or_two_published_ones() -> None:
         advise(scenario_of("evidence: {source: published, study: nope}\n"))
     with pytest.raises(ScenarioError, match="several published studies"):
         advise(scenario_of("evidence: {source: published, study: [trustser-2023, b]}\n"))
+
+
+def test_depths_of_one_encoder_are_candidates_like_any_other() -> None:
+    """A budget that the whole encoder breaks is met by its first layers; names may have depths."""
+    figures = {None: (0.65, 28e9), 4: (0.55, 12e9), 8: (0.64, 20e9)}
+    profiles = [
+        profile_of(
+            "whisper_small" if depth is None else f"whisper_small@{depth}",
+            {"uar": uar, "macs": macs},
+            weights_id="sha256:a" if depth is None else f"sha256:a@{depth}",
+        )
+        for depth, (uar, macs) in figures.items()
+    ]
+    names = ["whisper_small", "whisper_small@4", "whisper_small@8"]
+    assert [a.name for a in _gather(MEASURED, *profiles).alternatives] == names
+    within = "priorities: {system_performance: high}\nbudget: {macs: 21 GMAC}\n"
+    scenario = scenario_of(MEASURED + within)
+    assert advise(scenario, profiles).choice == "whisper_small@8"
+    only = MEASURED + "candidates: {include: [whisper_small@4, whisper_small]}\n"
+    assert [a.name for a in _gather(only, *profiles).alternatives] == names[:2]

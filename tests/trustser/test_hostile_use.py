@@ -160,6 +160,9 @@ CASES: tuple[tuple[str, int, str], ...] = (
             ("--backbone fbank --depths all --only sustainability", "no transformer layers"),
         )
     ),
+    ("measure fbank --db missing.duckdb", 2, "no such file"),
+    ("measure '' --db ok.duckdb", 2, "no run or backbone is called ''"),
+    ("measure whisper_tiny@2 --db ok.duckdb", 2, "no run or backbone is called 'whisper_tiny@2'"),
     ("advise edge --seed -1", 2, "seed"),
     ("advise edge --seed 99999999999999999999", 2, "seed"),
     ("advise edge --made-at yesterday", 2, "no time"),
