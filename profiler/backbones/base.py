@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from profiler.backbones.depth import require_depth
-from profiles_db.depths import with_depth
+from profiles_db.depths import split_depth, with_depth
 
 WeightsKind = Literal["pretrained", "random", "none"]
 
@@ -84,14 +84,17 @@ class Backbone(abc.ABC, torch.nn.Module):
         cut.keep_layers(depth)
         cut.layers -= self.transformer_layers - depth
         cut.transformer_layers = depth
-        cut.name, cut.whole = with_depth(self.name, depth), (self.name, self.weights.id)
+        cut.whole = name, weights = self.whole or (self.name, self.weights.id)
+        cut.name = with_depth(name, depth)
         cut.weights = replace(
             self.weights,
-            id=with_depth(self.weights.id, depth),
+            id=with_depth(weights, depth),
             size=self.weights.size - (_bytes(self) - _bytes(cut)),
         )
         if self.loaded_as is not None:
-            cut.loaded_as = (with_depth(self.loaded_as[0], depth), self.loaded_as[1])
+            loaded, given = self.loaded_as
+            whole = loaded if self.whole is None else split_depth(loaded)[0]
+            cut.loaded_as = with_depth(whole, depth), given
         return cut
 
     def keep_layers(self, depth: int) -> None:

@@ -28,6 +28,7 @@ from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all, profile_all_costs
 from profiler.training.checkpoint import StateFiles
+from profiles_db.depths import split_depth
 from profiles_db.store import Store
 from tests.profiler.backbones.checkpoints import (
     WAVEFORM,
@@ -102,12 +103,13 @@ def _profile(backbone: str, weights: str, manifest: Path, folder: Path, device: 
     return rows_of(store, profile.run)
 
 
-@pytest.mark.parametrize("backbone", ["fbank", *CHECKPOINTS])
+@pytest.mark.parametrize("backbone", ["fbank", "wav2vec2_base@1", *CHECKPOINTS])
 def test_a_gpu_gives_the_figures_of_a_cpu(
     backbone: str, gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    weights = str(CHECKPOINTS[backbone](tmp_path)) if backbone in CHECKPOINTS else "pretrained"
+    encoder, _ = split_depth(backbone)
+    weights = str(CHECKPOINTS[encoder](tmp_path)) if encoder in CHECKPOINTS else "pretrained"
     expected = _profile(backbone, weights, manifest, tmp_path, "cpu")
     batches: list[int] = []
     loaded = type(load(backbone, weights))

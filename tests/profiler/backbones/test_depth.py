@@ -199,6 +199,17 @@ def test_a_folder_that_is_there_is_meant_whole(tmp_path: Path) -> None:
     assert load(f"{folder}@1").name == "mine@2@1"
 
 
+def test_a_depth_of_a_depth_is_one_of_the_whole_encoder(noise: Tensor) -> None:
+    whole = load("wav2vec2_base", "random", 1)
+    twice, once = whole.first_layers(5).first_layers(2), load("wav2vec2_base@2", "random", 1)
+    for cut in (twice, once):
+        assert (cut.name, cut.whole) == ("wav2vec2_base@2", ("wav2vec2_base", "random:1"))
+        assert cut.loaded_as == ("wav2vec2_base@2", "random")
+        assert (cut.weights, cut.layers) == (once.weights, 2)
+    with torch.inference_mode():
+        assert torch.equal(twice(noise), once(noise))
+
+
 def test_the_catalogue_knows_depths_without_weights() -> None:
     whole, entry = CATALOGUE["whisper_small"], resolve("whisper_small@6")
     assert (entry.name, entry.layers, entry.depth) == ("whisper_small@6", 6, 6)

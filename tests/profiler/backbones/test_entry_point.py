@@ -6,6 +6,7 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -103,6 +104,41 @@ def test_a_known_family_takes_only_an_entry() -> None:
     backbone = load("larger_whisper", "random")
 
     assert backbone(torch.randn(1, 16_000)).shape == (1, 3, 50, 32)
+
+
+@pytest.mark.usefixtures("site")
+def test_it_has_depths_where_its_family_has() -> None:
+    backbone = load("larger_whisper@2", "random")
+
+    assert backbone(torch.randn(1, 16_000)).shape == (1, 2, 50, 32)
+    assert resolve("larger_whisper@2").checkpoint == "example/larger-whisper"
+    with pytest.raises(InputError, match="larger_whisper has no depth 3"):
+        load("larger_whisper@3", "random")
+    with pytest.raises(InputError, match="framed has no transformer layers"):
+        load("framed@1", "random")
+
+
+@pytest.mark.usefixtures("site")
+def test_it_gives_depths_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load("framed", "random")
+    monkeypatch.setattr(type(whole), "transformer_layers", 2)
+    with pytest.raises(NotImplementedError, match="Framed has layers and no way to leave any out"):
+        load("framed@1", "random")
+
+    def encode(self: Any, features: torch.Tensor) -> torch.Tensor:
+        hidden = self.linear(features)
+        states = (hidden, hidden.relu())
+        return torch.stack(states[: self.kept], dim=1)
+
+    monkeypatch.setattr(type(whole), "kept", 2, raising=False)
+    monkeypatch.setattr(type(whole), "encode", encode)
+    monkeypatch.setattr(
+        type(whole), "keep_layers", lambda self, depth: setattr(self, "kept", depth)
+    )
+    wave = torch.randn(1, 1_000)
+    cut = load("framed@1", "random")
+    assert torch.equal(cut(wave), whole(wave)[:, :1])
+    assert cut.layers == 1
 
 
 @pytest.mark.usefixtures("site")
