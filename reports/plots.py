@@ -15,6 +15,9 @@ from reports.matplotlib_home import settle_matplotlib
 
 Interval = tuple[float, float]
 
+Box = tuple[float, float, float, float]
+"""Left, lower, right and upper end of room that is taken."""
+
 _WIDTH: Final = 520
 _HEIGHT: Final = 340
 _LEFT, _RIGHT, _BOTTOM, _TOP = 58, 22, 56, 34
@@ -107,15 +110,15 @@ def scatter(x: Axis, y: Axis, dots: Sequence[Dot], alt: str, *, stamp: str = "")
     if len(front) > 1:
         points = [frame.at(dot.x, dot.y) for dot in front]
         frame.canvas.line(points, "muted", width=1.2, dashes=(4, 3))
-    for dot in dots:
-        _whiskers(frame, dot)
     taken = [_box(frame.at(dot.x, dot.y), "•", "center") for dot in dots]
+    for dot in dots:
+        taken += _whiskers(frame, dot)
     taken += _along([frame.at(dot.x, dot.y) for dot in front])
     for dot in sorted(dots, key=lambda dot: not dot.strong):
         here = frame.at(dot.x, dot.y)
         size = 6.0 if dot.strong else 4.5
         frame.canvas.marker(here, dot.shape, dot.color, size=size, hollow=not dot.front)
-        taken.append(_name(frame.canvas, here, dot, taken))
+        taken.append(_name(frame, here, dot, taken))
     return frame.canvas.markup(alt)
 
 
@@ -198,31 +201,36 @@ def _span(axis: Axis, ticks: Sequence[float]) -> Interval:
     return min([low, *ticks]), max([high, *ticks])
 
 
-def _whiskers(frame: Frame, dot: Dot) -> None:
+def _whiskers(frame: Frame, dot: Dot) -> list[Box]:
+    """Draw the dot's intervals; return the room they take."""
+    boxes: list[Box] = []
     if dot.y_interval is not None:
-        ends = [frame.at(dot.x, dot.y_interval[0]), frame.at(dot.x, dot.y_interval[1])]
-        frame.canvas.line(ends, dot.color, width=1.2)
+        low, high = (frame.at(dot.x, end) for end in dot.y_interval)
+        frame.canvas.line([low, high], dot.color, width=1.2)
+        boxes.append((low[0] - 1, low[1], high[0] + 1, high[1]))
     if dot.x_interval is not None:
-        ends = [frame.at(dot.x_interval[0], dot.y), frame.at(dot.x_interval[1], dot.y)]
-        frame.canvas.line(ends, dot.color, width=1.2)
+        left, right = (frame.at(end, dot.y) for end in dot.x_interval)
+        frame.canvas.line([left, right], dot.color, width=1.2)
+        boxes.append((left[0], left[1] - 1, right[0], right[1] + 1))
+    return boxes
 
 
-Box = tuple[float, float, float, float]
-
-
-def _name(canvas: Canvas, here: Point, dot: Dot, taken: Sequence[Box]) -> Box:
-    """Write the dot's name at the first free place beside it; return the room it takes."""
+def _name(frame: Frame, here: Point, dot: Dot, taken: Sequence[Box]) -> Box:
+    """Write the dot's name at the first free place beside it or at the ends of its interval;
+    return the room it takes."""
     text = shorten(dot.name)
     x, y = here
+    low, high = (frame.at(dot.x, end)[1] for end in dot.y_interval or (dot.y, dot.y))
     places: list[tuple[Point, Anchor]] = [
         ((x + 11, y - 4), "left"), ((x - 11, y - 4), "right"),
         ((x + 6, y + 11), "left"), ((x + 6, y - 20), "left"),
         ((x - 6, y + 11), "right"), ((x - 6, y - 20), "right"),
         ((x, y + 16), "center"), ((x, y - 26), "center"),
+        ((x, low - 14), "center"), ((x, high + 6), "center"),
     ]  # fmt: skip
     free = [place for place in places if _fits(_box(place[0], text, place[1]), taken)]
     at, anchor = free[0] if free else places[0]
-    canvas.text(at, text, "ink", size=_LABEL_SIZE, anchor=anchor, bold=dot.strong)
+    frame.canvas.text(at, text, "ink", size=_LABEL_SIZE, anchor=anchor, bold=dot.strong)
     return _box(at, text, anchor)
 
 

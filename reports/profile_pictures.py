@@ -68,13 +68,13 @@ def depths_picture(depths: Depths, color: int) -> Markup:
             )
         )
     x = criterion_axis("macs", [(dot.x, None) for dot in dots])
-    y = criterion_axis("uar", [(dot.y, dot.y_interval) for dot in dots])
+    y = criterion_axis("uar", [(dot.y, dot.y_interval) for dot in dots], name="UAR")
     parts = [
-        f"{dot.name} {wording.quantity(dot.y, 'fraction')} at "
+        f"{dot.name}: {wording.quantity(dot.y, 'fraction')} at "
         f"{wording.quantity(dot.x, CRITERIA['macs'].unit)}"
         for dot in dots
     ]
-    alt = f"Unweighted average recall by depth of {depths.encoder}: {'; '.join(parts)}."
+    alt = f"Unweighted average recall by layers of {depths.encoder}: {'; '.join(parts)}."
     return scatter(x, y, dots, alt, stamp=", ".join(depths.first.marks))
 
 

@@ -185,7 +185,7 @@ class Depth:
     @property
     def title(self) -> str:
         """What the depth is called in a picture of one encoder."""
-        return "whole" if self.layers is None else f"@{self.layers}"
+        return "whole" if self.layers is None else str(self.layers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,16 +193,16 @@ def test_depths_of_one_encoder_are_drawn_against_their_cost() -> None:
     profiles = [_at_depth(None, 0.6, 28e9), _at_depth(4, 0.61, 12e9), _at_depth(8, 0.7, 20e9)]
     (depths,) = ProfilesView([*profiles, a_profile("wavlm_base_plus")]).studies[0].depths
     assert depths.encoder == "whisper_small"
-    assert [depth.title for depth in depths.members] == ["@4", "@8", "whole"]
+    assert [depth.title for depth in depths.members] == ["4", "8", "whole"]
     page = render_profile(profiles)
     assert "Depths of <bdi>whisper_small</bdi>" in page
-    alt = "Unweighted average recall by depth of whisper_small: "
+    alt = "Unweighted average recall by layers of whisper_small: "
     figures = {
-        "@4": "61.0 % at 12.00 GMAC",
-        "@8": "70.0 % at 20.00 GMAC",
+        "4": "61.0 % at 12.00 GMAC",
+        "8": "70.0 % at 20.00 GMAC",
         "whole": "60.0 % at 28.00 GMAC",
     }
-    told = "; ".join(f"{depth} {figure}" for depth, figure in figures.items())
+    told = "; ".join(f"{depth}: {figure}" for depth, figure in figures.items())
     assert f"{alt}{told}." in page.replace("\xa0", " ")
     picture = page[page.index(alt) :].partition("</svg>")[0]
     assert picture.count('fill="var(--paper)"') == 1  # hollow: a cheaper depth scores as high

@@ -23,6 +23,7 @@ COSTS = Costs(
     size=32_833_536,
     hidden_size=384,
     layers=4,
+    transformer_layers=4,
     uncounted={},
 )
 DEVICE_COSTS = DeviceCosts(
@@ -81,7 +82,7 @@ def test_memory_that_cannot_be_measured_is_unknown_with_the_reason() -> None:
 
 
 def test_counts_are_flagged_where_something_went_uncounted() -> None:
-    costs = Costs(1, 1, 1, 1, 1, 1, {"aten::cdist": 3})
+    costs = Costs(1, 1, 1, 1, 1, 1, 1, {"aten::cdist": 3})
     macs, paper_macs, parameters, _ = counted(SUBJECT, costs)
 
     assert macs.flags == paper_macs.flags == ("aten::cdist ran 3 times and is not counted",)

@@ -49,8 +49,8 @@ last layer."""
 
 
 def built_with(name: str, layers: int, extra: Mapping[str, Any]) -> hf.PreTrainedModel:
-    """The publisher's own model of so many layers, with random numbers that depend on names."""
-    shape = WHISPER | {"encoder_layers": layers}
+    """The publisher's own model of so many layers."""
+    shape: dict[str, Any] = WHISPER | {"encoder_layers": layers}
     if name != "whisper_tiny":
         shape = WAVEFORM | {"num_hidden_layers": layers, **extra}
     config, model = MODELS[name]
@@ -58,7 +58,9 @@ def built_with(name: str, layers: int, extra: Mapping[str, Any]) -> hf.PreTraine
     return built
 
 
-def shallow(name: str, depth: int, extra: Mapping[str, Any], whole: nn.Module) -> nn.Module:
+def shallow(
+    name: str, depth: int, extra: Mapping[str, Any], whole: nn.Module
+) -> hf.PreTrainedModel:
     """The publisher's model built with `depth` layers, carrying the tensors of `whole`."""
     built = built_with(name, depth, extra)
     tensors = whole.state_dict()
@@ -69,7 +71,8 @@ def shallow(name: str, depth: int, extra: Mapping[str, Any], whole: nn.Module) -
 def final_norm(backbone: Backbone) -> nn.Module:
     """The norm behind the last layer."""
     encoder: Any = backbone.encoder
-    norm: nn.Module = (encoder if backbone.name == "whisper_tiny" else encoder.encoder).layer_norm
+    holder: Any = encoder if backbone.name == "whisper_tiny" else encoder.encoder
+    norm: nn.Module = holder.layer_norm
     return norm
 
 
@@ -181,10 +184,10 @@ def test_gradients_reach_the_waveform(noise: Tensor) -> None:
 
 def test_names_tell_depths_apart(tmp_path: Path) -> None:
     model = built_with("whisper_tiny", LAYERS, {})
-    folder = saved(varied(model), tmp_path / "mine")  # type: ignore[arg-type]
+    folder = saved(varied(model), tmp_path / "mine")
     whole, cut = load(str(folder)), load(f"{folder}@2")
 
-    encoder: nn.Module = model.encoder
+    encoder: Any = model.encoder
     assert whole.weights.id == content_id(encoder.state_dict())
     assert (cut.name, cut.weights.id) == ("mine@2", f"{whole.weights.id}@2")
     assert cut.whole == ("mine", whole.weights.id)
@@ -214,7 +217,12 @@ def test_the_catalogue_knows_depths_without_weights() -> None:
     whole, entry = CATALOGUE["whisper_small"], resolve("whisper_small@6")
     assert (entry.name, entry.layers, entry.depth) == ("whisper_small@6", 6, 6)
     assert entry.title == "Whisper Small, first 6 layers"
-    same = {"name": whole.name, "title": whole.title, "layers": whole.layers, "depth": None}
+    same: dict[str, Any] = {
+        "name": whole.name,
+        "title": whole.title,
+        "layers": whole.layers,
+        "depth": None,
+    }
     assert dataclasses.replace(entry, **same) == whole  # licence and data are the whole encoder's
     assert resolve("tera@2").layers == 3
     assert resolve("wavlm_base_plus@1").title.endswith("first layer")
