@@ -110,7 +110,7 @@ def scatter(x: Axis, y: Axis, dots: Sequence[Dot], alt: str, *, stamp: str = "")
     if len(front) > 1:
         points = [frame.at(dot.x, dot.y) for dot in front]
         frame.canvas.line(points, "muted", width=1.2, dashes=(4, 3))
-    taken = [_box(frame.at(dot.x, dot.y), "•", "center") for dot in dots]
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (frame.at(dot.x, dot.y) for dot in dots)]
     for dot in dots:
         taken += _whiskers(frame, dot)
     taken += _along([frame.at(dot.x, dot.y) for dot in front])

@@ -132,6 +132,22 @@ def test_names_do_not_lie_on_one_another() -> None:
     assert len(places) == 6
 
 
+def test_names_do_not_lie_on_the_intervals_of_others() -> None:
+    """The place beside `left` is that of `tall`, whose interval is all that stands there."""
+    left = Dot("left", 4, 0.5, None, None, "accent", 0, front=False)
+    tall = Dot("tall", 4.5, 0.2, None, (0.1, 0.9), "accent", 0, front=False)
+    alone, beside = (
+        re.search(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>left<', scatter(_X, _Y, dots, "two"))
+        for dots in ([left], [left, tall])
+    )
+    assert alone is not None
+    assert beside is not None
+    here, there = Frame(_X, _Y).at(4, 0.5)[0], Frame(_X, _Y).at(4.5, 0.5)[0]
+    assert float(alone[1]) < there < float(alone[1]) + 4 * 6
+    assert not float(beside[1]) < there < float(beside[1]) + 4 * 6
+    assert abs(float(beside[1]) - here) < 60
+
+
 def test_a_curve_of_one_point_is_a_marker() -> None:
     line = Curve("PGD", ((5.0, 0.5, (0.4, 0.6)),), "accent", 1)
     markup = curves(_X, _Y, [line], "one point", ticks=[5.0])
