@@ -52,7 +52,8 @@ from tests.profiler.same_rows import ROUNDING, WITH_ROWS, Rows, assert_same_rows
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
 SETTINGS: Final[dict[str, Any]] = {
-    "epochs": 3, "probe_epochs": 2, "folds": 1, "seeds": 1, "resamples": 100, "pgd_steps": 1, "pgd_clips": 2,
+    "epochs": 3, "probe_epochs": 2, "folds": 1, "seeds": 1, "resamples": 100,
+    "pgd_steps": 1, "pgd_clips": 2,
     "snr_curve_db": (), "batch_size": 8, "seconds": 0.6, "enrolment_clips": 1,
 }  # fmt: skip
 SHORT: Final = Protocol.of(**SETTINGS)
