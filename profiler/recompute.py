@@ -96,7 +96,7 @@ def _require_rows_suffice(stored: Protocol, wanted: Protocol, profile: Profile) 
         raise InputError(
             "other rows would be needed",
             where=f"run {profile.run}",
-            rule="--recompute changes how figures are computed, not the rows they are computed from",
+            rule="--recompute changes how figures are computed, not the rows behind them",
             remedy="run `trustser profile` with these settings",
         )
 

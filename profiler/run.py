@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -33,6 +33,9 @@ from profiles_db.holding import holding
 from profiles_db.profile import Profile
 from profiles_db.records import Run
 from profiles_db.store import Store
+
+FREE: Final = frozenset({"Apache-2.0", "MIT", "CC BY 4.0"})
+"""Licences that ask for no more than to be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ def profile(
     run = describe_run(study, loaded, torch.device(spec.device), request or {})
     if not _lacking(store, run, study.protocol, wanted):
         return Outcome(_stored(store, run), already_there=True)
+    for line in _remarks(loaded):
+        progress.say(line)
     plan = Plan(
         model=run.model,
         measures=tuple(wanted),
@@ -107,6 +112,15 @@ def profile(
         if lacking:
             _work(study, run, context, store, choice, progress, lacking)
     return Outcome(_stored(store, run), already_there=not lacking)
+
+
+def _remarks(backbone: Backbone) -> Iterator[str]:
+    """What to know of a backbone before it is measured: its licence, and what was not loaded."""
+    if backbone.licence and backbone.licence not in FREE:
+        yield f"{backbone.name}: licence: {backbone.licence}"
+    if backbone.weights.left_out:
+        parts = ", ".join(backbone.weights.left_out)
+        yield f"{backbone.name}: left out of the checkpoint, being no encoder: {parts}"
 
 
 def _work(
@@ -210,6 +224,8 @@ def describe_run(
             "notes": list(study.corpus.notes),
             "versions": versions(),
             "utterances": len(study.corpus.utterances),
+            "not_loaded": list(weights.left_out),
+            "licence": backbone.licence or None,
             "request": dict(request),
         },
     )

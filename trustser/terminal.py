@@ -48,6 +48,37 @@ def print_table(
     console.print(table, markup=False)
 
 
+def print_narrow_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> None:
+    """A table without lines between its columns, so that more of them fit into 80."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+    table.pad_edge, table.collapse_padding = False, True
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, markup=False)
+
+
+def print_facts(title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """Facts under a title, one a line, their names aligned; long ones go on in their column."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        grid.add_row(f"  {name}", shown(value))
+    console.print(title, style="bold", markup=False, highlight=False)
+    console.print(grid, markup=False)
+
+
 class TerminalProgress:
     """Progress bars on a terminal, plain lines elsewhere, always on standard error."""
 

@@ -23,14 +23,16 @@ class Weights:
 
     `id` tells them apart by content: `sha256:...` over the tensors, `random:SEED`, or `none` for
     a front end without weights; `@K` behind it says that only the first K layers are there.
-    `origin` says where they came from (hub id, file name), for
-    people. `size` is the bytes of the encoder's tensors.
+    `origin` says where they came from (hub id, file name), for people. `size` is the bytes of the
+    encoder's tensors. `left_out` names the parts of the checkpoint that are no encoder and were
+    not loaded, such as a head or a decoder.
     """
 
     kind: WeightsKind
     id: str
     origin: str
     size: int
+    left_out: tuple[str, ...] = ()
 
 
 class Backbone(abc.ABC, torch.nn.Module):
@@ -44,8 +46,8 @@ class Backbone(abc.ABC, torch.nn.Module):
     weights: Weights
     hidden_size: int
     layers: int
-    """How many hidden states `hidden_states` returns (without Whisper's, wav2vec 2.0's, HuBERT's
-    and WavLM's input embedding; all that the upstream returns for APC and TERA)."""
+    """How many hidden states `hidden_states` returns (all that the upstream returns for APC and
+    TERA, the outputs of its blocks for CNN14; elsewhere without the input embedding)."""
     min_samples: int
     """Shortest clip it can take, in samples at 16 kHz."""
 
@@ -59,6 +61,13 @@ class Backbone(abc.ABC, torch.nn.Module):
     pays_in_batches: bool = False
     """Whether equally long clips are faster together than one by one on a CPU too: a recurrent
     encoder's steps are too small to fill the processor; elsewhere a batch leaves its cache."""
+
+    outside_torch: str = ""
+    """Why torch sees nothing of what it computes, where that is so: it then has no gradient, and
+    its operations cannot be counted."""
+
+    licence: str = ""
+    """The licence that its entry in the catalogue names, with remarks; '' where it is unknown."""
 
     loaded_as: tuple[str, str] | None = None
     """The name and weights `profiler.backbones.load.load` was given, where it made this."""

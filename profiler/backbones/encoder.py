@@ -47,15 +47,28 @@ class Encoder(Backbone):
         AudioError
             Where the clips are shorter than `min_samples`.
         """
-        if waveform.ndim != 2:  # noqa: PLR2004
-            raise ValueError(f"waveform of shape {tuple(waveform.shape)}: give (batch, samples)")
-        if waveform.shape[1] < self.min_samples:
-            raise AudioError(
-                f"clip of {waveform.shape[1]} samples at 16 kHz",
-                where=self.name,
-                rule=f"at least {self.min_samples} samples",
-                remedy="leave the clip out",
-            )
+        require_length(self, waveform)
         with in_float32(waveform):
             features = self.front_end(waveform)
         return self.encode(features)
+
+
+def require_length(backbone: Backbone, waveform: Tensor) -> None:
+    """Refuse clips that are shorter than `backbone` can take.
+
+    Raises
+    ------
+    AudioError
+        Where they are shorter than `min_samples`.
+    ValueError
+        Where `waveform` is not (batch, samples).
+    """
+    if waveform.ndim != 2:  # noqa: PLR2004
+        raise ValueError(f"waveform of shape {tuple(waveform.shape)}: give (batch, samples)")
+    if waveform.shape[1] < backbone.min_samples:
+        raise AudioError(
+            f"clip of {waveform.shape[1]} samples at 16 kHz",
+            where=backbone.name,
+            rule=f"at least {backbone.min_samples} samples",
+            remedy="leave the clip out",
+        )

@@ -56,6 +56,7 @@ def load(
     backbone.loaded_as = (name, weights)
     if backbone.whole is not None:  # of which the other layers were read, and are gone again
         HEAP.give_back()
+    backbone.licence = resolve(name).licence_in_words
     return backbone
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,8 @@ class Layout:
     prefixes : tuple of str
         What may stand before the encoder's names, by which model was saved.
     ignored : tuple of str
-        Beginnings of the names of parts that are no encoder: decoders, quantisers, heads.
+        Beginnings of the names of parts that are no encoder: decoders, quantisers, heads, adapters
+        for them; with the encoder's prefix or without.
     optional : tuple of str
         Tensors of the encoder that inference never reads.
     renamed : mapping
@@ -75,9 +77,11 @@ def encoder(
     build = _guarded(make, config, folder)
     if weights == "random":
         return drawn(build, seed)
-    tensors = encoder_tensors(read_folder(folder), layout, str(folder))
+    whole = read_folder(folder)
+    tensors = encoder_tensors(whole, layout, str(folder))
     origin = entry.checkpoint if weights == "pretrained" else str(folder)
-    return fitted(build, tensors, origin, layout.optional)
+    model, carried = fitted(build, tensors, origin, layout.optional)
+    return model, replace(carried, left_out=parts_left_out(whole, layout))
 
 
 def folder_for(entry: Entry, weights: str) -> Path:
@@ -116,11 +120,33 @@ def encoder_tensors(tensors: Mapping[str, Tensor], layout: Layout, where: str) -
             rule="a checkpoint of this family holds it",
             remedy="give the checkpoint of this architecture",
         )
-    prefix = found[0]
-    own = {n: t for n, t in tensors.items() if prefix and n.startswith(prefix)}
-    rest = {n: t for n, t in tensors.items() if n not in own and not n.startswith(layout.ignored)}
-    named = {name.removeprefix(prefix): tensor for name, tensor in own.items()}
-    return {_renamed(name, layout.renamed): tensor for name, tensor in (named | rest).items()}
+    named = {name.removeprefix(found[0]): tensor for name, tensor in tensors.items()}
+    return {
+        _renamed(name, layout.renamed): tensor
+        for name, tensor in named.items()
+        if not name.startswith(layout.ignored)
+    }
+
+
+def parts_left_out(tensors: Mapping[str, Tensor], layout: Layout) -> tuple[str, ...]:
+    """The parts of a checkpoint that are no encoder, with how many tensors each has.
+
+    Examples
+    --------
+    >>> layout = Layout("a.weight", ("wav2vec2.", ""), ("classifier.",))
+    >>> names = ["wav2vec2.a.weight", "classifier.dense.weight", "classifier.dense.bias"]
+    >>> parts_left_out(dict.fromkeys(names, Tensor()), layout)
+    ('classifier (2 tensors)',)
+    """
+    prefix = next(p for p in layout.prefixes if p + layout.anchor in tensors)
+    found = Counter(
+        beginning.rstrip(".")
+        for name in tensors
+        for beginning in layout.ignored
+        if name.removeprefix(prefix).startswith(beginning)
+    )
+    counted = sorted(found.items())
+    return tuple(f"{part} ({count} tensor{'s' * (count > 1)})" for part, count in counted)
 
 
 def configuration(

@@ -1,4 +1,4 @@
-"""Encoders that read the waveform itself: wav2vec 2.0, HuBERT and WavLM."""
+"""Encoders that read the waveform itself: wav2vec 2.0, HuBERT, WavLM and data2vec."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from transformers import (
+    Data2VecAudioConfig,
+    Data2VecAudioModel,
     HubertConfig,
     HubertModel,
     PretrainedConfig,
@@ -49,6 +51,7 @@ _FAMILIES: Final[Mapping[str, _Family]] = MappingProxyType(
         "wav2vec2": _Family(Wav2Vec2Model, Wav2Vec2Config),
         "hubert": _Family(HubertModel, HubertConfig),
         "wavlm": _Family(WavLMModel, WavLMConfig, "eager"),
+        "data2vec-audio": _Family(Data2VecAudioModel, Data2VecAudioConfig),
     }
 )
 
@@ -57,7 +60,7 @@ def layout(family: str) -> Layout:
     """How checkpoints of `family` are written, with or without a head or a quantiser."""
     return Layout(
         anchor="feature_projection.projection.weight",
-        prefixes=(f"{family}.", ""),
+        prefixes=(f"{family.replace('-', '_')}.", ""),
         ignored=(
             "quantizer.",
             "project_hid.",
@@ -74,7 +77,7 @@ def layout(family: str) -> Layout:
 
 
 class WaveformEncoder(Encoder):
-    """A wav2vec 2.0, HuBERT or WavLM encoder.
+    """A wav2vec 2.0, HuBERT, WavLM or data2vec encoder.
 
     Hidden states are the outputs of the transformer's layers, without its input embedding; the
     last one after the final norm where the checkpoint has one (`do_stable_layer_norm`), which a

@@ -53,6 +53,7 @@ class SafetySettings(Settings):
         return tuple(sorted({self.snr_db, *self.snr_curve_db}))
 
 
+CRITERIA: Final = ("attack_success_rate", "accuracy_under_attack")
 PGD: Final = "pgd"
 """The kind of a task that PGD attacks too."""
 
@@ -183,11 +184,14 @@ def safety(
     kinds: list[tuple[AttackName, float]] = sorted({(o.attack, o.snr_db) for o in outcomes})
     if not kinds:
         reason = "no clip was classified correctly, so none could be attacked"
-        names = ("attack_success_rate", "accuracy_under_attack")
-        return [measure(criterion=name, value=None, unknown=reason) for name in names]
+        return [measure(criterion=name, value=None, unknown=reason) for name in CRITERIA]
+    unattacked: list[Measurement] = []
+    if all(attack == "noise" for attack, _ in kinds):
+        reason = "the encoder gives no gradient, so that only noise could be tried"
+        unattacked = [measure(criterion=name, value=None, unknown=reason) for name in CRITERIA]
     by_kind = {kind: [o for o in outcomes if (o.attack, o.snr_db) == kind] for kind in kinds}
     counts = {kind: _count(table, own) for kind, own in by_kind.items()}
-    found: list[Measurement] = []
+    found: list[Measurement] = unattacked
     for (attack, ratio), own in by_kind.items():
         noise = _floor(counts.get(("noise", ratio)), strata) if attack != "noise" else NO_FLOOR
         flags = (*_flags(own, outcomes, noise.success), *table.one_answer)

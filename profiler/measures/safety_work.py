@@ -118,19 +118,21 @@ def _perturbations(
     for_pgd: set[tuple[str, int]],
     settings: SafetySettings,
 ) -> Iterator[_Perturbed]:
-    """All perturbed waveforms; noise once for all heads."""
+    """All perturbed waveforms; noise once for all heads, and alone where there is no gradient."""
     keep = settings.clip_waveform
     seeds = [zlib.crc32(utterance.id.encode()) for utterance in clips.utterances]
     shared = sorted({repetition for own in wanted for repetition in own})
+    for snr_db in settings.snrs_db:
+        noisy = attacks.noise(clips.wave, snr_db=snr_db, seeds=seeds, clip=keep)
+        yield _Perturbed("noise", snr_db, clips, noisy, ["none"] * len(seeds), shared)
+    if context.backbone.outside_torch:
+        return  # no gradient, so noise alone
     gradients = attacks.loss_gradients(
         context.hidden_states,
         [_answering(heads[repetition]) for repetition in shared],
         clips.wave,
         clips.classes,
     )
-    for snr_db in settings.snrs_db:
-        noisy = attacks.noise(clips.wave, snr_db=snr_db, seeds=seeds, clip=keep)
-        yield _Perturbed("noise", snr_db, clips, noisy, ["none"] * len(seeds), shared)
     for repetition, gradient in zip(shared, gradients, strict=True):
         own = [position for position, heard in enumerate(wanted) if repetition in heard]
         attacked, values = clips.only(own), gradient.values[own]

@@ -64,18 +64,26 @@ class Sustainability(OnEncoder):
 def counted(figure: Figure, costs: Costs) -> tuple[Measurement, ...]:
     """`macs`, `paper_macs`, `parameters` and `size`.
 
-    Both counts of multiply-accumulates are flagged where operators that may weigh went uncounted.
+    Both counts of multiply-accumulates are flagged where operators that may weigh went uncounted,
+    and unknown where none could be counted.
     """
     flags = tuple(
         f"{name} ran {times} times and is not counted" for name, times in costs.uncounted.items()
     )
     count = partial(figure, origin="counted")
     return (
-        count(criterion="macs", value=costs.macs, flags=flags),
-        count(criterion="paper_macs", value=costs.paper_macs, flags=flags),
+        count(criterion="macs", value=costs.macs, unknown=_unknown(costs), flags=flags),
+        count(criterion="paper_macs", value=costs.paper_macs, unknown=_unknown(costs), flags=flags),
         count(criterion="parameters", value=costs.parameters),
         count(criterion="size", value=costs.size),
     )
+
+
+def _unknown(costs: Costs) -> str | None:
+    """Why multiply-accumulates could not be counted."""
+    if not costs.uncountable:
+        return None
+    return f"{costs.uncountable}: its operations cannot be counted"
 
 
 def on_device(figure: Figure, costs: DeviceCosts) -> tuple[Measurement, ...]:

@@ -70,12 +70,22 @@ PRINTED = (
 BACKBONES = {
     ("emobox", "wav2vec 2.0 base"): "wav2vec2_base",
     ("emobox", "HuBERT base"): "hubert_base",
+    ("emobox", "HuBERT large"): "hubert_large",
+    ("emobox", "WavLM base"): "wavlm_base",
+    ("emobox", "WavLM large"): "wavlm_large",
+    ("emobox", "data2vec base"): "data2vec_base",
+    ("emobox", "data2vec large"): "data2vec_large",
+    ("emobox", "Whisper large v3"): "whisper_large_v3",
     ("superb", "FBANK"): "fbank",
     ("superb", "APC"): "apc",
     ("superb", "TERA"): "tera",
     ("superb", "wav2vec 2.0 Base"): "wav2vec2_base",
     ("superb", "HuBERT Base"): "hubert_base",
+    ("superb", "wav2vec 2.0 Large"): "wav2vec2_large_lv60",
+    ("superb", "HuBERT Large"): "hubert_large",
+    ("superb", "WavLM Base"): "wavlm_base",
     ("superb", "WavLM Base+"): "wavlm_base_plus",
+    ("superb", "WavLM Large"): "wavlm_large",
 }
 
 
@@ -120,12 +130,12 @@ def test_no_figure_moved(name: str) -> None:
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_the_files_are_what_is_made_from_the_tables(name: str) -> None:
+    """Where the tables are; elsewhere the digests and sums hold the figures alone."""
+    assert name in READERS
     named = os.environ.get("TRUSTSER_TEST_FACTS")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "facts" / "published"
-    if not folder.is_dir():
-        pytest.skip(f"no source tables at {folder}: set TRUSTSER_TEST_FACTS to their folder")
-    assert made(name, folder) == (PUBLISHED / f"{name}.yaml").read_text(encoding="utf-8")
-    assert name in READERS
+    if folder.is_dir():
+        assert made(name, folder) == (PUBLISHED / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def test_encoders_are_the_backbones_that_they_are_said_to_be() -> None:
@@ -135,7 +145,7 @@ def test_encoders_are_the_backbones_that_they_are_said_to_be() -> None:
         for encoder in study.encoders
         if encoder.name in CATALOGUE
     }
-    assert {key: name for key, name in found.items() if key in BACKBONES} == BACKBONES
+    assert found == BACKBONES
     for study in map(load_published, BENCHMARKS):
         for encoder in study.encoders:
             if encoder.name in CATALOGUE and encoder.checkpoint != "none":

@@ -298,7 +298,6 @@ def test_reports_are_written(db: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_figures_are_those_of_an_export(db: Path, tmp_path: Path) -> None:
-    pytest.importorskip("pandas")
     exported = tmp_path / "a.csv"
     assert run(["profiles", "export", str(exported), "--db", str(db)]) == 0
     expected = list(csv.DictReader(exported.open()))
@@ -315,7 +314,6 @@ def test_figures_are_those_of_an_export(db: Path, tmp_path: Path) -> None:
 
 
 def test_rows_are_those_of_the_store(db: Path) -> None:
-    pytest.importorskip("pandas")
     store = Store(db, read_only=True)
     (profile,) = store.profiles()
     with trustser.open(db) as database:
@@ -333,7 +331,8 @@ def test_rows_are_those_of_the_store(db: Path) -> None:
 
 
 def test_tables_are_of_arrow_where_asked_for(db: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow  # noqa: PLC0415 - an extra
+
     with trustser.open(db) as database:
         for table, same in (
             (database.figures(to="arrow"), database.figures()),

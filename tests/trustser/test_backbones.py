@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -32,6 +33,11 @@ def test_json_gives_every_backbone_and_where_it_comes_from() -> None:
         assert record["licence"] == entry.licence
         assert record["pre_training_data"] == entry.pre_training_data
         assert (record["hidden_size"], record["layers"]) == (entry.hidden_size, entry.layers)
+        assert record["training_hours"] == entry.training_hours
+        assert (record["languages"], record["source"]) == (entry.languages, entry.source)
+        assert record["licence_note"] == (entry.licence_note or None)
+        assert (record["macs"] or 0) > 0 or record["uncountable"]
+        assert record["macs"] != 0
 
 
 def test_json_gives_costs_in_units() -> None:
@@ -45,13 +51,39 @@ def test_json_gives_costs_in_units() -> None:
     assert {record["uncounted"] == {} for record in (apc, whisper, fbank)} == {True}
 
 
-def test_the_table_shows_what_was_asked_for() -> None:
-    output = ran("whisper_tiny", "fbank").stdout
+def test_one_backbone_is_shown_with_all_facts() -> None:
+    output = ran("whisper_tiny", "wavlm_base").stdout
 
-    assert "8.21 M" in output
-    assert "2.59 GMAC" in output
-    assert "Whisper Tiny" in output
-    assert "wavlm" not in output
+    for fact in ("8.21 M", "2.59 GMAC", "Whisper Tiny", "4 x 384", "680,000", "arXiv:2212.04356"):
+        assert fact in output
+    assert "CC BY-SA 3.0 (not tagged;" in output
+    assert "hubert" not in output
+
+
+def test_the_table_fits_into_eighty_columns() -> None:
+    lines = ran().stdout.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    for name, entry in CATALOGUE.items():
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert line.rstrip().endswith(entry.licence)
+        assert f" {entry.training_hours:,} " in line
+    (large,) = [line for line in lines if "whisper_large_v3" in line]
+    assert "636.97 M" in large
+    assert "198.01 GMAC" in large
+
+
+def test_a_backbone_without_facts_is_unknown_never_zero(tmp_path: Path) -> None:
+    config = {"model_type": "wavlm", "hidden_size": 32, "num_hidden_layers": 1}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (record,) = json.loads(ran("--json", "--no-counts", str(tmp_path)).stdout)
+    output = ran("--no-counts", str(tmp_path)).stdout
+
+    assert record["training_hours"] is None
+    assert record["licence"] is None
+    assert "macs" not in record
+    assert output.count("unknown") == 7
+    assert "macs" not in output
 
 
 def test_depths_are_mentioned_and_counted() -> None:
@@ -77,7 +109,7 @@ def test_without_counts_torch_is_not_imported() -> None:
         "from typer.testing import CliRunner\n"
         "from tests.trustser.test_backbones import app\n"
         "result = CliRunner().invoke(app, ['--no-counts', '--json'])\n"
-        "assert '\"whisper_tiny\"' in result.stdout and 'macs' not in result.stdout\n"
+        "assert '\"whisper_tiny\"' in result.stdout and '2593036800' in result.stdout\n"
         "sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
@@ -89,7 +121,11 @@ def test_an_unknown_name_is_an_input_error() -> None:
         ran("whisper_tin")
 
 
-def test_counting_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counting_without_the_extra_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(extras, "PROFILE_MODULES", ("no_such_module",))
+    (tmp_path / "config.json").write_text('{"model_type": "wavlm"}')
+    assert "2.59 GMAC" in ran("whisper_tiny").stdout
     with pytest.raises(MissingExtraError, match=r"trustser\[profile\]"):
-        ran("fbank")
+        ran(str(tmp_path))

@@ -33,11 +33,11 @@ such as the products of attention, it does not see."""
 
 # Operators without multiply-accumulates worth the name: they move data, or do a step per element.
 _STEPS: Final = """
-_weight_norm abs add add_ as_strided clone cumsum div div_ embedding erf exp expand_as gelu
-hann_window index_select leaky_relu log log10 log_softmax lt max maximum mean min minimum
-movedim mul mul_ neg new_ones numpy_T ones_like pad pow reciprocal relu6 repeat repeat_interleave
-rsqrt rsub sigmoid silu sin softmax softplus sqrt square std sub sub_ sum swapaxes tanh tile
-unflatten var view_as_real where
+_weight_norm abs adaptive_avg_pool1d add add_ as_strided avg_pool2d clone cumsum div div_ embedding
+erf exp expand_as gelu glu hann_window index_select leaky_relu log log10 log_softmax lt max maximum
+mean min minimum movedim mul mul_ neg new_ones numpy_T ones_like pad pow reciprocal relu6 repeat
+repeat_interleave rsqrt rsub sigmoid silu sin softmax softplus sqrt square std sub sub_ sum swapaxes
+tanh tile unflatten var view_as_real where
 """
 ELEMENTWISE: Final = frozenset(f"aten::{name}" for name in _STEPS.split())
 

@@ -37,6 +37,21 @@ def batched_product(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:  # no
     return math.prod(left) * right[-1]
 
 
+def contraction(inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
+    """`einsum` of two operands: one product for every combination of their indices.
+
+    fvcore's rule reads numpy's report of the cost, which is rounded to four digits.
+    """
+    operands = list(inputs[1].node().inputs())
+    terms = str(inputs[0].toIValue()).replace(" ", "").partition("->")[0].split(",")
+    if len(operands) != 2 or any("." in term for term in terms):  # noqa: PLR2004
+        return int(jit_handles.einsum_flop_jit(inputs, outputs))
+    sizes: dict[str, int] = {}
+    for term, operand in zip(terms, operands, strict=True):
+        sizes |= dict(zip(term, _shape(operand), strict=True))
+    return math.prod(sizes.values())
+
+
 def recurrent(gates: int, elementwise: int) -> Handler:
     """Handler of a recurrent layer with so many gates: 1 plain, 3 GRU, 4 LSTM.
 
@@ -82,6 +97,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     {
         "aten::scaled_dot_product_attention": attention,
         "aten::baddbmm": batched_product,
+        "aten::einsum": contraction,
         "aten::gru": recurrent(3, elementwise=13),
         "aten::lstm": recurrent(4, elementwise=16),
         "aten::rnn_tanh": recurrent(1, elementwise=3),

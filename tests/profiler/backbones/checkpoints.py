@@ -15,6 +15,7 @@ from s3prl.upstream.mockingjay.model import (
     TransformerSpecPredictionHead,
 )
 from torch import nn
+from torchaudio.functional import melscale_fbanks
 
 WIDTH = 32
 LAYERS = 2
@@ -42,6 +43,14 @@ WAVEFORM = {
     "conv_dim": (16,) * 7,
     "num_conv_pos_embeddings": 16,
     "num_conv_pos_embedding_groups": 2,
+    "vocab_size": 32,
+}
+BERT = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "output_hidden_size": WIDTH,
     "vocab_size": 32,
 }
 APC_CONFIG: dict[str, Any] = {
@@ -140,3 +149,49 @@ def tera_checkpoint(file: Path, legacy: bool = True, **parts: Any) -> Path:
     }
     torch.save({**content, **parts}, file, _use_new_zipfile_serialization=not legacy)
     return file
+
+
+def cnn14_checkpoint(file: Path, channels: int = 2, **parts: Any) -> Path:
+    """A CNN14 checkpoint for 16 kHz as the PANNs are published, with few channels.
+
+    The front end lies in it as convolutions and filters, as its publishers compute it.
+    """
+    torch.manual_seed(0)
+    state: dict[str, torch.Tensor] = _stft_kernels()
+    state["logmel_extractor.melW"] = melscale_fbanks(
+        257, 50.0, 8_000.0, 64, 16_000, norm="slaney", mel_scale="slaney"
+    )
+
+    def norm(name: str, size: int) -> None:
+        state[f"{name}.weight"] = 0.5 + torch.rand(size)
+        state[f"{name}.bias"] = 0.1 * torch.randn(size)
+        state[f"{name}.running_mean"] = 0.1 * torch.randn(size)
+        state[f"{name}.running_var"] = 0.5 + torch.rand(size)
+        state[f"{name}.num_batches_tracked"] = torch.tensor(7)
+
+    norm("bn0", 64)
+    inputs = 1
+    for block in range(6):
+        outputs = channels * 2**block
+        name = f"conv_block{block + 1}"
+        state[f"{name}.conv1.weight"] = 0.3 * torch.randn(outputs, inputs, 3, 3)
+        state[f"{name}.conv2.weight"] = 0.3 * torch.randn(outputs, outputs, 3, 3)
+        norm(f"{name}.bn1", outputs)
+        norm(f"{name}.bn2", outputs)
+        inputs = outputs
+    for name, size in (("fc1", inputs), ("fc_audioset", 527)):
+        state[f"{name}.weight"], state[f"{name}.bias"] = torch.randn(size, inputs), torch.ones(size)
+    torch.save({"iteration": 600_000, "model": state, **parts}, file)
+    return file
+
+
+def _stft_kernels() -> dict[str, torch.Tensor]:
+    """A Fourier transform of 512 points under a Hann window, as two convolutions."""
+    points = torch.arange(512, dtype=torch.float64)
+    angles = 2 * torch.pi * points[:257, None] * points / 512
+    window = 0.5 - 0.5 * torch.cos(2 * torch.pi * points / 512)
+    kernels = {"real": angles.cos() * window, "imag": -angles.sin() * window}
+    return {
+        f"spectrogram_extractor.stft.conv_{part}.weight": kernel[:, None].float()
+        for part, kernel in kernels.items()
+    }

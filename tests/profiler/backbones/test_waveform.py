@@ -1,4 +1,4 @@
-"""wav2vec 2.0, HuBERT and WavLM against transformers, and every way they are saved."""
+"""wav2vec 2.0, HuBERT, WavLM, data2vec against transformers, and every way they are saved."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ FAMILIES = [
     ("wav2vec2_base", hf.Wav2Vec2Config, hf.Wav2Vec2Model, hf.Wav2Vec2ForCTC),
     ("hubert_base", hf.HubertConfig, hf.HubertModel, hf.HubertForCTC),
     ("wavlm_base_plus", hf.WavLMConfig, hf.WavLMModel, hf.WavLMForCTC),
+    ("data2vec_base", hf.Data2VecAudioConfig, hf.Data2VecAudioModel, hf.Data2VecAudioForCTC),
 ]
 
 
@@ -75,6 +76,11 @@ def test_the_quantiser_of_pre_training_is_left_out(tmp_path: Path) -> None:
 
     encoder = sum(p.numel() for p in pre_training.wav2vec2.parameters())
     assert sum(p.numel() for p in backbone.parameters()) == encoder
+    assert [part.split()[0] for part in backbone.weights.left_out] == [
+        "project_hid",
+        "project_q",
+        "quantizer",
+    ]
 
 
 def test_with_its_quantiser_wav2vec2_has_the_parameters_that_table_2_prints() -> None:
@@ -105,3 +111,51 @@ def test_a_fine_tuned_checkpoint_without_the_mask_embedding_loads(tmp_path: Path
 
     first, second = (load("wav2vec2_base", str(folder)).weights for _ in range(2))
     assert first == second
+
+
+class DimensionalModel(hf.Wav2Vec2PreTrainedModel):  # type: ignore[misc]
+    """A model for dimensions of emotion as its publishers describe it: an encoder and a head of
+    two layers on the mean of the last states."""
+
+    def __init__(self, config: hf.Wav2Vec2Config) -> None:
+        super().__init__(config)
+        self.wav2vec2 = hf.Wav2Vec2Model(config)
+        self.classifier = torch.nn.ModuleDict(
+            {
+                "dense": torch.nn.Linear(config.hidden_size, config.hidden_size),
+                "out_proj": torch.nn.Linear(config.hidden_size, 3),
+            }
+        )
+        self.post_init()
+
+
+def test_a_regression_head_is_left_out_and_named(tmp_path: Path) -> None:
+    stable = {"do_stable_layer_norm": True, "feat_extract_norm": "layer", "conv_bias": True}
+    model = DimensionalModel(hf.Wav2Vec2Config(**WAVEFORM, **stable))
+    varied(model).eval()
+    folders = [
+        saved(model, tmp_path / "safetensors"),
+        saved_as_torch(model, model.config, tmp_path / "pickled"),
+    ]
+    waveform = torch.randn(1, 8_000, generator=torch.Generator().manual_seed(5))
+    wanted = outputs_of(model.wav2vec2, waveform).last_hidden_state
+
+    for folder in folders:
+        backbone = load("wav2vec2_emotion_dim", str(folder))
+        assert backbone.weights.left_out == ("classifier (4 tensors)",)
+        torch.testing.assert_close(backbone(waveform)[:, -1], wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_nothing_is_named_where_nothing_is_left_out(tmp_path: Path) -> None:
+    saved(hf.Wav2Vec2Model(hf.Wav2Vec2Config(**WAVEFORM)), tmp_path)
+
+    assert load("wav2vec2_base", str(tmp_path)).weights.left_out == ()
+
+
+def test_the_adapter_of_a_fine_tuned_model_is_left_out(tmp_path: Path) -> None:
+    """It lies inside the model that it serves, under the encoder's own prefix."""
+    config = hf.Wav2Vec2Config(**WAVEFORM, add_adapter=True, output_hidden_size=32)
+    saved(hf.Wav2Vec2ForCTC(config), tmp_path)
+    backbone = load("wav2vec2_base", str(tmp_path))
+
+    assert [part.split()[0] for part in backbone.weights.left_out] == ["adapter", "lm_head"]
