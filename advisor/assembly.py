@@ -16,7 +16,7 @@ from advisor.ranking.information import score_range
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.requirements import is_near, relaxations
 from advisor.ranking.uncertainty import Draws
-from advisor.ranking.weights import standing_for
+from advisor.ranking.weights import shown_aspects, standing_for
 from advisor.records import Alternative, Candidate, Figure, Grade, Outcome, values_of
 from profiles_db.criteria import ASPECTS, Aspect
 
@@ -109,7 +109,8 @@ def _weighted(judgement: Judgement, holds: Callable[[Figure], bool], name: str) 
 def _grades(judgement: Judgement, figures: Mapping[str, Figure]) -> dict[Aspect, Grade]:
     """Each aspect in a word, by the criterion that stands for it here."""
     study, flagged = judgement.evidence.study, judgement.matrix.flagged
-    stands = {aspect: standing_for(aspect, judgement.criteria, study) for aspect in ASPECTS}
+    shown = shown_aspects(judgement.criteria, study)
+    stands = {aspect: standing_for(aspect, judgement.criteria, study) for aspect in shown}
     return {aspect: grade(figures.get(name), flagged) for aspect, name in stands.items()}
 
 

@@ -19,10 +19,10 @@ from advisor.ranking.judgement import Judgement
 from advisor.ranking.matrix import build
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR, Draws, tie_groups
-from advisor.ranking.weights import weighted_criteria
+from advisor.ranking.weights import shown_aspects, weighted_criteria
 from advisor.records import Figure, ScenarioRecord
 from advisor.scenario.loading import Scenario, load_scenario
-from profiles_db.criteria import CRITERIA
+from profiles_db.criteria import CRITERIA, OPTIONAL_ASPECTS
 from profiles_db.errors import EvidenceError, InputError
 from profiles_db.profile import Profile
 
@@ -84,6 +84,8 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
     matrix, choice, eligible = judgement.matrix, judgement.choice, judgement.eligible
     facts = (matrix, judgement.figures, judgement.bounds, judgement.outcomes, choice)
     groups = tie_groups(draws, eligible)
+    shown = shown_aspects(judgement.criteria, evidence.study)
+    bounded = {requirement.criterion for requirement in judgement.requirements}
     undecided = Decision(
         format=FORMAT,
         choice=choice,
@@ -103,7 +105,11 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
         study=evidence.study,
         sampling=sampling,
         criteria=judgement.criteria,
-        criteria_titles={name: criterion.title for name, criterion in CRITERIA.items()},
+        criteria_titles={
+            name: criterion.title
+            for name, criterion in CRITERIA.items()
+            if criterion.aspect in shown or name in bounded
+        },
         candidates=candidates(judgement, draws, groups),
         excluded=evidence.excluded,
         requirements=judgement.requirements,
@@ -151,6 +157,8 @@ def _check_known(criteria: tuple[WeightedCriterion, ...], evidence: Evidence) ->
 def _remedy(criterion: WeightedCriterion, evidence: Evidence) -> str:
     """What to do about a criterion that nobody has; for an aspect, which others somebody has."""
     simplest = "give it no priority, or measure it"
+    if criterion.aspect in OPTIONAL_ASPECTS:
+        return f"{simplest} with `trustser measure RUN --measures {criterion.aspect}`"
     if criterion.key != criterion.aspect:
         return simplest
     figures = [figure for a in evidence.alternatives for figure in a.figures.values()]

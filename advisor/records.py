@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
-from profiles_db.criteria import GUESSED, Aspect
+from profiles_db.criteria import ASPECT_CRITERION, GUESSED, Aspect
 from profiles_db.measurement import IntervalKind, Origin
 from profiles_db.profile import WeightsKind
 
@@ -296,7 +296,8 @@ class StudyRecord:
 
     `studies` are the names or hashes; `corpora` maps each corpus to its weight; `assumed` maps a
     criterion to the reason for its assumed interval; `aspect_criterion` says which criterion
-    stands for an aspect here and `aspect_reasons` why, where it is not the usual one.
+    stands for an aspect here and `aspect_reasons` why, where it is not the usual one. An optional
+    aspect of which the study has no figure is not among them.
     """
 
     kind: EvidenceKind
@@ -311,3 +312,7 @@ class StudyRecord:
     untrained: bool
     synthetic: bool
     protocol: Mapping[str, str] = field(default_factory=dict)
+
+    def standing_for(self, aspect: Aspect) -> str:
+        """The criterion that stands for an aspect, also where the study has nothing of it."""
+        return self.aspect_criterion.get(aspect, ASPECT_CRITERION[aspect])

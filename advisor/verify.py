@@ -20,7 +20,7 @@ from advisor.ranking.findings import Sampling
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
 from advisor.records import Figure
 from advisor.scenario.loading import Scenario, parse_scenario
-from profiles_db.criteria import ASPECTS, CRITERIA
+from profiles_db.criteria import ASPECTS, CRITERIA, OPTIONAL_ASPECTS
 from profiles_db.errors import EvidenceError, InputError, ScenarioError
 
 TOLERANCE: Final = 1e-9
@@ -140,7 +140,7 @@ def _readable(decision: Decision) -> Decision:
         raise InputError("not a decision of this program: candidates are not told apart")
     if not 0 <= decision.sampling.seed <= MOST_SEED:
         raise InputError(f"not a decision of this program: seed {decision.sampling.seed}")
-    if set(decision.study.aspect_criterion) != set(ASPECTS):
+    if not set(ASPECTS) - OPTIONAL_ASPECTS <= set(decision.study.aspect_criterion) <= set(ASPECTS):
         raise InputError("not a decision of this program: an aspect has no criterion")
     known = {(name, name) for name in CRITERIA}
     figures = [item for c in decision.candidates for item in c.figures.items()]

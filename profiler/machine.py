@@ -29,6 +29,7 @@ _PACKAGES = (
     "s3prl",
     "fvcore",
     "numpy",
+    "scipy",
     "duckdb",
     "soundfile",
     "soxr",

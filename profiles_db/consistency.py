@@ -140,6 +140,23 @@ _CHECKS: Final[tuple[Check, ...]] = (
             USING (run, repetition, fold, utterance)
         """,  # noqa: S608
     ),
+    (
+        "a corruption of a clip that was not tested, or of one with another label",
+        f"""
+        SELECT DISTINCT {_FOLD} FROM corrupted_answers
+        ANTI JOIN predictions USING (run, repetition, fold, utterance, speaker, label)
+        """,  # noqa: S608
+    ),
+    (
+        "a corruption that not every test clip went through",
+        f"""
+        SELECT {_FOLD} || ' ' || corruption FROM
+            (SELECT {_CELL}, corruption, level, count(*) AS n FROM corrupted_answers GROUP BY ALL)
+        JOIN (SELECT {_CELL}, count(*) AS clips FROM predictions GROUP BY ALL)
+            USING (run, repetition, fold)
+        WHERE n <> clips
+        """,  # noqa: S608
+    ),
     *(
         (
             f"{table}: probabilities that are not finite or do not sum to one",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -20,11 +20,17 @@ from profiles_db.errors import InputError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Aspect = Literal["system_performance", "privacy", "safety", "fairness", "sustainability"]
+Aspect = Literal[
+    "system_performance", "privacy", "safety", "fairness", "sustainability", "robustness"
+]
 Direction = Literal["maximise", "minimise"]
 Unit = Literal["fraction", "MAC", "parameters", "bytes", "seconds", "ratio"]
 
 ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
+
+OPTIONAL_ASPECTS: Final[frozenset[Aspect]] = frozenset({"robustness"})
+"""Aspects that are measured only where somebody asks. One that nobody measured and nobody weighs is
+left out of tables and pictures, instead of standing there as unknown."""
 
 ASPECT_TITLES: Final[dict[Aspect, str]] = {
     "system_performance": "System performance",
@@ -32,6 +38,7 @@ ASPECT_TITLES: Final[dict[Aspect, str]] = {
     "safety": "Safety",
     "fairness": "Fairness",
     "sustainability": "Sustainability",
+    "robustness": "Robustness",
 }
 
 _PAPER = "axis of the radar charts published with arXiv:2305.11229"
@@ -40,6 +47,7 @@ _FOUR_FIFTHS = (
     "from none to 20 points: at a rate of 1, what the four-fifths rule (29 CFR 1607.4 D) allows"
 )
 _TWICE = "from none to 50 points: at a recall of 1, twice as many clips answered right"
+_STRESS = "the stress tests published with arXiv:2203.07378"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +290,28 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "half the memory of a 4 GB device",
         "Peak memory of inference on one 6 s clip, less the idle process.",
     ),
+    _criterion(
+        "robustness_mean_change", "robustness", "UAR lost to corruptions, mean over kinds",
+        "fraction", 0.1, 0.0,
+        f"from 10 points to none: twice the loss of 5 points at which {_STRESS} fail",
+        "UAR on the clips as they are less UAR on corrupted ones (noise, rooms, telephone, ...), "
+        "mean over the levels of each kind of corruption, then over the kinds; below 0 where it "
+        "rises.",
+    ),
+    _criterion(
+        "robustness_worst_change", "robustness", "UAR lost to corruptions, worst kind",
+        "fraction", 0.22, 0.0,
+        "from 22 points, the largest drop (of CCC) that Table III of arXiv:2203.07378 prints for "
+        "sounds as loud as the voice, to none",
+        "The same loss under the kind of corruption that costs most, mean over its levels.",
+    ),
+    _criterion(
+        "unchanged_predictions", "robustness", "Answers unchanged by corruptions", "fraction",
+        0.5, 1.0,
+        f"from half, the least that any of {_STRESS} passes (telephone), to all",
+        "Share of the test clips that are answered alike corrupted and not, right or wrong, mean "
+        "over the levels of each kind of corruption, then over the kinds.",
+    ),
 )
 # fmt: on
 
@@ -375,8 +405,27 @@ ASPECT_CRITERION: Final[dict[Aspect, str]] = {
     "safety": "attack_success_rate",
     "fairness": "excess_equalized_odds_difference",
     "sustainability": "macs",
+    "robustness": "robustness_mean_change",
 }
 """The criterion that stands for its aspect, unless the study says otherwise."""
+
+
+def shown_aspects(criteria: Iterable[str]) -> tuple[Aspect, ...]:
+    """The aspects to show where these criteria have figures or are weighed.
+
+    Examples
+    --------
+    >>> shown_aspects(["uar"])[-1], shown_aspects(["unchanged_predictions"])[-1]
+    ('sustainability', 'robustness')
+    """
+    present = {CRITERIA[name].aspect for name in criteria if name in CRITERIA}
+    return tuple(a for a in ASPECTS if a not in OPTIONAL_ASPECTS or a in present)
+
+
+def criteria_of(criteria: Iterable[str]) -> dict[Aspect, str]:
+    """The criterion that usually stands for each aspect that `shown_aspects` names."""
+    return {aspect: ASPECT_CRITERION[aspect] for aspect in shown_aspects(criteria)}
+
 
 GUESSED: Final = frozenset({"uar", "accuracy", "macro_f1"})
 """Criteria whose baseline is what guessing scores: a figure that reaches it shows nothing. Of the

@@ -43,7 +43,7 @@ _TYPES: Final = {
     "n": "BIGINT",
     "synthetic": "BOOLEAN",
     "layer": "INTEGER",
-    **dict.fromkeys(("value", "low", "high", "baseline", "snr_db"), "DOUBLE"),
+    **dict.fromkeys(("value", "low", "high", "baseline", "snr_db", "level"), "DOUBLE"),
 }
 """SQL types of the columns that hold no text."""
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from profiles_db.corruptions import said
 from profiles_db.criteria import CRITERIA, Criterion
 
 Origin = Literal["measured", "published", "digitised", "counted", "estimated"]
@@ -42,11 +43,13 @@ class Measurement:
         Number of clips the value rests on.
     baseline : float or None
         What chance (or a model without the flaw, at this n) would score.
-    label, predicted, gender, attack, snr_db, layer, attacker, statistic : optional
+    label, predicted, gender, attack, snr_db, layer, attacker, corruption, level, statistic
         What tells figures of one criterion apart, each None where it does not: the true class, the
         class answered, the speakers' gender, the perturbation and its ratio in dB, the number of
-        the hidden state from 1, the attacker on gender, and, where the figure is another statistic
-        than the criterion itself, which. All are None in the figure that stands for the criterion.
+        the hidden state from 1, the attacker on gender, the kind of corruption and its level in the
+        unit of its kind (None for the mean over its levels, or where it has none), and, where the
+        figure is another statistic than the criterion itself, which. All are None in the figure
+        that stands for the criterion.
     fold : int
         Number of the fold from 1, or `POOLED`.
     unknown : str or None
@@ -79,6 +82,8 @@ class Measurement:
     snr_db: float | None = None
     layer: int | None = None
     attacker: str | None = None
+    corruption: str | None = None
+    level: float | None = None
     statistic: str | None = None
     fold: int = POOLED
     unknown: str | None = None
@@ -112,6 +117,8 @@ class Measurement:
         """
         if self.attack is not None:
             return f"{self.attack}@{self.snr_db:g}dB"
+        if self.corruption is not None:
+            return said(self.corruption, self.level)
         named = {
             "true" if self.predicted is not None else "class": self.label,
             "predicted": self.predicted,
@@ -136,6 +143,8 @@ DETAILS: Final = (
     "snr_db",
     "layer",
     "attacker",
+    "corruption",
+    "level",
     "statistic",
 )
 """The fields of a measurement that tell figures of one criterion apart."""

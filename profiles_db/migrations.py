@@ -170,6 +170,18 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     DELETE FROM predictions WHERE task <> 'emotion';
     ALTER TABLE predictions DROP COLUMN task;
 
+    CREATE TABLE corrupted_answers (
+        run VARCHAR NOT NULL,
+        repetition INTEGER NOT NULL,
+        fold INTEGER NOT NULL,
+        corruption VARCHAR NOT NULL,
+        level DOUBLE,
+        utterance VARCHAR NOT NULL,
+        speaker VARCHAR NOT NULL,
+        label VARCHAR NOT NULL,
+        predicted VARCHAR NOT NULL
+    );
+
     CREATE TABLE probe_epochs (
         run VARCHAR NOT NULL,
         repetition INTEGER NOT NULL,
@@ -204,6 +216,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         snr_db DOUBLE,
         layer INTEGER,
         attacker VARCHAR,
+        corruption VARCHAR,
+        level DOUBLE,
         statistic VARCHAR,
         fold INTEGER NOT NULL,
         value DOUBLE,
@@ -247,6 +261,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         try_cast(nullif(regexp_extract(variant, '^([a-z]+)@(-?[0-9.]+)dB$', 2), '') AS DOUBLE),
         try_cast(nullif(regexp_extract(variant, '^layer=([0-9]+)$', 1), '') AS INTEGER),
         nullif(regexp_extract(variant, '^attacker=(.*)$', 1), ''),
+        NULL,
+        NULL,
         CASE WHEN variant <> '' AND NOT regexp_matches(variant,
             '^(class=|true=|layer=|attacker=|gender=(female|male)$|[a-z]+@-?[0-9.]+dB$)')
             THEN replace(variant, 'over seeds', 'over repetitions') END,

@@ -126,3 +126,21 @@ class Measured:
     finished: str
     failed: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def without_paths(protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """A protocol with folders named by what they hold alone, not by where they lay.
+
+    Examples
+    --------
+    >>> without_paths({"robustness": {"background": {"path": "/home/me", "digest": "sha256:1"}}})
+    {'robustness': {'background': 'sha256:1'}}
+    """
+    found: dict[str, Any] = {}
+    for name, value in protocol.items():
+        if isinstance(value, Mapping):
+            folder = value.keys() == {"path", "digest"}
+            found[name] = value["digest"] if folder else without_paths(value)
+        else:
+            found[name] = value
+    return found

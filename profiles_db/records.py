@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from profiles_db.corruptions import Corruption
 from profiles_db.profile import WeightsKind
 from profiles_db.row_tables import TRAINING, AtLeast, Between, Fraction, Unbounded, row_table
 
@@ -189,6 +190,25 @@ class AttackOutcome:
     predicted: str
     reached_snr_db: float | None
     gradient: GradientState
+
+
+@row_table("corrupted_answers", step="robustness", key=("corruption", "level", "utterance"))
+@dataclass(frozen=True, slots=True)
+class CorruptedAnswer:
+    """The emotion head's answer to one test clip after one corruption.
+
+    `level` is in the unit of the kind (`profiles_db.corruptions.KINDS`), None where it has none.
+    The answer to the clip as it is stands in `predictions`.
+    """
+
+    repetition: int
+    fold: int
+    corruption: Corruption
+    level: float | None
+    utterance: str
+    speaker: str
+    label: str
+    predicted: str
 
 
 @dataclass(frozen=True, slots=True)

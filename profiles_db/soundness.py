@@ -100,6 +100,7 @@ _RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule("criterion", "regexp_full_match(criterion, '[a-z0-9_]+')", "a criterion's name"),
         Rule("fold", f"fold = {POOLED} OR fold >= 1", f"{POOLED}, or at least 1"),
         _finite_if_known("snr_db"),
+        _finite_if_known("level"),
         Rule("layer", "layer IS NULL OR layer >= 1", "at least 1, or none"),
         _finite_if_known("value"),
         _end("low", "high"),

@@ -12,7 +12,7 @@ from advisor.decision import Decision
 from advisor.explanation.grading import GRADES
 from advisor.explanation.wording import listed
 from advisor.ranking.findings import Requirement, WeightedCriterion
-from advisor.ranking.weights import standing_for
+from advisor.ranking.weights import shown_aspects, standing_for
 from advisor.records import Candidate, Figure, Outcome, Standing
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
 from reports import wording
@@ -189,8 +189,9 @@ class View:
         return f"{figure.origin}: {figure.source}" if figure.source else figure.origin
 
     def axes(self, candidate: Candidate) -> list[TrustAxis]:
-        """The five aspects of one candidate."""
-        return [self._axis(candidate, aspect) for aspect in ASPECTS]
+        """The aspects of one candidate: those of the study, and those that are weighed."""
+        shown = shown_aspects(self.decision.criteria, self.decision.study)
+        return [self._axis(candidate, aspect) for aspect in shown]
 
     def segments(self, candidate: Candidate) -> list[Segment]:
         """The candidate's contributions, one beside the other; the full bar is a score of 1.
@@ -273,7 +274,7 @@ class View:
 
     def stands_in(self, aspect: Aspect) -> bool:
         """Whether the study's own criterion stands for an aspect here."""
-        usual = self.decision.study.aspect_criterion[aspect]
+        usual = self.decision.study.standing_for(aspect)
         return standing_for(aspect, self.decision.criteria, self.decision.study) == usual
 
     def state(self, candidate: Candidate) -> str:

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 from markupsafe import Markup, escape
 
+from profiles_db.criteria import ASPECTS
 from reports.matplotlib_home import settle_matplotlib
 
 Point = tuple[float, float]
@@ -28,7 +29,7 @@ TOKENS: Final[tuple[str, ...]] = (
     "paper",
     "accent",
     "warn",
-    *(f"aspect-{number}" for number in range(5)),
+    *(f"aspect-{number}" for number in range(len(ASPECTS))),
     *(f"backbone-{number}" for number in range(8)),
 )
 """Colours by name; the style sheet gives each its value per theme."""

@@ -62,6 +62,7 @@ def _environment() -> Environment:
         "percent": _unbroken(wording.percent),
         "prose": wording.prose,
         "plain": plain,
+        "number_word": wording.number_word,
     }
     environment.globals |= {
         "interval": _unbroken(wording.interval),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA
+from profiles_db.criteria import ASPECT_TITLES, CRITERIA
 from profiles_db.errors import EvidenceError
 from profiles_db.files import write_text
 from profiles_db.profile import Profile
@@ -55,7 +55,7 @@ def render_profile(profiles: Sequence[Profile], *, made_at: str | None = None) -
             "attack_title": attack_title,
             "depths_picture": depths_picture,
             "criteria": CRITERIA,
-            "aspects": [(n, aspect, ASPECT_TITLES[aspect]) for n, aspect in enumerate(ASPECTS)],
+            "aspect_titles": ASPECT_TITLES,
             "intervals": INTERVALS,
             "origins": ORIGINS,
         },

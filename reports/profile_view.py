@@ -8,14 +8,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from profiles_db.criteria import ASPECT_CRITERION, ASPECT_TITLES, ASPECTS, CRITERIA, Aspect
+from profiles_db.corruptions import KINDS, level_text
+from profiles_db.criteria import (
+    ASPECT_CRITERION,
+    ASPECT_TITLES,
+    ASPECTS,
+    CRITERIA,
+    Aspect,
+    shown_aspects,
+)
 from profiles_db.depths import split_depth
 from profiles_db.measurement import POOLED, Measurement
-from profiles_db.profile import Profile
+from profiles_db.profile import Profile, without_paths
 from reports.trust_axis import TrustAxis
 
 _ATTACK_CRITERIA: Final = ("attack_success_rate", "accuracy_under_attack", "reached_snr_db")
-_TABLED: Final = frozenset({"recall", "confusion", "layer_weight", *_ATTACK_CRITERIA})
+_CORRUPTION_CRITERIA: Final = ("uar_lost", "unchanged_predictions", "stress_test_passed")
+_TABLED: Final = frozenset(
+    {"recall", "confusion", "layer_weight", *_ATTACK_CRITERIA, *_CORRUPTION_CRITERIA}
+)
 GENDERS: Final = ("female", "male")
 _SHADES: Final = (0.005, 0.1, 0.3, 0.5, 0.7)
 
@@ -29,6 +40,47 @@ class Attack:
     success: Measurement | None
     accuracy: Measurement | None
     reached: Measurement | None
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupted:
+    """One kind of corruption at one level, None for the mean over its levels: what it did."""
+
+    kind: str
+    level: float | None
+    lost: Measurement | None
+    unchanged: Measurement | None
+    passed: Measurement | None
+
+    @property
+    def said(self) -> str:
+        """The level with its unit; empty where there is none."""
+        return level_text(self.kind, self.level)
+
+
+@dataclass(frozen=True, slots=True)
+class CorruptionKind:
+    """One kind of corruption: each of its levels, and the mean over them."""
+
+    name: str
+    levels: tuple[Corrupted, ...]
+    mean: Corrupted
+
+    @property
+    def title(self) -> str:
+        """The kind in words."""
+        return KINDS[self.name].title if self.name in KINDS else self.name.replace("_", " ")
+
+    @property
+    def said(self) -> str:
+        """Its levels."""
+        return ", ".join(one.said for one in self.levels if one.said)
+
+    @property
+    def tests(self) -> str:
+        """How many of the stress tests on its levels are passed; empty where there is none."""
+        values = [one.passed.value for one in self.levels if one.passed is not None]
+        return f"{sum(value == 1 for value in values)} of {len(values)}" if values else ""
 
 
 class ProfileView:
@@ -55,13 +107,22 @@ class ProfileView:
 
     @cached_property
     def axes(self) -> list[TrustAxis]:
-        """The five aspects, each by its usual criterion or else the first that was measured."""
-        return [self._axis(aspect) for aspect in ASPECTS]
+        """The aspects, each by its usual criterion or else the first that was measured."""
+        return self.axes_of(shown_aspects(self._headline))
+
+    def axes_of(self, aspects: Iterable[Aspect]) -> list[TrustAxis]:
+        """These aspects."""
+        return [self._axis(aspect) for aspect in aspects]
 
     @property
     def criteria(self) -> list[Measurement]:
         """The figure of each criterion, in the order of the aspects."""
         return [self._headline[name] for name in CRITERIA if name in self._headline]
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """Every setting, without where folders lie on the machine that made it."""
+        return without_paths(self.profile.protocol)
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -122,6 +183,15 @@ class ProfileView:
         return [self._attack(kind, snr_db) for kind, snr_db in sorted(kinds)]
 
     @cached_property
+    def corruptions(self) -> list[CorruptionKind]:
+        """Every kind of corruption with its levels."""
+        found: dict[str, dict[float | None, dict[str, Measurement]]] = {}
+        for m in self._pooled:
+            if m.corruption is not None:
+                found.setdefault(m.corruption, {}).setdefault(m.level, {})[m.criterion] = m
+        return [_corruption(kind, levels) for kind, levels in found.items()]
+
+    @cached_property
     def layers(self) -> dict[int, Measurement]:
         """Softmax weight of each hidden state, by its number."""
         found = {m.layer: m for m in self._pooled if m.layer is not None}
@@ -174,6 +244,16 @@ class ProfileView:
         return next(others, usual)
 
 
+def _corruption(kind: str, levels: dict[float | None, dict[str, Measurement]]) -> CorruptionKind:
+    found = {
+        level: Corrupted(kind, level, *(own.get(name) for name in _CORRUPTION_CRITERIA))
+        for level, own in levels.items()
+    }
+    several = tuple(one for level, one in found.items() if level is not None)
+    each = several or tuple(found.values())
+    return CorruptionKind(kind, each, found.get(None, each[0]))
+
+
 @dataclass(frozen=True, slots=True)
 class Depth:
     """One depth of an encoder (None for the whole) with what it costs and how well it does."""
@@ -207,6 +287,11 @@ class ComparableProfiles:
     study: str
     training: int | None
     members: tuple[ProfileView, ...]
+
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        """The aspects that any of them has, and those that all are expected to have."""
+        return shown_aspects(m.criterion for view in self.members for m in view.criteria)
 
     def differs(self, view: ProfileView, criterion: str) -> bool:
         """Whether a figure was measured otherwise than that of the group's first profile."""
@@ -268,6 +353,11 @@ class ProfilesView:
                 ComparableProfiles(study, numbers[study] if several else None, tuple(members))
             )
         return groups
+
+    @property
+    def most_aspects(self) -> int:
+        """How many aspects the table of a group has at most."""
+        return max(len(group.aspects) for group in self.studies)
 
     @property
     def untrained(self) -> bool:

@@ -1,4 +1,4 @@
-"""The trust-profile radar: five scores on fixed scales, the rim best, the centre worst."""
+"""The trust-profile radar: one score an aspect on fixed scales, the rim best, the centre worst."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _WIDTH: Final = 344
 _HEIGHT: Final = 292
 _CENTRE: Final[Point] = (172, 134)
 _RADIUS: Final = 92
+_FEW: Final = 5
+"""With more spokes, their ends lie nearer to the sides, and labels further out."""
 _RINGS: Final = (0.25, 0.5, 0.75, 1.0)
 
 
@@ -122,7 +124,7 @@ def _ends(spoke: Spoke) -> tuple[float, float] | None:
 
 def _label(canvas: Canvas, number: int, count: int, spoke: Spoke) -> None:
     x, y = _at(number, count, 1.0)
-    x += (x - _CENTRE[0]) * 0.34
+    x += (x - _CENTRE[0]) * (0.34 if count <= _FEW else 0.42)
     y += 24 if y > _CENTRE[1] else -20
     canvas.text((x, y), spoke.title, "ink", size=12.5, anchor="center", bold=True)
     known = spoke.score is not None

@@ -124,6 +124,18 @@ def score(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.3f}"
 
 
+def number_word(number: int) -> str:
+    """A small number as a word.
+
+    Examples
+    --------
+    >>> number_word(6)
+    'six'
+    """
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[number] if number < len(words) else str(number)
+
+
 def percent(share: float) -> str:
     """A weight or share of the whole, to a tenth of a percent; a small one is not none.
 

@@ -86,9 +86,9 @@ def _record(evidence: Sequence[Evidence], owners: dict[str, int | None]) -> Stud
     first = studies[0]
     aspects: dict[Aspect, str] = {}
     reasons: dict[Aspect, str] = {}
-    for aspect in ASPECTS:
+    for aspect in (a for a in ASPECTS if any(a in study.aspect_criterion for study in studies)):
         study = _speaks_for(aspect, studies, owners)
-        aspects[aspect] = study.aspect_criterion[aspect]
+        aspects[aspect] = study.standing_for(aspect)
         if aspect in study.aspect_reasons:
             reasons[aspect] = study.aspect_reasons[aspect]
     whose = {name: studies[owner].title for name, owner in owners.items() if owner}
@@ -120,6 +120,6 @@ def _speaks_for(
 ) -> StudyRecord:
     """The first study whose criterion for the aspect is its own to give; else the first study."""
     for number, study in enumerate(studies):
-        if owners[study.aspect_criterion[aspect]] == number:
+        if owners[study.standing_for(aspect)] == number:
             return study
     return studies[0]

@@ -15,9 +15,9 @@ from advisor.explanation.wording import plain
 from advisor.records import Alternative, Excluded, StudyRecord
 from advisor.scenario.language import EvidenceSpec
 from advisor.scenario.loading import Scenario
-from profiles_db.criteria import ASPECT_CRITERION, CRITERIA
+from profiles_db.criteria import CRITERIA, criteria_of
 from profiles_db.errors import EvidenceError
-from profiles_db.profile import Profile
+from profiles_db.profile import Profile, without_paths
 
 __all__ = ["Alternative", "Evidence", "gather"]
 
@@ -77,19 +77,20 @@ def _measured_record(choice: measured.Selection) -> StudyRecord:
     profiles = choice.profiles
     studies = tuple(sorted({profile.study for profile in profiles}))
     corpora = ", ".join(choice.weights)
+    protocol = without_paths(profiles[0].protocol)
     return StudyRecord(
         kind="measured",
         studies=studies,
         title=f"Measured on {corpora}",
         source="profiles of a database",
         corpora=choice.weights,
-        aspect_criterion=ASPECT_CRITERION,
+        aspect_criterion=criteria_of({m.criterion for p in profiles for m in p.measurements}),
         aspect_reasons={},
         assumed={},
         notes=choice.notes,
         untrained=any(profile.weights_kind == "random" for profile in profiles),
         synthetic=any(profile.synthetic for profile in profiles),
-        protocol={key: plain(value) for key, value in sorted(profiles[0].protocol.items())},
+        protocol={key: plain(value) for key, value in sorted(protocol.items())},
     )
 
 

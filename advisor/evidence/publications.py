@@ -9,7 +9,7 @@ from advisor.evidence.averaging import combine, figure_of
 from advisor.records import Alternative, Figure, StudyRecord
 from advisor.scenario.language import EvidenceSpec
 from advisor.scenario.loading import Scenario
-from profiles_db.criteria import ASPECT_CRITERION, CRITERIA
+from profiles_db.criteria import CRITERIA, criteria_of
 from profiles_db.profile import Profile
 from profiles_db.published_studies import DEFAULT_STUDY, PublishedStudy, load_published
 
@@ -117,7 +117,10 @@ def _record(
         title=study.title,
         source=study.source,
         corpora=corpora,
-        aspect_criterion=ASPECT_CRITERION | dict(study.aspect_criterion),
+        aspect_criterion=criteria_of(
+            {m.criterion for profile in study.profiles for m in profile.measurements}
+        )
+        | dict(study.aspect_criterion),
         aspect_reasons=study.aspect_reasons,
         assumed=study.assumed,
         notes=(*study.notes, *notes),

@@ -122,7 +122,7 @@ def _digitised(decision: Decision) -> Iterator[Sentence]:
 def _stand_ins(decision: Decision) -> Iterator[Sentence]:
     for criterion in decision.criteria:
         reason = decision.study.aspect_reasons.get(criterion.aspect)
-        usual = decision.study.aspect_criterion[criterion.aspect] == criterion.criterion
+        usual = decision.study.standing_for(criterion.aspect) == criterion.criterion
         if reason and usual and criterion.key == criterion.aspect:
             yield Sentence("evidence", criterion.criterion, reason)
 

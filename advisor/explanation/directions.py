@@ -22,6 +22,9 @@ _COUNTED: Final[dict[str, str]] = {
     "excess_equalized_odds_difference": "Gap between the genders, beyond chance",
     "equalized_odds_difference": "Gap between the genders (equalized odds)",
     "conditional_total_variation": "Gap between the genders' answers",
+    "robustness_mean_change": "UAR lost to corruptions",
+    "robustness_worst_change": "UAR lost to the worst kind of corruption",
+    "unchanged_predictions": "Answers unchanged by corruptions",
     "macs": "Multiply-accumulates, counted whole",
     "paper_macs": "Multiply-accumulates, the paper's counting",
 }

@@ -10,7 +10,7 @@ from advisor.ranking.findings import Plane, WeightedCriterion
 from advisor.ranking.matrix import Mask, Matrix
 from advisor.ranking.scoring import Array
 from advisor.records import Figure, StudyRecord
-from profiles_db.criteria import CRITERIA
+from profiles_db.criteria import CRITERIA, Aspect
 
 
 def dominators(values: Array, signs: Array, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -73,9 +73,9 @@ def plane(matrix: Matrix, figures: Mapping[str, Mapping[str, Figure]], study: St
 
 
 def _representative(
-    aspect: str, criteria: tuple[WeightedCriterion, ...], study: StudyRecord
+    aspect: Aspect, criteria: tuple[WeightedCriterion, ...], study: StudyRecord
 ) -> str:
     weighted = [c for c in criteria if c.aspect == aspect]
     if weighted:
         return max(weighted, key=lambda c: c.weight).criterion
-    return {str(a): name for a, name in study.aspect_criterion.items()}[aspect]
+    return study.standing_for(aspect)

@@ -37,7 +37,7 @@ def criterion_of(key: str, study: StudyRecord, scenario: Scenario) -> str:
     Where a budget or a requirement counts operations whole, they are weighed whole too: two
     countings of one thing in one report look like two things.
     """
-    aspects: dict[str, str] = {str(a): name for a, name in study.aspect_criterion.items()}
+    aspects: dict[str, str] = {str(a): study.standing_for(a) for a in ASPECTS}
     name, spec = aspects.get(key, key), scenario.spec
     bounded = {*spec.budget.bounds(), *(stated.criterion for stated in spec.requirements)}
     recounted = key != name and name == "paper_macs" and bounded & _COUNTINGS == {"macs"}
@@ -46,9 +46,15 @@ def criterion_of(key: str, study: StudyRecord, scenario: Scenario) -> str:
 
 def standing_for(aspect: Aspect, criteria: Sequence[WeightedCriterion], study: StudyRecord) -> str:
     """The criterion by which an aspect is shown: the study's, unless only others are weighed."""
-    usual = study.aspect_criterion[aspect]
+    usual = study.standing_for(aspect)
     weighed = [c.criterion for c in criteria if c.aspect == aspect]
     return usual if usual in weighed or not weighed else weighed[0]
+
+
+def shown_aspects(criteria: Sequence[WeightedCriterion], study: StudyRecord) -> list[Aspect]:
+    """The aspects to show: those of the study, and those that are weighed."""
+    weighed = {weighted.aspect for weighted in criteria}
+    return [a for a in ASPECTS if a in study.aspect_criterion or a in weighed]
 
 
 def _check_once(scenario: Scenario, study: StudyRecord, stated: dict[str, float]) -> None:

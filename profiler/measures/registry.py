@@ -13,6 +13,7 @@ from profiler.measures.base import Measure
 from profiler.measures.fairness import Fairness
 from profiler.measures.performance import Performance
 from profiler.measures.privacy import Privacy
+from profiler.measures.robustness import Robustness
 from profiler.measures.safety import Safety
 from profiler.measures.sustainability import Sustainability
 from profiles_db.errors import InputError
@@ -21,7 +22,9 @@ ENTRY_POINT_GROUP: Final = "trustser.measures"
 
 _SECTIONS: Final = ("study", "training")
 """Sections of settings that are no measure's."""
-_OWN: Final[tuple[type[Measure], ...]] = (Performance, Privacy, Safety, Fairness, Sustainability)
+_OWN: Final[tuple[type[Measure], ...]] = (
+    Performance, Privacy, Safety, Fairness, Sustainability, Robustness,
+)  # fmt: skip
 
 
 @cache

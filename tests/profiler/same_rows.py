@@ -17,6 +17,7 @@ import pytest
 from profiles_db.records import (
     Attacker,
     AttackOutcome,
+    CorruptedAnswer,
     Epoch,
     GenderPrediction,
     LayerWeight,
@@ -29,14 +30,24 @@ from profiles_db.store import Store
 Rows: TypeAlias = Mapping[type[Any], Sequence[Any]]
 """The rows of a run by their kind, in the order in which they are stored."""
 
-WITH_ROWS: Final = ("performance", "privacy", "safety", "fairness")
+WITH_ROWS: Final = ("performance", "privacy", "safety", "fairness", "robustness")
 """The measures whose rows are compared; costs, which take time, have none."""
 KINDS: Final = (
-    Prediction, GenderPrediction, AttackOutcome, Epoch, ProbeEpoch, Trial, LayerWeight, Attacker
+    Prediction, GenderPrediction, AttackOutcome, CorruptedAnswer, Epoch, ProbeEpoch, Trial,
+    LayerWeight, Attacker,
 )  # fmt: skip
+FEW_CORRUPTIONS: Final[Mapping[str, Any]] = {
+    "babble_snr_db": (20.0,), "telephone_kbits": (13,), "gain_db": (1.0, 2.0),
+    **dict.fromkeys(
+        ("white_noise_snr_db", "tone_snr_db", "clipping", "append", "prepend", "crop_start",
+         "crop_end", "high_pass_hz", "low_pass_hz", "tilt_db_per_octave", "reverberation_s",
+         "speed_up", "fade_per_second"), (),
+    ),
+}  # fmt: skip
+"""Settings of robustness: other clips, filters and codecs, and clips that are equally long."""
 _KEY: Final = (
     "repetition", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "attacker",
-    "utterance",
+    "corruption", "level", "utterance",
 )  # fmt: skip
 _NUMBERS: Final = frozenset({"train_loss", "dev_loss", "weight", "score"})
 _FOLLOWING: Final = frozenset({"dev_score", "learning_rate", "dev_uar", "test_uar", "chosen"})
@@ -53,7 +64,7 @@ class Tolerance:
         In a probability, a loss, a layer's weight, or a voice's likeness. An answer may be another
         where the two likeliest classes lie no further apart than twice this: a near-tie.
     attacked : float
-        Share of the attacked clips that get the same answer, at least.
+        Share of the attacked clips, and of the corrupted ones, that get the same answer, at least.
     loudness_db : float
         In the ratio that an attack reached; PGD, which ends with its first success, excepted.
     """
@@ -90,9 +101,10 @@ def assert_same_rows(found: Rows, expected: Rows, within: Tolerance | None = Non
     for kind in KINDS:
         for ours, theirs in pairs[kind]:
             _assert_alike(ours, theirs, within)
-    outcomes = pairs[AttackOutcome]
-    equal = sum(ours.predicted == theirs.predicted for ours, theirs in outcomes)
-    assert equal >= within.attacked * len(outcomes), f"{equal} of {len(outcomes)} answers alike"
+    for kind in (AttackOutcome, CorruptedAnswer):
+        outcomes = pairs[kind]
+        equal = sum(ours.predicted == theirs.predicted for ours, theirs in outcomes)
+        assert equal >= within.attacked * len(outcomes), f"{equal} of {len(outcomes)} answers alike"
 
 
 def _assert_alike(ours: Any, theirs: Any, within: Tolerance) -> None:

@@ -20,14 +20,21 @@ from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
 from profiles_db.store import Store
-from tests.profiler.same_rows import ROUNDING, WITH_ROWS, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import (
+    FEW_CORRUPTIONS,
+    ROUNDING,
+    WITH_ROWS,
+    Rows,
+    assert_same_rows,
+    rows_of,
+)
 from tests.profiler.small_corpus import CLIPS
 from trustser import __main__ as main
 
 EPOCHS = 2
 SHORT = Protocol.of(
     epochs=EPOCHS, probe_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1, pgd_clips=2,
-    snr_curve_db=(), batch_size=8, enrolment_clips=1,
+    snr_curve_db=(), batch_size=8, enrolment_clips=1, robustness=FEW_CORRUPTIONS,
 )  # fmt: skip
 
 

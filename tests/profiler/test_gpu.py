@@ -37,7 +37,14 @@ from tests.profiler.backbones.checkpoints import (
     saved,
     tera_checkpoint,
 )
-from tests.profiler.same_rows import ON_GPU, WITH_ROWS, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import (
+    FEW_CORRUPTIONS,
+    ON_GPU,
+    WITH_ROWS,
+    Rows,
+    assert_same_rows,
+    rows_of,
+)
 from tests.profiler.stand_in_gpu import GPU, stand_in_gpu
 
 Gpu = Callable[[], AbstractContextManager[None]]
@@ -47,7 +54,7 @@ GPUS: Final[dict[str, Gpu]] = {"stand-in": stand_in_gpu} | (
 )
 SHORT: Final = Protocol.of(
     epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=2, pgd_clips=6,
-    snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
+    snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1, robustness=FEW_CORRUPTIONS,
 )  # fmt: skip
 COSTED_SECONDS: Final = 1.0
 """Length of the clip on which costs are measured here: the stand-in runs operators one by one."""

@@ -25,6 +25,7 @@ from profiler.settings import Settings
 from profiles_db.errors import InputError
 from tests.profiles_db.test_located_yaml import BOMB
 
+SOUNDS = {"path": "/sounds", "digest": f"sha256:{'0' * 64}"}
 OTHER: dict[str, dict[str, Any]] = {
     "study": {"classes": "all", "seconds": 5.0, "min_seconds": 0.2, "folds": 1},
     "training": {
@@ -44,6 +45,14 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "fairness": {"resamples": 500},
     "sustainability": {},
+    "robustness": {
+        "background": SOUNDS, "rooms": SOUNDS, "background_snr_db": (5.0,), "babble_snr_db": (),
+        "white_noise_snr_db": (30.0,), "tone_snr_db": (), "gain_db": (3.0,), "clipping": (0.01,),
+        "append": (1,), "prepend": (2,), "crop_start": (3,), "crop_end": (4,),
+        "high_pass_hz": (80.0,), "low_pass_hz": (4000.0,), "telephone_kbits": (13,),
+        "tilt_db_per_octave": (1.0,), "reverberation_s": (0.5,), "speed_up": (1.5,),
+        "fade_per_second": (0.1,),
+    },
 }  # fmt: skip
 EACH = [(section, name) for section, values in OTHER.items() for name in values]
 
@@ -179,6 +188,14 @@ def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
         ("folds=true", "no numbers"),
         ("epochs=" + "[" * 3000, "levels"),
         ("betas=" + "{a: " * 3000, "levels"),
+        ("robustness.background=missing", "is no folder"),
+        ("robustness.background=true", "no numbers"),
+        ("robustness.rooms={path: x}", "robustness.rooms"),
+        ("robustness.gain_db=[.inf]", "robustness.gain_db"),
+        ("robustness.speed_up=[1]", "greater than 1"),
+        ("robustness.telephone_kbits=[12]", "13 or 64"),
+        ("robustness.append=[1000000]", "less than or equal to 160000"),
+        ("robustness.gain_db=[" + "1," * 21 + "]", "at most 20 items"),
     ],
 )
 def test_bad_settings_get_one_line(setting: str, expected: str) -> None:

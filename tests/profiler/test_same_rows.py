@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from profiler.features import cache as features
 from profiler.features import entry
-from profiler.measures import safety_work
+from profiler.measures import robustness_work, safety_work
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
@@ -31,6 +31,7 @@ from profiler.training import mixing
 from profiles_db.records import (
     Attacker,
     AttackOutcome,
+    CorruptedAnswer,
     Epoch,
     GenderPrediction,
     LayerWeight,
@@ -47,7 +48,14 @@ from tests.profiler.backbones.checkpoints import (
     saved,
     tera_checkpoint,
 )
-from tests.profiler.same_rows import ROUNDING, WITH_ROWS, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import (
+    FEW_CORRUPTIONS,
+    ROUNDING,
+    WITH_ROWS,
+    Rows,
+    assert_same_rows,
+    rows_of,
+)
 
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
@@ -55,6 +63,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "epochs": 3, "probe_epochs": 2, "folds": 1, "seeds": 1, "resamples": 100,
     "pgd_steps": 1, "pgd_clips": 2,
     "snr_curve_db": (), "batch_size": 8, "seconds": 0.6, "enrolment_clips": 1,
+    "robustness": FEW_CORRUPTIONS,
 }  # fmt: skip
 SHORT: Final = Protocol.of(**SETTINGS)
 CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
@@ -142,6 +151,7 @@ def test_where_memory_begins_changes_no_row(
     for module, name in (
         (features, "load_clip"),
         (safety_work, "load_clip"),
+        (robustness_work, "load_clip"),
         (features, "read_entry"),
         (entry, "read_entry"),
     ):
@@ -227,6 +237,7 @@ _NEAR, _CLEAR = (0.50004, 0.49996), (0.6, 0.4)
 _ROWS: Final[dict[type[Any], Any]] = {
     Prediction: Prediction(0, 1, "a", "s", "male", "x", "x", _NEAR),
     AttackOutcome: AttackOutcome(0, 1, "fgsm", 45.0, "a", "s", "x", "y", 45.0, "ok"),
+    CorruptedAnswer: CorruptedAnswer(0, 1, "gain", 1.0, "a", "s", "x", "y"),
     Epoch: Epoch(0, 1, 1, 0.5, 0.5, 0.5, 5e-4),
     Trial: Trial(0, 1, "head", "a", "s", "t", 0.25),
     LayerWeight: LayerWeight(0, 1, 1, 0.5),
@@ -248,6 +259,8 @@ _ROWS: Final[dict[type[Any], Any]] = {
         (AttackOutcome, {"reached_snr_db": 45.01}, False),
         (AttackOutcome, {"reached_snr_db": None}, False),
         (AttackOutcome, {"gradient": "zero"}, False),
+        (CorruptedAnswer, {"predicted": "x"}, False),  # one of one
+        (CorruptedAnswer, {"level": 2.0}, False),
         (Epoch, {"train_loss": 0.50005}, True),
         (Epoch, {"dev_loss": 0.5002}, False),
         (Epoch, {"dev_score": 0.25}, True),

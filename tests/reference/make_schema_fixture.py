@@ -21,6 +21,7 @@ from profiles_db.profile import Measured
 from profiles_db.records import (
     Attacker,
     AttackOutcome,
+    CorruptedAnswer,
     Epoch,
     GenderPrediction,
     LayerWeight,
@@ -73,6 +74,18 @@ SAFE = StepResult(
     "safety", 0, 1, (AttackOutcome(0, 1, "fgsm", 45.0, "u1", "s1", "a", "it's", None, "zero"),)
 )
 STEPS = (TRAINED, PRIVATE, SAFE)
+ROBUST = StepResult(
+    "robustness",
+    0,
+    1,
+    (
+        CorruptedAnswer(0, 1, "babble", 20.0, "u1", "s1", "a", "it's"),
+        CorruptedAnswer(0, 1, "babble", 20.0, "u2", "s1", "it's", "a"),
+        CorruptedAnswer(0, 1, "room", None, "u1", "s1", "a", "a"),
+        CorruptedAnswer(0, 1, "room", None, "u2", "s1", "it's", "a"),
+    ),
+)
+"""Since schema 4."""
 IDENTITY: dict[str, Any] = {"study": "s1", "backbone": "fbank", "weights": "none", "corpus": "demo"}
 MEASUREMENTS = (
     Measurement(
@@ -92,7 +105,7 @@ FINISHED = "2026-01-02T00:00:00+00:00"
 def fill(store: Store, run: Run = RUN, provenance: Mapping[str, Any] | None = None) -> None:
     """Enter a whole run, with its rows and figures."""
     store.begin(run)
-    for step in STEPS:
+    for step in (*STEPS, ROBUST):
         store.add_step(run.run, step)
     finish(store, MEASUREMENTS, run.run, provenance=provenance)
 

@@ -2,6 +2,11 @@ CREATE TABLE attackers(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold I
 INSERT INTO attackers VALUES ('r1', 0, 1, 'linear, layer 1', 0.75, 0.5, 0.625, true);
 CREATE TABLE attacks(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, attack VARCHAR NOT NULL, snr_db DOUBLE NOT NULL, utterance VARCHAR NOT NULL, speaker VARCHAR NOT NULL, "label" VARCHAR NOT NULL, predicted VARCHAR NOT NULL, reached_snr_db DOUBLE, gradient VARCHAR NOT NULL);
 INSERT INTO attacks VALUES ('r1', 0, 1, 'fgsm', 45.0, 'u1', 's1', 'a', 'it''s', NULL, 'zero');
+CREATE TABLE corrupted_answers(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, corruption VARCHAR NOT NULL, "level" DOUBLE, utterance VARCHAR NOT NULL, speaker VARCHAR NOT NULL, "label" VARCHAR NOT NULL, predicted VARCHAR NOT NULL);
+INSERT INTO corrupted_answers VALUES ('r1', 0, 1, 'babble', 20.0, 'u1', 's1', 'a', 'it''s');
+INSERT INTO corrupted_answers VALUES ('r1', 0, 1, 'babble', 20.0, 'u2', 's1', 'it''s', 'a');
+INSERT INTO corrupted_answers VALUES ('r1', 0, 1, 'room', NULL, 'u1', 's1', 'a', 'a');
+INSERT INTO corrupted_answers VALUES ('r1', 0, 1, 'room', NULL, 'u2', 's1', 'it''s', 'a');
 CREATE TABLE epochs(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, epoch INTEGER NOT NULL, train_loss DOUBLE NOT NULL, dev_loss DOUBLE NOT NULL, dev_score DOUBLE NOT NULL, learning_rate DOUBLE NOT NULL);
 INSERT INTO epochs VALUES ('r1', 0, 1, 1, 1.0, 2.0, 0.5, 0.0005);
 CREATE TABLE gender_predictions(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, task VARCHAR NOT NULL, utterance VARCHAR NOT NULL, speaker VARCHAR NOT NULL, gender VARCHAR, "label" VARCHAR NOT NULL, predicted VARCHAR NOT NULL, probabilities DOUBLE[] NOT NULL);
@@ -12,10 +17,10 @@ CREATE TABLE measured(run VARCHAR, measure VARCHAR, "version" INTEGER NOT NULL, 
 INSERT INTO measured VALUES ('r1', 'performance', 1, '{}', 'study s1', '2026-01-02T00:00:00+00:00', '{}', '{}');
 INSERT INTO measured VALUES ('r1', 'privacy', 1, '{}', 'study s1', '2026-01-02T00:00:00+00:00', '{}', '{}');
 INSERT INTO measured VALUES ('r1', 'safety', 1, '{}', 'study s1', '2026-01-02T00:00:00+00:00', '{}', '{}');
-CREATE TABLE measurements(run VARCHAR NOT NULL, measure VARCHAR NOT NULL, criterion VARCHAR NOT NULL, "label" VARCHAR, predicted VARCHAR, gender VARCHAR, attack VARCHAR, snr_db DOUBLE, layer INTEGER, attacker VARCHAR, statistic VARCHAR, fold INTEGER NOT NULL, "value" DOUBLE, low DOUBLE, high DOUBLE, "interval" VARCHAR NOT NULL, n BIGINT, baseline DOUBLE, "unknown" VARCHAR, flags VARCHAR[] NOT NULL, notes VARCHAR[], origin VARCHAR NOT NULL, "source" VARCHAR NOT NULL, device VARCHAR NOT NULL, CHECK((("value" IS NULL) = ("unknown" IS NOT NULL))));
-INSERT INTO measurements VALUES ('r1', 'performance', 'uar', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0.5, NULL, NULL, 'none', 2, 0.5, NULL, ['a flag'], [], 'measured', '', '');
-INSERT INTO measurements VALUES ('r1', 'privacy', 'gender_accuracy', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, NULL, NULL, NULL, 'none', NULL, NULL, 'no gender', [], [], 'measured', '', '');
-INSERT INTO measurements VALUES ('r1', 'safety', 'attack_success_rate', NULL, NULL, NULL, 'fgsm', 45.0, NULL, NULL, NULL, -1, 1.0, NULL, NULL, 'none', 1, NULL, NULL, [], [], 'measured', '', '');
+CREATE TABLE measurements(run VARCHAR NOT NULL, measure VARCHAR NOT NULL, criterion VARCHAR NOT NULL, "label" VARCHAR, predicted VARCHAR, gender VARCHAR, attack VARCHAR, snr_db DOUBLE, layer INTEGER, attacker VARCHAR, corruption VARCHAR, "level" DOUBLE, statistic VARCHAR, fold INTEGER NOT NULL, "value" DOUBLE, low DOUBLE, high DOUBLE, "interval" VARCHAR NOT NULL, n BIGINT, baseline DOUBLE, "unknown" VARCHAR, flags VARCHAR[] NOT NULL, notes VARCHAR[], origin VARCHAR NOT NULL, "source" VARCHAR NOT NULL, device VARCHAR NOT NULL, CHECK((("value" IS NULL) = ("unknown" IS NOT NULL))));
+INSERT INTO measurements VALUES ('r1', 'performance', 'uar', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, 0.5, NULL, NULL, 'none', 2, 0.5, NULL, ['a flag'], [], 'measured', '', '');
+INSERT INTO measurements VALUES ('r1', 'privacy', 'gender_accuracy', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, -1, NULL, NULL, NULL, 'none', NULL, NULL, 'no gender', [], [], 'measured', '', '');
+INSERT INTO measurements VALUES ('r1', 'safety', 'attack_success_rate', NULL, NULL, NULL, 'fgsm', 45.0, NULL, NULL, NULL, NULL, NULL, -1, 1.0, NULL, NULL, 'none', 1, NULL, NULL, [], [], 'measured', '', '');
 CREATE TABLE predictions(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, utterance VARCHAR NOT NULL, speaker VARCHAR NOT NULL, gender VARCHAR, "label" VARCHAR NOT NULL, predicted VARCHAR NOT NULL, probabilities DOUBLE[] NOT NULL);
 INSERT INTO predictions VALUES ('r1', 0, 1, 'u1', 's1', NULL, 'a', 'a', [0.75, 0.25]);
 INSERT INTO predictions VALUES ('r1', 0, 1, 'u2', 's1', 'female', 'it''s', 'a', [0.625, 0.375]);
@@ -27,6 +32,7 @@ CREATE TABLE step_results(run VARCHAR, step VARCHAR, repetition INTEGER, fold IN
 INSERT INTO step_results VALUES ('r1', 'training', 0, 1, '{"emotion head": 1.5}');
 INSERT INTO step_results VALUES ('r1', 'privacy', 0, 1, '{}');
 INSERT INTO step_results VALUES ('r1', 'safety', 0, 1, '{}');
+INSERT INTO step_results VALUES ('r1', 'robustness', 0, 1, '{}');
 CREATE TABLE trials(run VARCHAR NOT NULL, repetition INTEGER NOT NULL, fold INTEGER NOT NULL, space VARCHAR NOT NULL, utterance VARCHAR NOT NULL, speaker VARCHAR NOT NULL, claimed VARCHAR NOT NULL, score DOUBLE NOT NULL);
 INSERT INTO trials VALUES ('r1', 0, 1, 'head', 'u1', 's1', 's2', -0.5);
 CREATE TABLE trustser_schema("version" INTEGER);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
+from profiles_db.criteria import ASPECTS
 from profiles_db.errors import EvidenceError
-from profiles_db.measurement import POOLED
+from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile
 from reports.profile import render_profile, write_profile
 from reports.profile_view import ProfilesView, ProfileView
@@ -222,3 +224,66 @@ def test_depths_of_one_encoder_are_drawn_against_their_cost() -> None:
 )
 def test_no_picture_where_no_two_depths_compare(others: list[Profile]) -> None:
     assert "Depths of" not in render_profile([_at_depth(None, 0.6, 28e9), *others])
+
+
+def _robust(profile: Profile) -> Profile:
+    """With two kinds of corruption, one of two levels and one of none."""
+    identity: dict[str, Any] = {
+        "study": profile.study, "backbone": profile.backbone, "weights": "w", "corpus": "ravdess",
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"criterion": "robustness_mean_change", "value": 0.061, "low": 0.03, "high": 0.09},
+        {"criterion": "stress_tests_passed", "value": 0.5},
+    ]
+    for level, lost, passed in ((10.0, 0.21, None), (20.0, -0.015, 1.0), (None, 0.0975, None)):
+        about: dict[str, Any] = {"corruption": "babble", "level": level}
+        rows.append({**about, "criterion": "uar_lost", "value": lost, "baseline": 0.2})
+        rows.append({**about, "criterion": "unchanged_predictions", "value": 0.8})
+        if passed is not None:
+            rows.append(
+                {**about, "criterion": "stress_test_passed", "value": passed, "notes": ("rule",)}
+            )
+    reason = "no clip went through it"
+    rows.append({"corruption": "room", "criterion": "uar_lost", "value": None, "unknown": reason})
+    made = tuple(Measurement(**identity, **row) for row in rows)
+    return replace(profile, measurements=(*profile.measurements, *made))
+
+
+def test_robustness_is_a_sixth_aspect_where_it_was_measured_and_no_gap_elsewhere() -> None:
+    plain, robust = a_profile(), _robust(a_profile("wavlm"))
+    alone = render_profile([plain])
+    assert "Five aspects" in alone
+    assert "obustness" not in alone
+    text = render_profile([robust])
+    assert "Six aspects" in text
+    assert text.count("aspect-5") > 0
+    assert [a.aspect for a in ProfileView(plain, "p").axes] == list(ASPECTS[:5])
+    assert [a.aspect for a in ProfileView(robust, "p").axes] == list(ASPECTS)
+    both = render_profile([plain, robust])
+    heads = re.findall(r'<th scope="col"><span class="swatch aspect-(\d)"', both)
+    assert heads == list("012345"), "both stand in one table of the study"
+    radars = re.findall(r'aria-label="(Trust profile of [^"]*)"', both)
+    assert ["Robustness" in alt for alt in radars] == [False, True]
+
+
+def test_corruptions_stand_kind_by_kind_and_level_by_level() -> None:
+    babble, room = ProfileView(_robust(a_profile()), "p").corruptions
+    assert (babble.title, babble.said) == ("Babble of other speakers", "10 dB, 20 dB")
+    assert (babble.tests, room.tests) == ("1 of 1", "")
+    assert babble.mean.lost is not None
+    assert babble.mean.lost.value == 0.0975
+    assert [one.level for one in babble.levels] == [10.0, 20.0]
+    assert [one.level for one in room.levels] == [None]
+    text = render_profile([_robust(a_profile())])
+    section = text.split("Under corruptions</h3>")[1].split("Which hidden states")[0]
+    assert "\N{MINUS SIGN}1.5" in section
+    assert "no clip went through it" in section
+    assert "uar lost" not in text.split("Further figures")[1], "it has a table of its own"
+
+
+def test_folders_of_the_machine_that_measured_are_in_no_report() -> None:
+    folder = {"path": "/home/somebody/sounds", "digest": "sha256:77"}
+    profile = replace(a_profile(), protocol={"robustness": {"background": folder, "gain_db": [1]}})
+    text = render_profile([profile])
+    assert "somebody" not in text
+    assert "sha256:77" in text

@@ -127,6 +127,15 @@ CASES: tuple[tuple[str, int, str], ...] = (
     (f"{PROFILE} --workers -1", 2, "--workers"),
     (f"{PROFILE} --cache-limit nonsense", 2, "--cache-limit"),
     (f"{PROFILE} --cache-limit -1GB", 2, "--cache-limit"),
+    *(
+        (f"{PROFILE} --set robustness.{name}={path}", 2, why)
+        for name in ("background", "rooms")
+        for path, why in (
+            ("missing", "is no folder"), ("plain.txt", "is no folder"), ("pipe", "is no folder"),
+            ("/dev/zero", "is no folder"), ("loop", "is no folder"), ("folder", "holds no sounds"),
+            ("sounds", "holds no sounds"), ("'\"\"'", "an empty text names no folder"),
+        )
+    ),
     ("profile --backbone fbank --db pipe", 2, NOT_REGULAR),
     ("profile --backbone fifo --db new.duckdb", 2, NOT_REGULAR),
     ("profile --backbone '' --db new.duckdb", 2, "unknown backbone"),
@@ -187,6 +196,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("folder", "deep", "fifo"):
         (place / name).mkdir()
     os.mkfifo(place / "pipe")
+    (place / "sounds").mkdir()
+    os.mkfifo(place / "sounds" / "endless.wav")
+    (place / "sounds" / "loop.wav").symlink_to("loop.wav")
     os.mkfifo(place / "fifo" / "config.json")
     (place / "deep" / "config.json").write_text("[" * 100_000)
     (place / "loop").symlink_to("loop")

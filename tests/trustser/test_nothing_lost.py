@@ -23,7 +23,7 @@ from tests.conftest import REPOSITORY
 from tests.profiler.killed_run import SHORT
 from tests.profiler.small_corpus import CLIPS, small_corpus
 from tests.profiles_db.test_store import _hold
-from tests.reference.make_schema_fixture import RUN, STEPS, TRAINED, fill
+from tests.reference.make_schema_fixture import ROBUST, RUN, STEPS, TRAINED, fill
 from trustser.__main__ import run
 
 pytestmark = pytest.mark.usefixtures("little_on_costs")
@@ -137,7 +137,7 @@ def test_a_full_disk_under_the_database_keeps_what_is_done(disk: Disk) -> None:
             assert str(database) in str(caught.value)
     assert [profile.run for profile in store.profiles()] == ["r1"]
     assert store.steps_done("r2") == set()
-    assert store.steps_done("r1") == {(step.step, 0, 1) for step in STEPS}
+    assert store.steps_done("r1") == {(step.step, 0, 1) for step in (*STEPS, ROBUST)}
     store.add_step("r2", fold)
     assert check(database).sound
 

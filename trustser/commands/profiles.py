@@ -12,10 +12,10 @@ import typer
 from profiles_db.criteria import (
     ASPECT_CRITERION,
     ASPECT_TITLES,
-    ASPECTS,
     CRITERIA,
     Unit,
     format_value,
+    shown_aspects,
 )
 from profiles_db.errors import InputError
 from profiles_db.files import write_text
@@ -186,17 +186,18 @@ def _of_one_study(profiles: list[Profile], study: str | None, db: Path) -> list[
 
 
 def print_aspects(profiles: Sequence[Profile]) -> None:
-    """The five aspects of each profile, a row per backbone; costs alone, a row per criterion."""
+    """The aspects of each profile, a row per backbone; costs alone, a row per criterion."""
     if not profiles[0].corpus:
         for profile in profiles:
             _print_profile(profile)
         return
-    columns = ("backbone", "weights", *(ASPECT_TITLES[aspect] for aspect in ASPECTS))
+    aspects = shown_aspects(m.criterion for profile in profiles for m in profile.measurements)
+    columns = ("backbone", "weights", *(ASPECT_TITLES[aspect] for aspect in aspects))
     rows = [
         (
             profile.backbone,
             weights_mark(profile),
-            *(_cell(profile, ASPECT_CRITERION[aspect]) for aspect in ASPECTS),
+            *(_cell(profile, ASPECT_CRITERION[aspect]) for aspect in aspects),
         )
         for profile in profiles
     ]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from profiles_db.criteria import ASPECTS, Aspect
+from profiles_db.criteria import ASPECTS, OPTIONAL_ASPECTS, Aspect
 
 Severity = Literal["error", "warning", "note"]
 """`error`: figures would be wrong or cannot be had; `warning`: some would be weaker or unknown;
 `note`: good to know."""
 
 SHOWN_CLIPS: Final = 20
-EVERY_ASPECT: Final = tuple(aspect for aspect in ASPECTS if aspect != "sustainability")
-"""The aspects measured on clips."""
+EVERY_ASPECT: Final = tuple(
+    aspect for aspect in ASPECTS if aspect != "sustainability" and aspect not in OPTIONAL_ASPECTS
+)
+"""The aspects measured on clips, unless others are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
