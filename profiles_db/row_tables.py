@@ -155,16 +155,16 @@ def row_table(name: str, *, step: str, key: Sequence[str]) -> Callable[[Kind], K
     Examples
     --------
     >>> @dataclass(frozen=True, slots=True)
-    ... class Loudness:
+    ... class Tempo:
     ...     repetition: int
     ...     fold: int
     ...     utterance: str
-    ...     level_db: float
-    >>> table = table_of(row_table("loudness", step="loudness", key=("utterance",))(Loudness))
+    ...     words_per_minute: float
+    >>> table = table_of(row_table("tempo", step="tempo", key=("utterance",))(Tempo))
     >>> table.create().removeprefix("CREATE TABLE IF NOT EXISTS ")
-    'loudness (run VARCHAR NOT NULL, "repetition" INTEGER NOT NULL, "fold" INTEGER NOT NULL, \
-"utterance" VARCHAR NOT NULL, "level_db" DOUBLE NOT NULL)'
-    >>> forget_table("loudness")
+    'tempo (run VARCHAR NOT NULL, "repetition" INTEGER NOT NULL, "fold" INTEGER NOT NULL, \
+"utterance" VARCHAR NOT NULL, "words_per_minute" DOUBLE NOT NULL)'
+    >>> forget_table("tempo")
     """
 
     def enter(kind: Kind) -> Kind:

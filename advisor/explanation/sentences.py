@@ -136,7 +136,7 @@ def _level_with_choice(decision: Decision) -> list[str]:
 def _confidence(decision: Decision) -> Iterator[Sentence]:
     if decision.choice is None or decision.confidence is None:
         return
-    checked = ", the requirements checked anew in each," if decision.requirements else ""
+    checked = ", the requirements checked again in each," if decision.requirements else ""
     text = (
         f"Drawing the measurements from their intervals and the weights around the stated "
         f"priorities {decision.sampling.draws:,} times{checked} gives the same choice in "

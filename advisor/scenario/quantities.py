@@ -184,6 +184,6 @@ def in_shown_unit(value: float, unit: Unit) -> Decimal:
     Examples
     --------
     >>> in_shown_unit(0.66, "fraction"), in_shown_unit(5e9, "MAC")
-    (Decimal('66'), Decimal('5'))
+    (Decimal('66'), Decimal('5.0'))
     """
     return Decimal(repr(value)) / SUFFIXES[unit].get(SHOWN[unit].strip(), Decimal(1))
