@@ -2,8 +2,8 @@
 
 In mixed precision the encoder's matrix products and convolutions take bfloat16, by
 `torch.autocast`. What loses more by that than it gains stays in float32: front ends, FBANK and
-APC's recurrence (`in_float32`), convolutions upon the waveform itself, group and layer norms, and
-all that comes after the hidden states.
+APC's recurrence (`in_float32`), convolutions upon the waveform itself, group, layer and batch
+norms, and all that comes after the hidden states.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from profiler.backbones.base import Backbone
 from profiler.settings import Precision
 
 _NORMS: Final = frozenset(
-    {functional.layer_norm, functional.group_norm, torch.layer_norm, torch.group_norm}
+    {
+        functional.layer_norm,
+        functional.group_norm,
+        functional.batch_norm,
+        torch.layer_norm,
+        torch.group_norm,
+        torch.batch_norm,
+    }
 )
 
 

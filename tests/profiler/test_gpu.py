@@ -31,9 +31,11 @@ from profiler.training.checkpoint import StateFiles
 from profiles_db.depths import split_depth
 from profiles_db.store import Store
 from tests.profiler.backbones.checkpoints import (
+    BERT,
     WAVEFORM,
     WHISPER,
     apc_checkpoint,
+    cnn14_checkpoint,
     saved,
     tera_checkpoint,
 )
@@ -64,6 +66,11 @@ CHECKPOINTS: Final[dict[str, Callable[[Path], Path]]] = {
     "whisper_tiny": lambda folder: saved(hf.WhisperModel(hf.WhisperConfig(**WHISPER)), folder),
     "wav2vec2_base": lambda folder: saved(hf.Wav2Vec2Model(hf.Wav2Vec2Config(**WAVEFORM)), folder),
     "wavlm_base_plus": lambda folder: saved(hf.WavLMModel(hf.WavLMConfig(**WAVEFORM)), folder),
+    "data2vec_base": lambda folder: saved(
+        hf.Data2VecAudioModel(hf.Data2VecAudioConfig(**WAVEFORM)), folder
+    ),
+    "w2v_bert_2": lambda folder: saved(hf.Wav2Vec2BertModel(hf.Wav2Vec2BertConfig(**BERT)), folder),
+    "cnn14": lambda folder: cnn14_checkpoint(folder / "cnn14.pth"),
 }
 BATCHED: Final = 8
 """Clips that go through the backbone together at least once; the corpus has 80 of one length."""

@@ -14,6 +14,7 @@ from profiles_db.errors import CheckpointError
 from tests.profiler.backbones.checkpoints import (
     WHISPER,
     apc_checkpoint,
+    cnn14_checkpoint,
     saved,
     saved_as_torch,
     tera_checkpoint,
@@ -28,6 +29,9 @@ def checkpoint(kind: str, folder: Path) -> tuple[str, Path, Path]:
     if kind == "apc":
         file = apc_checkpoint(folder / "apc.ckpt", namespace=True)
         return "apc", file, file
+    if kind == "cnn14":
+        file = cnn14_checkpoint(folder / "cnn14.pth")
+        return "cnn14", file, file
     if kind.startswith("tera"):
         file = tera_checkpoint(folder / "tera.ckpt", legacy=kind == "tera legacy")
         return "tera", file, file
@@ -49,7 +53,15 @@ def damaged(whole: bytes, dice: random.Random) -> bytes:
 
 @pytest.mark.parametrize(
     "kind",
-    ["apc", "tera", "tera legacy", "model.safetensors", "pytorch_model.bin", "config.json"],
+    [
+        "apc",
+        "cnn14",
+        "tera",
+        "tera legacy",
+        "model.safetensors",
+        "pytorch_model.bin",
+        "config.json",
+    ],
 )
 def test_damage_is_told_in_one_line(tmp_path: Path, kind: str) -> None:
     name, weights, file = checkpoint(kind, tmp_path)
