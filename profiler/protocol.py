@@ -18,26 +18,13 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from profiler.measures.registry import measures
-from profiler.settings import Precision, Settings, digest_of
+from profiler.settings import Precision, Settings, StudySettings, digest_of
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.located_yaml import Node, read_document, read_tree
 
 MOST_SEED: Final = 2**32 - 1
 """So that the seeds of all folds and repetitions are seeds to PyTorch and NumPy alike."""
 _SHOWN: Final = 60
-
-
-class StudySettings(Settings):
-    """Which clips, classes and folds."""
-
-    classes: str = Field(default="default", max_length=10_000)
-    """Label set of the corpus: its usual four (`default`), `all` it offers, or names, by comma."""
-    seconds: float = Field(default=6.0, gt=0, le=60)
-    """At most this many seconds from the start of each clip."""
-    min_seconds: float = Field(default=0.1, ge=0.025, le=60)
-    """Clips shorter than this are left out, for every backbone alike; at least 0.025."""
-    folds: int | None = Field(default=None, ge=1, le=10_000)
-    """Run the first so many folds; all where None."""
 
 
 class TrainingSettings(Settings):

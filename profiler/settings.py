@@ -73,6 +73,19 @@ class Settings(BaseModel):
         return any(isinstance(mark, FiguresOnly) for mark in cls.model_fields[name].metadata)
 
 
+class StudySettings(Settings):
+    """Which clips, classes and folds."""
+
+    classes: str = Field(default="default", max_length=10_000)
+    """Label set of the corpus: its usual four (`default`), `all` it offers, or names, by comma."""
+    seconds: float = Field(default=6.0, gt=0, le=60)
+    """At most this many seconds from the start of each clip."""
+    min_seconds: float = Field(default=0.1, ge=0.025, le=60)
+    """Clips shorter than this are left out, for every backbone alike; at least 0.025."""
+    folds: int | None = Field(default=None, ge=1, le=10_000)
+    """Run the first so many folds; all where None."""
+
+
 def digest_of(value: Any) -> str:
     """Hex SHA-256 of `value` as canonical JSON (sorted keys, no spaces)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

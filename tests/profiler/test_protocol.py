@@ -16,12 +16,11 @@ from profiler.measures.safety import SafetySettings
 from profiler.protocol import (
     MOST_SEED,
     Protocol,
-    StudySettings,
     TrainingSettings,
     load_protocol,
     sections,
 )
-from profiler.settings import Settings
+from profiler.settings import Settings, StudySettings
 from profiles_db.errors import InputError
 from tests.profiles_db.test_located_yaml import BOMB
 

@@ -14,8 +14,7 @@ from profiler.corpora.audit.findings import Finding, Severity
 from profiler.corpora.audit.identical import identical_clips
 from profiler.corpora.base import Corpus, Utterance
 from profiler.progress import Progress
-from profiler.protocol import StudySettings
-from profiler.settings import SAMPLE_RATE
+from profiler.settings import SAMPLE_RATE, StudySettings
 from profiles_db.criteria import Aspect
 from profiles_db.errors import AudioError
 
