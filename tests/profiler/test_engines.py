@@ -103,11 +103,12 @@ def test_a_driver_holds_no_weights_while_its_workers_do(
     monkeypatch.setattr(BackboneSpec, "load", noted)
     holding = Holding(loaded)
     _profile(manifest, tmp_path, workers=2, progress=holding)
-    assert {name: holding.held[name] for name in ("features", "heads", "costs")} == {
+    assert {name: holding.held[name] for name in ("features", "heads", "sustainability")} == {
         "features": False,
         "heads": False,
-        "costs": True,
+        "sustainability": False,  # loaded again when costs begin
     }
+    assert len(loaded) == 2
 
 
 class Killer(Silent):
@@ -156,7 +157,7 @@ def test_a_killed_run_goes_on_to_the_same_rows(
     expected: tuple[Profile, Rows], manifest: Path, tmp_path: Path
 ) -> None:
     """SIGKILL among the features and among the trained heads; then one run is left alone."""
-    for deeper in ("features/**/*.npy", "steps/**/heads-*"):
+    for deeper in ("features/**/*.npy", "steps/**/training-*.json"):
         driver = _start(manifest, tmp_path)
         while not list((tmp_path / "cache").glob(deeper)):
             assert driver.poll() is None
