@@ -271,7 +271,7 @@ def test_a_profile_in_bfloat16_is_asked_for_by_set_and_says_so(
     )
     assert run(command.split()) == 0
     (profile,) = json.loads(capsys.readouterr().out)
-    assert profile["protocol"]["precision"] == "bfloat16"
+    assert profile["protocol"]["training"]["precision"] == "bfloat16"
     figures = {m["criterion"]: m["value"] for m in profile["measurements"] if m["fold"] == POOLED}
     assert math.isfinite(figures["attack_success_rate"])
     assert run(["cache", "list", "--cache", cache, "--json"]) == 0
