@@ -241,7 +241,7 @@ def test_its_figures_are_recomputed_from_rows(
     stability, _ = place.figures()
     assert sum(row[6] == row[7] for row in loud) / len(loud) in stability
     assert len(loud) in stability
-    refused = trustser(site, *recompute, "--set", "loudness.window_ms=7", code=1)
+    refused = trustser(site, *recompute, "--set", "loudness.window_ms=7", code=2)
     assert "other rows would be needed" in refused
 
 
