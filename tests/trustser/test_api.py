@@ -204,7 +204,7 @@ def test_figures_are_recomputed_with_other_settings(db: Path, tmp_path: Path) ->
         (before,) = database.profiles()
     (after,) = trustser.measure("fbank", recompute=True, db=copy)
     assert after.measurements == before.measurements
-    with pytest.raises(trustser.MeasuringError, match="other rows would be needed"):
+    with pytest.raises(trustser.InputError, match="other rows would be needed"):
         trustser.measure("fbank", recompute=True, settings={"training.epochs": 9}, db=copy)
     with pytest.raises(trustser.InputError, match="changes what is measured"):
         trustser.measure("fbank", settings={"fairness.resamples": 100}, db=copy)
