@@ -127,7 +127,7 @@ class _Folds:
         """Do what is not done on the clips of folds that can be used, until all is stored."""
         plan = self._plan
         jobs = list(self._training(usable))
-        title = f"{plan.spec.name}: heads of {len(self._places)} folds (epochs), attacks (clips)"
+        title = f"{plan.spec.name}: heads of {len(self._places)} folds (epochs), measures (clips)"
         total = sum(job.epochs(plan) * job.size for job in jobs)
         with progress.stage(title, total) as shown, following(shown) as stage:
             for job in jobs:
