@@ -224,7 +224,7 @@ def measure(
         Of the kind that says what is wrong.
     """
     from profiles_db.store import Store  # noqa: PLC0415
-    from trustser.naming import named  # noqa: PLC0415
+    from trustser.stored_profiles import named  # noqa: PLC0415
 
     shown, path = _progress(progress), Path(db)
     if not path.exists():
@@ -360,9 +360,9 @@ def write_report(
     """
     from advisor.decision import Decision  # noqa: PLC0415
     from profiles_db.profile import Profile  # noqa: PLC0415
-    from trustser.making import time_of_making  # noqa: PLC0415
+    from trustser.option_values import timestamp  # noqa: PLC0415
 
-    target, when = Path(path), time_of_making(made_at)
+    target, when = Path(path), timestamp(made_at)
     if isinstance(of, Decision):
         from reports.advice import write_advice  # noqa: PLC0415 - draws pictures
 
@@ -483,7 +483,7 @@ def _names(measures: str | Sequence[str]) -> str:
 
 
 def _bytes(size: int | str | None) -> int | None:
-    from trustser.sizes import parse_size  # noqa: PLC0415
+    from trustser.option_values import parse_size  # noqa: PLC0415
 
     return parse_size(size, "--cache-limit") if isinstance(size, str) else size
 

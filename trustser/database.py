@@ -17,7 +17,7 @@ from profiles_db.profile import Profile
 from profiles_db.row_tables import table_of
 from profiles_db.snapshot import Snapshot, reading
 from trustser.extras import is_installed
-from trustser.naming import named
+from trustser.stored_profiles import named
 
 if TYPE_CHECKING:
     import pandas

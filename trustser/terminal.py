@@ -27,6 +27,11 @@ PLAIN_WIDTH = 200
 """Columns of a table that is written to a file or a pipe."""
 
 
+def tell(line: str) -> None:
+    """One line on standard error."""
+    typer.echo(f"trustser: {line}", err=True)
+
+
 def print_json(value: Any) -> None:
     """`value` as JSON on standard output, for programs."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -11,8 +11,8 @@ import typer
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.files import write_text
 from trustser import api
-from trustser.making import time_of_making
-from trustser.opening import tell
+from trustser.option_values import timestamp
+from trustser.terminal import tell
 
 if TYPE_CHECKING:
     from advisor.decision import Decision
@@ -47,7 +47,7 @@ def advise(
     """
     if json and markdown:
         raise InputError("--json and --markdown together", remedy="choose one")
-    when = time_of_making(made_at)
+    when = timestamp(made_at)
     decision = api.advise(scenario, db=db, seed=seed, say=tell)
     if json:
         typer.echo(decision.to_json(indent=2))

@@ -10,7 +10,7 @@ import typer
 
 from profiles_db.criteria import format_value
 from profiles_db.errors import InputError
-from trustser.sizes import parse_size
+from trustser.option_values import parse_size
 from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:

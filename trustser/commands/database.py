@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trustser.opening import tell
-from trustser.terminal import print_json
+from trustser.terminal import print_json, tell
 
 DEFAULT_DB = Path("trustser.duckdb")
 FAILED = 1

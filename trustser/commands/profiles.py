@@ -28,9 +28,7 @@ from trustser.commands.profiles_export import (
     as_model_index,
     write_parquet,
 )
-from trustser.marks import corpus_mark, weights_mark
-from trustser.naming import named
-from trustser.opening import open_to_read
+from trustser.stored_profiles import corpus_mark, named, open_to_read, weights_mark
 from trustser.terminal import print_json, print_table
 
 profiles_app = typer.Typer(

@@ -16,7 +16,7 @@ from profiles_db.figure_table import COLUMNS, as_relation, rows
 from profiles_db.files import replacing
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
-from trustser.marks import corpus_mark, weights_mark
+from trustser.stored_profiles import corpus_mark, weights_mark
 
 Format = Literal["csv", "parquet", "markdown", "model-index"]
 

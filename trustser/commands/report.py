@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trustser.making import time_of_making
-from trustser.naming import named
-from trustser.opening import open_to_read
+from trustser.option_values import timestamp
+from trustser.stored_profiles import named, open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +45,7 @@ def report(
     # DuckDB and the pictures take a while to load.
     from reports.profile import write_profile  # noqa: PLC0415
 
-    when = time_of_making(made_at)
+    when = timestamp(made_at)
     with open_to_read(db) as snapshot:
         found = snapshot.with_measurements(_chosen(snapshot.outlines(), runs or [], db))
     write_profile(found, output, made_at=when)

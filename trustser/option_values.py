@@ -1,4 +1,4 @@
-"""The time of making that reports print."""
+"""Times and sizes as people write them in options."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from profiles_db.errors import InputError
 
 
-def time_of_making(stated: str | None) -> str:
+def timestamp(stated: str | None) -> str:
     """The time that `--made-at` states, or else now, as ISO 8601.
 
     Raises
@@ -17,7 +17,7 @@ def time_of_making(stated: str | None) -> str:
 
     Examples
     --------
-    >>> time_of_making("2026-01-31T12:00:00Z")
+    >>> timestamp("2026-01-31T12:00:00Z")
     '2026-01-31T12:00:00+00:00'
     """
     if stated is None:
@@ -31,3 +31,19 @@ def time_of_making(stated: str | None) -> str:
             rule="ISO 8601",
             remedy="write for example 2026-01-31T12:00:00Z",
         ) from error
+
+
+def parse_size(text: str, option: str) -> int:
+    """Bytes of `text`, such as `20GB`, given to `option`.
+
+    Raises
+    ------
+    InputError
+        If it is no size.
+    """
+    from advisor.scenario.quantities import QuantityError, parse_quantity  # noqa: PLC0415 - when asked for
+
+    try:
+        return int(parse_quantity(text, "bytes"))
+    except QuantityError as error:
+        raise InputError(error.what, where=option, rule=error.rule, remedy=error.remedy) from error
