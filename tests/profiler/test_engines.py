@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -18,8 +19,10 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.machine import available_cores
+from profiler.pipeline.context import Context
 from profiler.pipeline.engines.choose import Choice, best_workers
-from profiler.pipeline.plan import BackboneSpec
+from profiler.pipeline.engines.local import LocalEngine
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.pipeline.results import read_step, write_step
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -140,6 +143,38 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(
     assert_same_rows(rows, expected[1])
 
 
+@dataclass(frozen=True)
+class Touch:
+    """Leaves an empty file."""
+
+    path: Path
+
+    def file(self, plan: Plan) -> Path:  # noqa: ARG002
+        return self.path
+
+    def run(self, context: Context) -> None:  # noqa: ARG002
+        self.path.touch()
+
+
+def test_a_job_may_be_submitted_after_a_worker_died(tmp_path: Path) -> None:
+    """The pool refuses jobs from the moment it notices, which may be before the next wait."""
+    spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
+    plan = Plan("r", (), spec, Protocol.of(), ("a",), {}, {}, (), tmp_path)
+    with LocalEngine(plan, 1) as engine:
+        engine.submit(Touch(tmp_path / "first"))  # type: ignore[arg-type]
+        engine.wait()
+        for child in psutil.Process().children(recursive=True):
+            if child.num_threads() > 1 and not child.children():
+                child.kill()
+        deadline = time.monotonic() + 60
+        while not engine._pool._broken:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        engine.submit(Touch(tmp_path / "second"))  # type: ignore[arg-type]
+        engine.wait()
+    assert (tmp_path / "second").exists()
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -186,15 +221,19 @@ main()
 """
 
 
-@pytest.mark.parametrize("asked", STOPPED)
+@pytest.mark.parametrize(
+    ("asked", "engine"),
+    [(signal.SIGINT, "local"), (signal.SIGTERM, "local"), (signal.SIGTERM, "ray")],
+)
 def test_a_stop_is_obeyed_at_once_says_how_to_go_on_and_leaves_no_process(
-    asked: signal.Signals, manifest: Path, tmp_path: Path
+    asked: signal.Signals, engine: str, manifest: Path, tmp_path: Path
 ) -> None:
     """Ctrl-C, and what schedulers send."""
     database, cache = tmp_path / "a.duckdb", tmp_path / "cache"
     command = [sys.executable, "-c", AS_FROM_A_TERMINAL, "profile", "--backbone", "fbank"]
     command += ["--dataset", "manifest", "--data-root", str(manifest)]
     command += ["--db", str(database), "--cache", str(cache), "--workers", "2"]
+    command += ["--engine", engine]
     driver = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not list(cache.rglob("*.npy")):
         assert driver.poll() is None

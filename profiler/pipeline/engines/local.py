@@ -131,8 +131,11 @@ class LocalEngine:
                 rule=f"a job is tried {MOST_TRIES} times",
                 remedy="look for a lack of memory, and try --workers 1",
             )
-        with _without_script():
-            self._futures[self._pool.submit(_run, job)] = job
+        try:
+            with _without_script():
+                self._futures[self._pool.submit(_run, job)] = job
+        except BrokenProcessPool:  # a worker died since the last job was waited for
+            self._restart(job)
 
     def wait(self) -> Job:
         """The next job that is done, lost workers made good."""
@@ -165,9 +168,9 @@ class LocalEngine:
         self._alive.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _restart(self) -> None:
-        """A new pool for all jobs that the broken one had not finished."""
-        unfinished = list(self._futures.values())
+    def _restart(self, *more: Job) -> None:
+        """A new pool for all jobs that the broken one had not finished, and for `more`."""
+        unfinished = [*self._futures.values(), *more]
         self._abandon()
         self._futures.clear()
         self._start()
