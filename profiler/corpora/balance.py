@@ -107,19 +107,19 @@ def assign(holdings: Integers, kinds: Sequence[int], shares: Sequence[int]) -> l
     starts = [(scaled**2).sum(axis=1)]
     if len(scaled) <= MOST_EXCHANGED:
         starts += [scaled[:, kind == np.asarray(kinds)].sum(axis=1) for kind in sorted(set(kinds))]
-    deals = [_dealt(scaled, shares, sizes) for sizes in starts]
-    parts: list[int] = min(deals, key=_Deal.value).parts.tolist()
+    assignments = [_assigned(scaled, shares, sizes) for sizes in starts]
+    parts: list[int] = min(assignments, key=_Assignment.value).parts.tolist()
     return parts
 
 
-def _dealt(scaled: Integers, shares: Sequence[int], sizes: Integers) -> _Deal:
-    deal = _Deal(scaled, shares)
+def _assigned(scaled: Integers, shares: Sequence[int], sizes: Integers) -> _Assignment:
+    assignment = _Assignment(scaled, shares)
     for speaker in np.argsort(-sizes, kind="stable"):
-        deal.add(int(speaker))
+        assignment.add(int(speaker))
     for _ in range(MOST_STEPS):
-        if not (deal.move() or deal.exchange()):
+        if not (assignment.move() or assignment.exchange()):
             break
-    return deal
+    return assignment
 
 
 def _scaled(holdings: Integers, kinds: Sequence[int]) -> Integers:
@@ -130,7 +130,7 @@ def _scaled(holdings: Integers, kinds: Sequence[int]) -> Integers:
     return np.where((holdings > 0) & (scaled == 0), 1, scaled)
 
 
-class _Deal:
+class _Assignment:
     """Speakers as they lie in their parts, and the steps that change it.
 
     `excess` is what each part holds beyond its share, `holders` how many speakers of each column

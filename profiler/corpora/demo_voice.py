@@ -25,12 +25,12 @@ from profiler.corpora.base import Gender
 Floats = NDArray[np.float64]
 
 
-class Dice:
+class Draws:
     """Numbers made from the raw words of PCG64 alone.
 
     Examples
     --------
-    >>> Dice(0, 1).uniform(0, 1, 2) == Dice(0, 1).uniform(0, 1, 2)
+    >>> Draws(0, 1).uniform(0, 1, 2) == Draws(0, 1).uniform(0, 1, 2)
     array([ True,  True])
     """
 
@@ -129,16 +129,16 @@ STYLES: Final[tuple[Style, ...]] = tuple(_STYLES)
 
 def voice_of(seed: int, speaker: int, gender: Gender) -> Voice:
     """The voice of one speaker; the genders' pitches and vocal tracts overlap."""
-    dice = Dice(seed, speaker)
+    draws = Draws(seed, speaker)
     male = gender == "male"
     return Voice(
-        pitch=(118.0 if male else 208.0) * 2 ** (dice.spread(5.0) / 12),
-        tract=(1.0 if male else 1.18) * (1 + dice.spread(0.06)),
-        level=dice.spread(3.0),
-        tilt=dice.spread(1.6),
-        rate=1 + dice.spread(0.2),
-        expression=1 + dice.spread(0.4),
-        breath=dice.one(0.01, 0.06),
+        pitch=(118.0 if male else 208.0) * 2 ** (draws.spread(5.0) / 12),
+        tract=(1.0 if male else 1.18) * (1 + draws.spread(0.06)),
+        level=draws.spread(3.0),
+        tilt=draws.spread(1.6),
+        rate=1 + draws.spread(0.2),
+        expression=1 + draws.spread(0.4),
+        breath=draws.one(0.01, 0.06),
     )
 
 
@@ -149,23 +149,23 @@ def speak(seed: int, speaker: int, voice: Voice, style: Style, take: int) -> Sam
     -------
     ndarray of int16, shape (samples,), at 16 kHz
     """
-    dice = Dice(seed, speaker, STYLES.index(style), take)
-    manner = _perform(dice, _STYLES[style], voice)
-    score = _write_score(_write_syllables(dice, voice, manner), voice, manner)
-    sound = _voiced(dice, score, manner.tilt + voice.tilt) + _noisy(dice, score, voice)
-    return _record(dice, sound, voice.level + manner.level)
+    draws = Draws(seed, speaker, STYLES.index(style), take)
+    manner = _perform(draws, _STYLES[style], voice)
+    score = _write_score(_write_syllables(draws, voice, manner), voice, manner)
+    sound = _voiced(draws, score, manner.tilt + voice.tilt) + _noisy(draws, score, voice)
+    return _record(draws, sound, voice.level + manner.level)
 
 
-def _perform(dice: Dice, style: Manner, voice: Voice) -> Manner:
+def _perform(draws: Draws, style: Manner, voice: Voice) -> Manner:
     """The style as this speaker manages it in this take."""
-    strength = voice.expression * dice.one(0.8, 1.3)
+    strength = voice.expression * draws.one(0.8, 1.3)
     neutral = _STYLES["neutral"]
     return Manner(
-        pitch=strength * style.pitch + dice.spread(1.5),
-        span=max(0.5, neutral.span + strength * (style.span - neutral.span) + dice.spread(0.8)),
-        rate=strength * style.rate + dice.spread(0.12),
-        level=strength * style.level + dice.spread(2.5),
-        tilt=strength * style.tilt + dice.spread(1.2),
+        pitch=strength * style.pitch + draws.spread(1.5),
+        span=max(0.5, neutral.span + strength * (style.span - neutral.span) + draws.spread(0.8)),
+        rate=strength * style.rate + draws.spread(0.12),
+        level=strength * style.level + draws.spread(2.5),
+        tilt=strength * style.tilt + draws.spread(1.2),
     )
 
 
@@ -192,26 +192,26 @@ class _Syllable:
     hiss: float
 
 
-def _write_syllables(dice: Dice, voice: Voice, manner: Manner) -> list[_Syllable]:
+def _write_syllables(draws: Draws, voice: Voice, manner: Manner) -> list[_Syllable]:
     """Four to six syllables with pauses here and there, on a falling melody."""
-    count = int(dice.one(4, 7))
+    count = int(draws.one(4, 7))
     speed = voice.rate * math.exp(manner.rate)
     syllables: list[_Syllable] = []
     end = SILENCE
     for number in range(count):
-        pause = dice.one(0.1, 0.3) if number and dice.one(0, 1) < PAUSES else 0.0
+        pause = draws.one(0.1, 0.3) if number and draws.one(0, 1) < PAUSES else 0.0
         onset = end + pause / speed
-        start = onset + dice.one(0.03, 0.09) / speed
-        end = start + dice.one(0.10, 0.24) / speed
+        start = onset + draws.one(0.03, 0.09) / speed
+        end = start + draws.one(0.10, 0.24) / speed
         syllables.append(
             _Syllable(
                 onset=onset,
                 start=start,
                 stop=end,
-                vowel=_VOWELS[int(dice.one(0, len(_VOWELS)))],
-                semitones=manner.span * (dice.spread(2.0) - 0.8 * number / count),
-                loudness=10 ** (dice.spread(5.0) / 20),
-                hiss=dice.one(0.02, 0.25),
+                vowel=_VOWELS[int(draws.one(0, len(_VOWELS)))],
+                semitones=manner.span * (draws.spread(2.0) - 0.8 * number / count),
+                loudness=10 ** (draws.spread(5.0) / 20),
+                hiss=draws.one(0.02, 0.25),
             )
         )
     return syllables
@@ -249,10 +249,10 @@ def _envelope(frames: Floats, starts: Floats, stops: Floats, heights: Floats) ->
     return np.asarray((np.minimum(rise, fall) * heights).sum(axis=1))
 
 
-def _voiced(dice: Dice, score: _Score, tilt: float) -> Floats:
+def _voiced(draws: Draws, score: _Score, tilt: float) -> Floats:
     """Glottal pulses, each with the response of the vocal tract at its moment."""
     sound = np.zeros(score.pitch.size * HOP + WINDOW)
-    jitter = dice.uniform(-0.02, 0.02, 2 * score.pitch.size + 8)
+    jitter = draws.uniform(-0.02, 0.02, 2 * score.pitch.size + 8)
     starts: list[int] = []
     moment, number = 0.0, 0
     while (frame := int(moment) // HOP) < score.pitch.size:
@@ -285,10 +285,10 @@ def _responses(formants: Floats, tilt: float) -> Floats:
     return np.asarray(np.roll(response, LEAD, axis=1) * np.hanning(WINDOW + 1)[:WINDOW] ** 0.25)
 
 
-def _noisy(dice: Dice, score: _Score, voice: Voice) -> Floats:
+def _noisy(draws: Draws, score: _Score, voice: Voice) -> Floats:
     """Hiss of the consonants (above 2.5 kHz) and breath, one overlapping frame after the other."""
     frames = score.hiss.size
-    white = dice.uniform(-1.0, 1.0, frames * HOP + WINDOW)
+    white = draws.uniform(-1.0, 1.0, frames * HOP + WINDOW)
     window = np.hanning(2 * HOP + 1)[: 2 * HOP]
     high = 1 / (1 + (2500.0 / np.maximum(_FREQUENCIES, 1.0)) ** 4)
     gains = score.hiss[:, None] * high + voice.breath * score.voice[:, None] * (0.2 + 0.3 * high)
@@ -300,10 +300,10 @@ def _noisy(dice: Dice, score: _Score, voice: Voice) -> Floats:
     return sound
 
 
-def _record(dice: Dice, sound: Floats, level: float) -> Samples:
+def _record(draws: Draws, sound: Floats, level: float) -> Samples:
     """Set the loudness (about -26 dB of full scale), add the room's noise, round to 16 bits."""
     sound = sound[: sound.size - WINDOW]
     scale = 10 ** ((level - 26.0) / 20) / np.sqrt(np.mean(sound**2))
-    room = 10 ** (dice.one(-62.0, -48.0) / 20) * dice.uniform(-1.7, 1.7, sound.size)
+    room = 10 ** (draws.one(-62.0, -48.0) / 20) * draws.uniform(-1.7, 1.7, sound.size)
     mixed = np.clip(scale * sound + room, -0.99, 0.99)
     return np.asarray(np.rint(mixed * 32767), dtype=np.int16)

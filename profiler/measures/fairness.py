@@ -6,11 +6,11 @@ the same figure with the genders permuted over the speakers. Where that test doe
 model out, the interval reaches 0. So made, intervals hold the true difference in 93 to 97 % of
 simulated corpora of 24 and of 90 speakers; plain percentile intervals in 0 to 97 %.
 
-The aspect is represented by the equalized odds difference less that floor, beside which stands how
-large a gap would have been found (`profiler.measures.fairness_power`).
+The aspect is represented by the equalized odds difference less that baseline, beside which stands
+how large a gap would have been found (`profiler.measures.fairness_power`).
 
 The reference takes total-variation distances on each fold and averages, which is kept as it is
-(`PER_FOLD`), with its floor.
+(`PER_FOLD`), with its baseline.
 
 Sources: Hardt et al., arXiv:1610.02413 (equalized odds and equal opportunity), each class against
 the rest; TrustSER, arXiv:2305.11229, prints `conditional_total_variation` as equality of odds: its
@@ -179,7 +179,7 @@ class Comparison:
     fair: Floats
 
     @property
-    def floor(self) -> float | None:
+    def baseline(self) -> float | None:
         """What a fair model would score on average."""
         return float(self.fair.mean()) if len(self.fair) else None
 
@@ -312,7 +312,7 @@ def _record(
         estimate,
         statistic=statistic,
         n=table.n,
-        baseline=found.floor,
+        baseline=found.baseline,
         flags=table.one_answer,
         notes=() if found.found else (FAIR_ENOUGH,),
     )
@@ -320,41 +320,41 @@ def _record(
 
 def _excess(table: Table, odds: Comparison, measure: Figure, resamples: int) -> list[Measurement]:
     """The equalized odds difference beyond what a fair model would score, and the test's power."""
-    floor = odds.floor
-    if floor is None or odds.estimate.value is None:
-        reason = "no dealing of the genders to the speakers gives both all classes"
+    baseline = odds.baseline
+    if baseline is None or odds.estimate.value is None:
+        reason = "no assignment of the genders to the speakers gives both all classes"
         return [
             measure(criterion=name, value=None, unknown=reason) for name in (EXCESS, DETECTABLE)
         ]
     power = power_of(table.pooled, table.strata, equalized_odds, draws=resamples)
-    estimate = beyond(floor, odds)
-    estimate = dataclasses.replace(estimate, value=max(0.0, odds.estimate.value - floor))
+    estimate = beyond(baseline, odds)
+    estimate = dataclasses.replace(estimate, value=max(0.0, odds.estimate.value - baseline))
     shows_little = not odds.found and power.low
     excess = record(
         measure,
         EXCESS,
         estimate,
         n=table.n,
-        baseline=float(np.maximum(0.0, odds.fair - floor).mean()),
+        baseline=float(np.maximum(0.0, odds.fair - baseline).mean()),
         flags=table.one_answer,
         notes=(little_shown(power, len(table.speakers)),) if shows_little else (),
     )
     return [excess, *_power(power, measure, table.n)]
 
 
-def beyond(floor: float, found: Comparison) -> Estimate:
-    """The interval of a difference whose value holds noise of about `floor`.
+def beyond(baseline: float, found: Comparison) -> Estimate:
+    """The interval of a difference whose value holds noise of about `baseline`.
 
-    The lower end has the floor taken off, and is 0 where a fair model is not ruled out. The upper
-    end stays: noise adds little to a large difference, so all of it may be real. In simulated
+    The lower end has the baseline taken off, and is 0 where a fair model is not ruled out. The
+    upper end stays: noise adds little to a large difference, so all of it may be real. In simulated
     corpora of 24 and of 90 speakers, such intervals held the true difference in 97 % of the cases
-    or more; with the floor taken off the upper end too, in 40 to 100 % (equalized odds) and 0 to
+    or more; with the baseline taken off the upper end too, in 40 to 100 % (equalized odds) and 0 to
     100 % (total variation, mean over folds).
     """
     estimate = found.estimate
     if estimate.low is None:
         return estimate
-    low = max(0.0, estimate.low - floor) if found.found else 0.0
+    low = max(0.0, estimate.low - baseline) if found.found else 0.0
     return dataclasses.replace(estimate, low=low)
 
 
@@ -408,9 +408,9 @@ def _per_fold(table: Table, name: str, measure: Figure, permuted: Bools) -> list
 def _noisy(
     table: Table, name: str, measure: Figure, found: Comparison, statistic: str | None = None
 ) -> Measurement:
-    """A total variation, whose interval has the floor taken off its lower end."""
-    floor = found.floor
-    estimate = found.estimate if floor is None else beyond(floor, found)
+    """A total variation, whose interval has the baseline taken off its lower end."""
+    baseline = found.baseline
+    estimate = found.estimate if baseline is None else beyond(baseline, found)
     return _record(table, name, measure, found, estimate, statistic)
 
 
@@ -482,8 +482,10 @@ def _worst_decile(table: Table, measure: Figure) -> Measurement:
     estimate = found.reaching(jackknife(found.worst, table.strata))
     few = len(table.speakers) < 10  # noqa: PLR2004
     flags = (f"only {len(table.speakers)} speakers: the tenth is inferred",) if few else ()
-    floor = float(found.mean(once)[0])
-    return record(measure, "speaker_worst_decile", estimate, n=table.n, baseline=floor, flags=flags)
+    baseline = float(found.mean(once)[0])
+    return record(
+        measure, "speaker_worst_decile", estimate, n=table.n, baseline=baseline, flags=flags
+    )
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def system_performance(
     baseline = 1 / len(table.classes)
     flags = (*_flags(table), *flags)
     found = []
-    for criterion, score, floor in (
+    for criterion, score, unskilled in (
         ("uar", unweighted_average_recall, baseline),
         ("accuracy", accuracy, _majority(table)),
         ("macro_f1", macro_f1, _guessed_f1(table)),
@@ -87,7 +87,7 @@ def system_performance(
                 criterion,
                 estimate,
                 n=table.n,
-                baseline=floor,
+                baseline=unskilled,
                 flags=flags,
                 notes=_notes(table),
             )
@@ -150,8 +150,8 @@ def _calibration(table: Table, measure: Figure, resamples: int) -> Measurement:
     calibrated = np.array([np.abs(one).sum() / len(hit) for one in sums])
     if estimate.value is not None and estimate.value <= np.quantile(calibrated, CONFIDENCE):
         estimate = reaching_zero(estimate)
-    floor = float(calibrated.mean())
-    return record(measure, "expected_calibration_error", estimate, n=table.n, baseline=floor)
+    baseline = float(calibrated.mean())
+    return record(measure, "expected_calibration_error", estimate, n=table.n, baseline=baseline)
 
 
 def _per_fold(table: Table, measure: Figure) -> list[Measurement]:

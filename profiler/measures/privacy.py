@@ -218,16 +218,16 @@ def _gender(
         over_folds(table, unweighted_average_recall),
         jackknife(_auc(table), table.strata),
     )
-    floors = (_majority(table), 0.5, 0.5)
+    baselines = (_majority(table), 0.5, 0.5)
     incomplete = _incomplete(table, folds)
     found = []
-    for name, estimate, floor in zip(names, estimates, floors, strict=True):
+    for name, estimate, baseline in zip(names, estimates, baselines, strict=True):
         flags, notes = incomplete, ()  # type: tuple[str, ...], tuple[str, ...]
         if name == "gender_accuracy":
             flags = (*_flags(table, strongest), *incomplete)
             notes = _notes(table, resamples)
         found.append(
-            record(measure, name, estimate, n=table.n, baseline=floor, flags=flags, notes=notes)
+            record(measure, name, estimate, n=table.n, baseline=baseline, flags=flags, notes=notes)
         )
     low, middle, high = np.quantile(_null(table, resamples), [0.025, 0.5, 0.975])
     found.append(

@@ -1,4 +1,4 @@
-"""Intervals that respect speakers, and floors that say what a figure would be by chance.
+"""Intervals that respect speakers, and baselines that say what a figure would be by chance.
 
 Clips of one speaker are not independent, so everything here leaves out, draws or permutes whole
 speakers. A *statistic* is a function of speaker multiplicities: given an array of shape (draws,

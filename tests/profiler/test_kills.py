@@ -87,14 +87,14 @@ def _untimed(profile: Profile) -> list[Any]:
     return [m for m in profile.measurements if m.criterion not in TIMED]
 
 
-def _attempt(folder: Path, clips: Path, dice: random.Random) -> Attempt:
+def _attempt(folder: Path, clips: Path, draws: random.Random) -> Attempt:
     folder.mkdir(exist_ok=True)
-    return Attempt(folder, clips, dice.choice((0, 2)))
+    return Attempt(folder, clips, draws.choice((0, 2)))
 
 
 def test_a_run_killed_again_and_again_ends_with_the_same_rows(tmp_path: Path) -> None:
-    dice, clips = random.Random(SEED), small_corpus(tmp_path)  # noqa: S311 - no secret
-    whole = _attempt(tmp_path / "never", clips, dice)
+    draws, clips = random.Random(SEED), small_corpus(tmp_path)  # noqa: S311 - no secret
+    whole = _attempt(tmp_path / "never", clips, draws)
     whole.end()
     lasts, expected = whole.lasted(), _content(tmp_path / "never")
     fell: Counter[str] = Counter()
@@ -102,12 +102,12 @@ def test_a_run_killed_again_and_again_ends_with_the_same_rows(tmp_path: Path) ->
     while fell.total() < KILLS:
         stage = STAGES[(fell.total() + SEED) % len(STAGES)]
         folder = tmp_path / f"run{runs}"
-        killed_in = _attempt(folder, clips, dice).kill_in(stage, dice.random(), lasts[stage])
+        killed_in = _attempt(folder, clips, draws).kill_in(stage, draws.random(), lasts[stage])
         if killed_in is not None:
             fell[killed_in] += 1
         if killed_in in (None, STAGES[-1]) or fell.total() == KILLS:
             # Nothing but its end is left to kill in: end it, and begin another.
-            _attempt(folder, clips, dice).end()
+            _attempt(folder, clips, draws).end()
             rows, figures = _content(folder)
             assert_same_rows(rows, expected[0])
             assert figures == expected[1]

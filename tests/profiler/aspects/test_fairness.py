@@ -261,8 +261,8 @@ def _counts_by_gender(table: Table) -> tuple[Floats, Floats]:
     return counts[women].sum(axis=0), counts[~women].sum(axis=0)
 
 
-def test_the_floor_of_a_mean_over_folds_is_that_of_genders_dealt_within_each_fold() -> None:
-    """All dealings of a small corpus, enumerated by hand, against the dealings drawn."""
+def test_the_baseline_of_a_mean_over_folds_is_that_of_genders_permuted_within_each_fold() -> None:
+    """All permutations of a small corpus, enumerated by hand, against the permutations drawn."""
     rows = [
         dataclasses.replace(row, fold=1 + int(row.speaker) // 4)
         for row in emotion_rows(speakers=8, clips=24, skill=0.3)
@@ -294,7 +294,7 @@ def test_a_fold_without_a_class_of_one_gender_is_named_and_the_rest_is_kept() ->
     assert figure(found, "parity_total_variation").value is not None
 
 
-def test_what_exceeds_chance_is_the_difference_less_its_floor_and_never_below_zero() -> None:
+def test_the_excess_is_the_difference_less_its_baseline_and_never_below_zero() -> None:
     for rows in (ROWS, _reference_rows()):
         found = fairness(Table(rows, CLASSES), measure, resamples=300)
         odds = figure(found, "equalized_odds_difference")
@@ -351,9 +351,9 @@ def _simulated(gap: float, where: Where, rng: np.random.Generator) -> Floats:
     return counts
 
 
-def _odds(counts: Floats, *, dealings: int, seed: int = 0) -> Comparison:
-    dealt = permuted_genders(GENDERS, permutations=dealings, seed=seed)
-    return compare(counts, GENDERS, equalized_odds, dealt)
+def _odds(counts: Floats, *, permutations: int, seed: int = 0) -> Comparison:
+    permuted = permuted_genders(GENDERS, permutations=permutations, seed=seed)
+    return compare(counts, GENDERS, equalized_odds, permuted)
 
 
 @pytest.mark.parametrize("gap", [0.0, 0.1, 0.3])
@@ -361,7 +361,7 @@ def test_the_interval_holds_the_true_difference_about_as_often_as_it_says(gap: f
     rng = np.random.default_rng(7)
     held = 0
     for _ in range(50):
-        found = _odds(_simulated(gap, "one class", rng), dealings=100)
+        found = _odds(_simulated(gap, "one class", rng), permutations=100)
         estimate = found.estimate
         assert estimate.low is not None
         assert estimate.value is not None
@@ -378,9 +378,9 @@ def test_the_interval_beyond_chance_holds_the_true_difference(gap: float, where:
     rng = np.random.default_rng(7)
     held = 0
     for _ in range(60):
-        found = _odds(_simulated(gap, where, rng), dealings=100)
-        assert found.floor is not None
-        estimate = beyond(found.floor, found)
+        found = _odds(_simulated(gap, where, rng), permutations=100)
+        assert found.baseline is not None
+        estimate = beyond(found.baseline, found)
         assert estimate.low is not None
         assert estimate.high is not None
         held += estimate.low <= gap <= estimate.high
@@ -390,7 +390,7 @@ def test_the_interval_beyond_chance_holds_the_true_difference(gap: float, where:
 def test_a_fair_model_is_found_unfair_in_one_case_of_twenty_at_most() -> None:
     rng = np.random.default_rng(11)
     found = [
-        _odds(_simulated(0.0, "one class", rng), dealings=100, seed=n).found for n in range(200)
+        _odds(_simulated(0.0, "one class", rng), permutations=100, seed=n).found for n in range(200)
     ]
     assert sum(found) <= 19  # 10 expected; 20 or more would be a chance of 1 in 300
 
@@ -406,7 +406,7 @@ def test_the_power_stated_is_the_share_of_new_corpora_in_which_the_gap_is_found(
         for _ in range(12)
     ]
     found = [
-        _odds(_simulated(gap, "one class", rng), dealings=100, seed=n).found for n in range(150)
+        _odds(_simulated(gap, "one class", rng), permutations=100, seed=n).found for n in range(150)
     ]
     share = float(np.mean(found))
     error = np.hypot(np.sqrt(share * (1 - share) / 150), np.std(stated) / np.sqrt(12))
@@ -419,15 +419,16 @@ def test_a_world_with_a_gap_keeps_every_clip_and_has_that_gap_on_average() -> No
     first = np.array([gender == "female" for gender in GENDERS])
     labels = np.tile(np.arange(4), 250)
     for gap in (0.1, 0.4, 1.0):
-        dealt = permuted_genders(GENDERS, permutations=500)
-        dealt = np.concatenate([dealt, ~dealt])  # so that the dealings themselves favour nobody
-        worlds = with_recall_gap(counts, dealt, labels, gap, rng)
+        permuted = permuted_genders(GENDERS, permutations=500)
+        # With their complements the permutations themselves favour nobody.
+        permuted = np.concatenate([permuted, ~permuted])
+        worlds = with_recall_gap(counts, permuted, labels, gap, rng)
         assert worlds.min() >= 0
         assert (worlds.sum(axis=-1) == counts.sum(axis=-1)).all()
         for label in range(4):
             of_label = [n for n in range(len(labels)) if labels[n] == label]
             recalls = worlds[of_label][:, 0, :, label, label] / 9
-            groups = dealt[of_label]
+            groups = permuted[of_label]
             higher = recalls[groups].mean() - recalls[~groups].mean()
             assert higher == pytest.approx(gap, abs=0.01)
             others = [c for c in range(4) if c != label]
@@ -437,7 +438,7 @@ def test_a_world_with_a_gap_keeps_every_clip_and_has_that_gap_on_average() -> No
 
 
 def test_an_exact_permutation_test() -> None:
-    """Of 20 dealings the one at hand scores highest: 1 / 20 is just enough; a tie is not."""
+    """Of 20 permutations the one at hand scores highest: 1 / 20 is just enough; a tie is not."""
     fair = np.arange(19.0)
     assert rules_out_fair(np.array(19.0), fair)
     assert not rules_out_fair(np.array(18.0 - 1e-15), fair)

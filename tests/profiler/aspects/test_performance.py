@@ -69,7 +69,7 @@ def test_calibration_error_is_the_definition() -> None:
     assert figure(FOUND, "expected_calibration_error").value == pytest.approx(expected, abs=1e-6)
 
 
-def test_floors_are_what_guessing_and_a_calibrated_model_score() -> None:
+def test_baselines_are_what_guessing_and_a_calibrated_model_score() -> None:
     rng = np.random.default_rng(0)
     truth = [row.label for row in ROWS]
     guesses = [

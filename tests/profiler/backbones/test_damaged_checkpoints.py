@@ -41,14 +41,14 @@ def checkpoint(kind: str, folder: Path) -> tuple[str, Path, Path]:
     return "whisper_tiny", saved(model, folder), folder / kind
 
 
-def damaged(whole: bytes, dice: random.Random) -> bytes:
+def damaged(whole: bytes, draws: random.Random) -> bytes:
     """`whole` with up to eight bytes changed, mostly near its ends, sometimes cut short."""
     content = bytearray(whole)
-    reach = dice.choice([len(content), min(len(content), 4_000)])
-    for _ in range(dice.choice([1, 2, 8])):
-        place = dice.randrange(reach)
-        content[dice.choice([place, -1 - place])] = dice.randrange(256)
-    return bytes(content[: dice.randrange(len(content))] if dice.random() < 0.1 else content)
+    reach = draws.choice([len(content), min(len(content), 4_000)])
+    for _ in range(draws.choice([1, 2, 8])):
+        place = draws.randrange(reach)
+        content[draws.choice([place, -1 - place])] = draws.randrange(256)
+    return bytes(content[: draws.randrange(len(content))] if draws.random() < 0.1 else content)
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def damaged(whole: bytes, dice: random.Random) -> bytes:
 )
 def test_damage_is_told_in_one_line(tmp_path: Path, kind: str) -> None:
     name, weights, file = checkpoint(kind, tmp_path)
-    whole, dice = file.read_bytes(), random.Random(kind)  # noqa: S311 - a seeded test
+    whole, draws = file.read_bytes(), random.Random(kind)  # noqa: S311 - a seeded test
     messages = []
     for _ in range(CASES):
-        file.write_bytes(damaged(whole, dice))
+        file.write_bytes(damaged(whole, draws))
         try:
             load(name, str(weights))
         except CheckpointError as error:

@@ -174,7 +174,7 @@ PEOPLE = st.lists(
 @settings(deadline=None)
 @given(PEOPLE, st.randoms(use_true_random=False))
 def test_disjoint_whole_and_the_same_in_any_order(
-    rows: list[tuple[int, str, Gender | None]], dice: random.Random
+    rows: list[tuple[int, str, Gender | None]], draws: random.Random
 ) -> None:
     clips = [
         Utterance(f"{n}", Path(f"{n}"), f"s{speaker}", gender, label)
@@ -191,7 +191,7 @@ def test_disjoint_whole_and_the_same_in_any_order(
     for fold in folds:
         assert all(ids for _, ids in fold.parts())
         assert sorted(fold.train + fold.dev + fold.test) == everything
-    dice.shuffle(clips)
+    draws.shuffle(clips)
     assert [_members(fold) for fold in balanced_kfold(clips)] == [_members(fold) for fold in folds]
 
 

@@ -20,7 +20,7 @@ from profiler.corpora import demo
 from profiler.corpora.audio import load_clip
 from profiler.corpora.base import Corpus
 from profiler.corpora.demo import Demo
-from profiler.corpora.demo_voice import Dice, speak, voice_of
+from profiler.corpora.demo_voice import Draws, speak, voice_of
 from profiler.corpora.folds import leaks
 from profiles_db.errors import CorpusError
 
@@ -105,7 +105,7 @@ def test_the_cache_folder_follows_the_environment(
 def test_dice_are_those_of_pcg64() -> None:
     # `Generator.random` takes the top 53 bits of the same words.
     expected = np.random.Generator(np.random.PCG64(np.random.SeedSequence((3, 5)))).random(100)
-    np.testing.assert_array_equal(Dice(3, 5).uniform(0.0, 1.0, 100), expected)
+    np.testing.assert_array_equal(Draws(3, 5).uniform(0.0, 1.0, 100), expected)
 
 
 def test_pitch_is_that_of_the_voice() -> None:
