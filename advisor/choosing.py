@@ -79,7 +79,7 @@ def advise(
 
 def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decision:
     """The decision, all inputs at hand."""
-    judgement = _judge(scenario, evidence)
+    judgement = judge_evidence(scenario, evidence)
     draws = Draws(judgement.matrix, judgement.figures, sampling)
     matrix, choice, eligible = judgement.matrix, judgement.choice, judgement.eligible
     facts = (matrix, judgement.figures, judgement.bounds, judgement.outcomes, choice)
@@ -128,7 +128,16 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
     return explain(undecided, judgement).sealed()
 
 
-def _judge(scenario: Scenario, evidence: Evidence) -> Judgement:
+def judge_evidence(scenario: Scenario, evidence: Evidence) -> Judgement:
+    """What follows from scenario and evidence without any drawing.
+
+    Raises
+    ------
+    ScenarioError
+        The scenario does not fit the evidence.
+    EvidenceError
+        A weighed criterion is known for nobody, or times of several devices would be compared.
+    """
     criteria = weighted_criteria(scenario, evidence.study)
     bounds = bounds_of(scenario)
     _check_known(criteria, evidence)

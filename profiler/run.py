@@ -87,8 +87,15 @@ def profile(
     """
     loaded = backbone or spec.load()
     run = describe_run(study, loaded, torch.device(spec.device), request or {})
+    there = _outline(store, run)
+    if there is not None and there.folds > run.folds:  # further along than asked for
+        study = replace(study, folds=study.corpus.folds[: there.folds])
+        run = replace(run, folds=there.folds)
     if not _lacking(store, run, study.protocol, wanted):
         return Outcome(_stored(store, run), already_there=True)
+    if there is None or there.folds < run.folds:
+        # Figures are over all folds: what was measured on fewer is measured on these too.
+        wanted = tuple(name for name in measures() if name in {*wanted, *store.measured(run.run)})
     for line in _remarks(loaded):
         progress.say(line)
     plan = Plan(
@@ -177,10 +184,15 @@ def _take(name: str, run: Run, context: Context, store: Store, progress: Progres
 
 
 def _lacking(store: Store, run: Run, protocol: Protocol, wanted: Sequence[str]) -> list[str]:
-    """The measures of `wanted` that are to be taken of `run`."""
-    taken = store.measured(run.run)
+    """The measures of `wanted` that are to be taken of `run`; where it has more folds than were
+    measured, all that rest on folds."""
+    taken, there = store.measured(run.run), _outline(store, run)
+    grown = there is None or there.folds < run.folds
     return [
-        name for name in wanted if stale(measures()[name], protocol.measure(name), taken.get(name))
+        name
+        for name in wanted
+        if (grown and not isinstance(measures()[name], OnEncoder))
+        or stale(measures()[name], protocol.measure(name), taken.get(name))
     ]
 
 
@@ -282,3 +294,8 @@ def _costs_run(backbone: Backbone, device: torch.device) -> Run:
 
 def _stored(store: Store, run: Run) -> Profile:
     return next(p for p in store.profiles(study=run.study) if p.run == run.run)
+
+
+def _outline(store: Store, run: Run) -> Profile | None:
+    """The run as it is, if it is finished."""
+    return next((p for p in store.outlines(study=run.study) if p.run == run.run), None)

@@ -46,6 +46,8 @@ def profile_all(
     ray_address: str | None = None,
     cache_limit: int | None = None,
     depths: str | None = None,
+    study: Study | None = None,
+    first_folds: int | None = None,
 ) -> list[Profile]:
     """Profile each of `backbones`; every weight is loaded, once, before any work begins.
 
@@ -77,6 +79,11 @@ def profile_all(
         Most bytes of features to keep; the rest is computed again whenever it is read.
     depths : str, optional
         Numbers of layers with commas, or `all`: profile each backbone at these depths too.
+    study : Study, optional
+        The corpus, where it is read already.
+    first_folds : int, optional
+        Stop after so many folds for now. The run has the name of the whole one: asked for more
+        folds later, it goes on from there.
 
     Returns
     -------
@@ -95,9 +102,12 @@ def profile_all(
         specs += [replace(spec, name=one) for one in found]
         loaded += found.values()
         found.clear()  # so that `loaded` alone holds the weights
-    study = open_study(
-        dataset, data_root, protocol, progress, allow_outside=allow_outside, cache=cache
-    )
+    if study is None:
+        study = open_study(
+            dataset, data_root, protocol, progress, allow_outside=allow_outside, cache=cache
+        )
+    if first_folds is not None:
+        study = replace(study, folds=study.folds[:first_folds])
     request = {
         "dataset": dataset,
         "data_root": None if data_root is None else str(data_root.absolute()),

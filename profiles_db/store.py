@@ -83,12 +83,19 @@ class Store:
         return bool(row and row[0])
 
     def begin(self, run: Run) -> None:
-        """Enter `run` if it is not there yet; a run already begun goes on where it was."""
+        """Enter `run` if it is not there yet; a run already begun goes on where it was.
+
+        One that is finished on fewer folds is unfinished again.
+        """
         columns = dataclasses.asdict(run)
         columns |= {name: _json(columns[name]) for name in ("protocol", "provenance")}
         with self._file.transaction() as connection:
             connection.execute(
                 _insert("runs", list(columns), "INSERT OR IGNORE"), list(columns.values())
+            )
+            connection.execute(
+                "UPDATE runs SET folds = ?, finished = NULL WHERE run = ? AND folds < ?",
+                [run.folds, run.run, run.folds],
             )
 
     def add_step(self, run: str, result: StepResult) -> None:

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     )
     from profiles_db.measurement import Measurement
     from profiles_db.profile import Profile
-    from trustser.api import advise, measure, open, profile, write_report
+    from trustser.api import advise, choose, measure, open, profile, write_report
     from trustser.database import Database
+    from trustser.staged_choice import Chosen
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ __all__ = [
     "AudioError",
     "CacheError",
     "CheckpointError",
+    "Chosen",
     "CorpusError",
     "Database",
     "Decision",
@@ -61,6 +63,7 @@ __all__ = [
     "TrustserError",
     "__version__",
     "advise",
+    "choose",
     "measure",
     "open",
     "profile",
@@ -68,11 +71,14 @@ __all__ = [
 ]
 
 _HOME: Final = {
+    "Chosen": "trustser.staged_choice",
     "Database": "trustser.database",
     "Decision": "advisor.decision",
     "Measurement": "profiles_db.measurement",
     "Profile": "profiles_db.profile",
-    **dict.fromkeys(("advise", "measure", "open", "profile", "write_report"), "trustser.api"),
+    **dict.fromkeys(
+        ("advise", "choose", "measure", "open", "profile", "write_report"), "trustser.api"
+    ),
 }
 """In which module a public name is; errors are in `profiles_db.errors`."""
 

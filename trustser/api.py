@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from profiles_db.profile import Profile
     from profiles_db.store import Store
     from trustser.database import Database
+    from trustser.staged_choice import Chosen
 
 PathLike: TypeAlias = str | os.PathLike[str]
 EngineName: TypeAlias = Literal["local", "ray"]
@@ -309,16 +310,112 @@ def advise(
     >>> trustser.advise(asked).ranking[0]
     'whisper_tiny'
     """
-    from advisor.choosing import advise as choose  # noqa: PLC0415
-    from advisor.scenario.loading import load_scenario, scenario_of  # noqa: PLC0415
+    from advisor.choosing import advise as decided  # noqa: PLC0415
 
-    if isinstance(scenario, Mapping):
-        loaded = scenario_of(scenario)
-    else:
-        loaded = load_scenario(os.fspath(scenario))
+    loaded = _scenario(scenario)
     if profiles is None:
         profiles = profiles_for(loaded, db, say)
-    return choose(loaded, profiles, seed=seed)
+    return decided(loaded, profiles, seed=seed)
+
+
+def choose(
+    scenario: PathLike | Mapping[str, Any],
+    dataset: str,
+    backbones: Sequence[str] | None = None,
+    *,
+    data_root: PathLike | None = None,
+    weights: str = "pretrained",
+    settings: Mapping[str, Any] | None = None,
+    protocol: PathLike | Protocol | None = None,
+    db: PathLike = DEFAULT_DB,
+    cache: PathLike | None = None,
+    cache_limit: int | str | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    weights_seed: int = 0,
+    allow_outside: bool = False,
+    confidence: float = 0.95,
+    budget: float | None = None,
+    seed: int = 0,
+    progress: bool | Progress = False,
+) -> Chosen:
+    """Measure backbones on a corpus only as far as a scenario's decision needs, and decide.
+
+    As `trustser choose`. Candidates that a bound on costs excludes are not trained; the others are
+    measured on few folds first, with the measures that the scenario weighs or bounds, and are left
+    where they are once they cannot come out first. All runs are kept under the names that whole
+    ones have, so that the same call, or `trustser.profile`, goes on from there. Needs the extra
+    `trustser[profile]`.
+
+    Parameters
+    ----------
+    scenario : path, str or mapping
+        As in `trustser.advise`; what is measured here takes the place of its evidence.
+    dataset : str
+    backbones : sequence of str, optional
+        The candidates; those that the scenario includes if not given.
+    data_root, weights, settings, protocol, db, cache, cache_limit, device, workers : optional
+        As in `trustser.profile`.
+    weights_seed, allow_outside : optional
+        As in `trustser.profile`.
+    confidence : float, optional
+        With which nobody is left out who, measured in full, would come out first; in (0, 1).
+    budget : float, optional
+        Seconds; nothing begins that would end later, as far as earlier stages tell.
+    seed : int, optional
+        Of the draws.
+    progress : bool or Progress, optional
+
+    Returns
+    -------
+    Chosen
+        Its `decision` holds every candidate with the figures it has.
+
+    Raises
+    ------
+    TrustserError
+        Of the kind that says what is wrong.
+    """
+    from trustser.extras import require_profile  # noqa: PLC0415
+
+    require_profile("choose")
+    from profiler.cache_home import cache_home  # noqa: PLC0415
+    from profiler.protocol import Protocol, load_protocol  # noqa: PLC0415
+    from profiler.study import open_study  # noqa: PLC0415
+    from profiles_db.store import Store  # noqa: PLC0415
+    from trustser.staged_choice import Choosing, candidates_of, in_published_order  # noqa: PLC0415
+
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence {confidence:g}", rule="between 0 and 1")
+    shown = _progress(progress)
+    loaded = _scenario(scenario)
+    all_settings = load_protocol(
+        None if protocol is None or isinstance(protocol, Protocol) else Path(protocol),
+        values=settings,
+        base=protocol if isinstance(protocol, Protocol) else None,
+        say=shown.say,
+    )
+    where = _path(cache) or cache_home()
+    candidates = in_published_order(loaded, candidates_of(loaded, backbones), shown)
+    study = open_study(
+        dataset, _path(data_root), all_settings, shown, allow_outside=allow_outside, cache=where
+    )
+    options = {
+        "dataset": dataset,
+        "data_root": _path(data_root),
+        "protocol": all_settings,
+        "weights": weights,
+        "weights_seed": weights_seed,
+        "cache": where,
+        "cache_limit": _bytes(cache_limit),
+        "device": device,
+        "workers": workers,
+        "allow_outside": allow_outside,
+    }
+    store = Store(Path(db), on_wait=shown.say)
+    return Choosing(
+        loaded, candidates, study, store, options, confidence, budget, shown, seed
+    ).run()
 
 
 def write_report(
@@ -476,6 +573,14 @@ def _progress(wanted: bool | Progress) -> Progress:
     from profiler.progress import Silent  # noqa: PLC0415
 
     return Silent()
+
+
+def _scenario(scenario: PathLike | Mapping[str, Any]) -> Scenario:
+    from advisor.scenario.loading import load_scenario, scenario_of  # noqa: PLC0415
+
+    if isinstance(scenario, Mapping):
+        return scenario_of(scenario)
+    return load_scenario(os.fspath(scenario))
 
 
 def _names(measures: str | Sequence[str]) -> str:

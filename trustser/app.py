@@ -10,6 +10,7 @@ from trustser import __version__
 from trustser.commands.advise import advise, init, schema, validate
 from trustser.commands.backbones import backbones
 from trustser.commands.cache import cache_app
+from trustser.commands.choose import choose
 from trustser.commands.database import database_app
 from trustser.commands.datasets import datasets_app
 from trustser.commands.measure import measure
@@ -49,6 +50,7 @@ app.command()(measure)
 app.add_typer(profiles_app, name="profiles")
 app.command()(report)
 app.command()(advise)
+app.command()(choose)
 app.command()(verify)
 app.command()(validate)
 app.command()(schema)

@@ -1,10 +1,39 @@
-"""Times and sizes as people write them in options."""
+"""Times, durations and sizes as people write them in options."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from typing import Final
 
 from profiles_db.errors import InputError
+
+_SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: str, option: str) -> float:
+    """Seconds of `text`, such as `2h` or `30 min`, given to `option`.
+
+    Raises
+    ------
+    InputError
+        If it is no duration above 0.
+
+    Examples
+    --------
+    >>> parse_duration("1.5h", "--budget"), parse_duration("30 min", "--budget")
+    (5400.0, 1800.0)
+    """
+    found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d)", text.strip(), re.ASCII)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise InputError(
+            f"{text!r:.60} is no duration",
+            where=option,
+            rule="a number above 0 with s, min, h or d",
+            remedy="write for example 2h",
+        )
+    return seconds
 
 
 def timestamp(stated: str | None) -> str:

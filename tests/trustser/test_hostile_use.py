@@ -30,6 +30,7 @@ from trustser.app import app
 FOLDER = "cannot be written: it is a folder"
 NOT_REGULAR = "not a regular file"
 PROFILE = "profile --backbone fbank --db new.duckdb --cache cache"
+CHOOSE = "choose --db new.duckdb --cache cache"
 
 # (command, exit code, what the first line on standard error holds; of the output where code 0 or 1)
 CASES: tuple[tuple[str, int, str], ...] = (
@@ -63,6 +64,15 @@ CASES: tuple[tuple[str, int, str], ...] = (
     (f"{PROFILE} --measures safety --only sustainability", 2, "names measures twice"),
     (f"{PROFILE} --set safety.nope=1", 2, "no setting is called 'safety.nope'"),
     (f"{PROFILE} --set training=3", 2, "no setting is called 'training'"),
+    (f"{CHOOSE} edge --dataset demo", 2, "no candidate is named"),
+    (f"{CHOOSE} nope --dataset demo --backbone fbank", 2, "no such file or shipped scenario"),
+    (f"{CHOOSE} pipe --dataset demo --backbone fbank", 2, NOT_REGULAR),
+    (f"{CHOOSE} edge --dataset demo --backbone fbank --budget soon", 2, "no duration"),
+    (f"{CHOOSE} edge --dataset demo --backbone fbank --budget 0h", 2, "no duration"),
+    (f"{CHOOSE} edge --dataset demo --backbone fbank --confidence 1", 2, "confidence 1"),
+    (f"{CHOOSE} edge --dataset demo --backbone fbank --confidence nan", 2, "confidence nan"),
+    (f"{CHOOSE} edge --dataset nonsense --backbone fbank", 2, "nonsense"),
+    (f"{CHOOSE} edge --dataset demo --backbone fbank --set nope.x=1", 2, "no setting is called"),
     ("advise edge -o missing/x.html", 2, "cannot be written"),
     ("advise edge -o plain.txt/x.html", 2, "cannot be written"),
     # Files that are none, or never end.

@@ -1,0 +1,180 @@
+"""Measuring only as far as a decision needs: real candidates on a small corpus."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import trustser
+from advisor.scenario.loading import load_scenario
+from advisor.verify import verify
+from profiler.progress import Silent
+from profiles_db.errors import EvidenceError, InputError
+from profiles_db.maintenance import check
+from profiles_db.store import Store
+from tests.profiler.same_rows import assert_same_rows, rows_of
+from tests.profiler.small_corpus import small_corpus
+from trustser.__main__ import run
+from trustser.staged_choice import (
+    candidates_of,
+    in_published_order,
+    measured_scenario,
+    measures_for,
+    rungs,
+    stages_for,
+)
+
+pytestmark = pytest.mark.usefixtures("little_on_costs")
+
+SETTINGS = {
+    "training.epochs": 1,
+    "training.repetitions": 1,
+    "privacy.probe_epochs": 1,
+    "safety.snr_curve_db": (),
+    "safety.pgd_clips": 1,
+}
+SMALL = """
+version: 1
+title: Small and private
+priorities: {system_performance: high, privacy: high, sustainability: high}
+"""
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def _scenario(folder: Path, more: str = "") -> Path:
+    path = folder / "small.yaml"
+    path.write_text(SMALL + more)
+    return path
+
+
+def test_stages_begin_with_few_folds_and_with_what_needs_no_waveforms() -> None:
+    scenario = load_scenario("critical")
+    assert rungs(5) == (1, 2, 5)
+    found = [(stage.folds, "safety" in stage.measures) for stage in stages_for(scenario, 5)]
+    assert found == [(k, dear) for k in (1, 2, 5) for dear in (False, True)]
+    assert measures_for(["uar", "macs", "gender_inference"]) == (
+        "performance", "privacy", "sustainability",
+    )  # fmt: skip
+
+
+def test_published_figures_order_the_candidates() -> None:
+    found = in_published_order(
+        load_scenario("edge"), ["mine", "wavlm_base_plus", "whisper_tiny"], Silent()
+    )
+    assert found == ["whisper_tiny", "wavlm_base_plus", "mine"]
+
+
+def test_candidates_are_those_named_or_included_less_those_excluded(tmp_path: Path) -> None:
+    scenario = load_scenario(_scenario(tmp_path, "candidates: {include: [a, b], exclude: [b]}"))
+    assert candidates_of(scenario, None) == ["a"]
+    assert candidates_of(scenario, ["b", "c", "c"]) == ["c"]
+    with pytest.raises(InputError, match="no candidate is named"):
+        candidates_of(scenario, ["b"])
+
+
+def test_what_is_measured_takes_the_place_of_the_evidence_and_can_be_verified(
+    tmp_path: Path,
+) -> None:
+    path = _scenario(tmp_path, "evidence: [published/superb]\ncandidates: {include: [hubert_base]}")
+    stated = load_scenario(path)
+    found = measured_scenario(stated, [])
+    assert found.spec.evidence.source == "measured"
+    assert found.spec.evidence.beside == ()
+    assert found.spec.candidates.include is None
+    assert replace(found, texts=found.texts[1:]).texts == stated.texts
+
+
+def test_a_budget_is_held_before_anything_is_trained(manifest: Path, tmp_path: Path) -> None:
+    scenario = _scenario(tmp_path, "budget: {macs: 10 kMAC}")
+    with pytest.raises(EvidenceError, match="no candidate keeps within the bounds on costs"):
+        trustser.choose(
+            scenario, "manifest", ["fbank"], data_root=manifest, db=tmp_path / "a.duckdb",
+            cache=tmp_path / "cache", settings=SETTINGS, workers=0,
+        )  # fmt: skip
+    assert Store(tmp_path / "a.duckdb").profiles() == []
+
+
+@pytest.fixture(scope="module")
+def chosen(
+    manifest: Path, tmp_path_factory: pytest.TempPathFactory, little_on_costs: None
+) -> tuple[Path, dict[str, object]]:
+    """The folder and the JSON of one choice between two candidates, one out by its budget."""
+    folder = tmp_path_factory.mktemp("choose")
+    scenario = _scenario(folder, "budget: {macs: 300 MMAC}")
+    command = ["choose", str(scenario), "--dataset", "manifest", "--data-root", str(manifest)]
+    command += ["--backbone", "fbank", "--backbone", "whisper_tiny@1", "--weights", "random"]
+    command += ["--db", str(folder / "a.duckdb"), "--cache", str(folder / "cache")]
+    command += ["--workers", "0", "-o", str(folder / "report.html"), "--json"]
+    for name, value in SETTINGS.items():
+        command += ["--set", f"{name}={json.dumps(value)}"]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        assert run(command) == 0
+    return folder, json.loads(output.getvalue())
+
+
+def test_who_is_over_budget_is_not_trained_and_said(
+    chosen: tuple[Path, dict[str, object]],
+) -> None:
+    folder, found = chosen
+    assert found["settled"] is True
+    assert found["measured"] == {"fbank": 1, "whisper_tiny@1": 0}
+    assert found["decision"]["choice"] == "fbank"  # type: ignore[index]
+    (out,) = found["decision"]["excluded"]  # type: ignore[index]
+    assert out["name"] == "whisper_tiny@1"
+    assert "not trained" in out["reason"]
+    assert "300 MMAC" in out["reason"]
+    assert "not trained" in (folder / "report.html").read_text()
+    assert [p.backbone for p in Store(folder / "a.duckdb").profiles()] == ["fbank"]
+    assert check(folder / "a.duckdb").sound
+
+
+def test_a_choice_can_be_verified(chosen: tuple[Path, dict[str, object]]) -> None:
+    assert verify(json.dumps(chosen[1]["decision"])).holds
+
+
+def test_a_partial_run_has_the_name_of_the_whole_and_goes_on_to_its_rows(
+    chosen: tuple[Path, dict[str, object]], manifest: Path, tmp_path: Path
+) -> None:
+    folder, _ = chosen
+    store = Store(folder / "a.duckdb")
+    (partial,) = store.profiles()
+    assert (partial.folds, partial.folds_total) == (1, 5)
+    (whole,), (apart,) = (
+        trustser.profile(
+            "fbank", "manifest", data_root=manifest, db=db, cache=cache, settings=SETTINGS,
+            measures="performance,privacy", workers=0, weights="random",
+        )
+        for db, cache in (
+            (folder / "a.duckdb", folder / "cache"), (tmp_path / "b.duckdb", tmp_path / "cache"),
+        )
+    )  # fmt: skip
+    assert partial.run == whole.run == apart.run
+    assert (whole.folds, apart.folds) == (5, 5)
+    assert check(folder / "a.duckdb").sound
+    assert_same_rows(rows_of(store, whole.run), rows_of(Store(tmp_path / "b.duckdb"), apart.run))
+    uar, again = whole.pooled("uar"), apart.pooled("uar")
+    assert uar is not None
+    assert again is not None
+    assert (uar.value, uar.low, uar.n) == (again.value, again.low, again.n)
+    assert {one.measure for one in whole.measured} == {
+        "performance", "privacy", "sustainability",
+    }  # fmt: skip
+
+
+def test_time_that_is_up_says_what_is_open(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no candidate could be measured"):
+        trustser.choose(
+            _scenario(tmp_path), "manifest", ["fbank"], data_root=manifest,
+            db=tmp_path / "a.duckdb", cache=tmp_path / "cache", settings=SETTINGS, workers=0,
+            budget=1e-9,
+        )  # fmt: skip
