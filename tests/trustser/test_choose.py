@@ -14,10 +14,13 @@ import trustser
 from advisor.scenario.loading import load_scenario
 from advisor.verify import verify
 from profiler.progress import Silent
+from profiler.protocol import Protocol
+from profiler.session import profile_all
 from profiles_db.errors import EvidenceError, InputError
 from profiles_db.maintenance import check
+from profiles_db.profile import Profile
+from profiles_db.records import Attacker, Epoch, GenderPrediction, Prediction, Trial
 from profiles_db.store import Store
-from tests.profiler.same_rows import assert_same_rows, rows_of
 from tests.profiler.small_corpus import small_corpus
 from trustser.__main__ import run
 from trustser.staged_choice import (
@@ -127,12 +130,12 @@ def test_who_is_over_budget_is_not_trained_and_said(
 ) -> None:
     folder, found = chosen
     assert found["settled"] is True
-    assert found["measured"] == {"fbank": 1, "whisper_tiny@1": 0}
+    assert found["measured"] == {"fbank": 5, "whisper_tiny@1": 0}
     assert found["decision"]["choice"] == "fbank"  # type: ignore[index]
     (out,) = found["decision"]["excluded"]  # type: ignore[index]
     assert out["name"] == "whisper_tiny@1"
     assert "not trained" in out["reason"]
-    assert "300 MMAC" in out["reason"]
+    assert "at most 0.3 GMAC" in out["reason"]
     assert "not trained" in (folder / "report.html").read_text()
     assert [p.backbone for p in Store(folder / "a.duckdb").profiles()] == ["fbank"]
     assert check(folder / "a.duckdb").sound
@@ -142,33 +145,63 @@ def test_a_choice_can_be_verified(chosen: tuple[Path, dict[str, object]]) -> Non
     assert verify(json.dumps(chosen[1]["decision"])).holds
 
 
-def test_a_partial_run_has_the_name_of_the_whole_and_goes_on_to_its_rows(
+def test_stages_end_in_the_rows_and_figures_of_one_run_of_the_whole(
+    chosen: tuple[Path, dict[str, object]], manifest: Path, tmp_path: Path
+) -> None:
+    folder, found = chosen
+    looks = found["looks"]
+    assert [look["folds"] for look in looks] == [1, 2, 5]  # type: ignore[attr-defined]
+    (whole,) = trustser.profile(
+        "fbank", "manifest", data_root=manifest, db=tmp_path / "b.duckdb", settings=SETTINGS,
+        cache=tmp_path / "cache", measures="performance,privacy", workers=0,
+    )  # fmt: skip
+    store = Store(folder / "a.duckdb")
+    (staged,) = store.profiles()
+    assert staged.run == whole.run
+    assert staged.folds == whole.folds == 5
+    other_store = Store(tmp_path / "b.duckdb")
+    for kind in (Prediction, GenderPrediction, Trial, Attacker, Epoch):
+        rows = store.rows(staged.run, kind)
+        assert rows
+        assert rows == other_store.rows(whole.run, kind)
+    for criterion in ("uar", "gender_inference"):
+        one, other = staged.pooled(criterion), whole.pooled(criterion)
+        assert one is not None
+        assert other is not None
+        assert (one.value, one.low, one.n) == (other.value, other.low, other.n)
+    assert {one.measure for one in staged.measured} == {"performance", "privacy", "sustainability"}
+
+
+def test_a_run_on_fewer_folds_is_carried_on_and_never_cut_back(
     chosen: tuple[Path, dict[str, object]], manifest: Path, tmp_path: Path
 ) -> None:
     folder, _ = chosen
-    store = Store(folder / "a.duckdb")
-    (partial,) = store.profiles()
-    assert (partial.folds, partial.folds_total) == (1, 5)
-    (whole,), (apart,) = (
-        trustser.profile(
-            "fbank", "manifest", data_root=manifest, db=db, cache=cache, settings=SETTINGS,
-            measures="performance,privacy", workers=0, weights="random",
-        )
-        for db, cache in (
-            (folder / "a.duckdb", folder / "cache"), (tmp_path / "b.duckdb", tmp_path / "cache"),
-        )
-    )  # fmt: skip
-    assert partial.run == whole.run == apart.run
-    assert (whole.folds, apart.folds) == (5, 5)
-    assert check(folder / "a.duckdb").sound
-    assert_same_rows(rows_of(store, whole.run), rows_of(Store(tmp_path / "b.duckdb"), apart.run))
-    uar, again = whole.pooled("uar"), apart.pooled("uar")
-    assert uar is not None
-    assert again is not None
-    assert (uar.value, uar.low, uar.n) == (again.value, again.low, again.n)
-    assert {one.measure for one in whole.measured} == {
-        "performance", "privacy", "sustainability",
-    }  # fmt: skip
+    store = Store(tmp_path / "a.duckdb")
+
+    def measured(folds: int, *measures: str) -> Profile:
+        (found,) = profile_all(
+            ["fbank"], "manifest", manifest, Protocol.of(**SETTINGS), store, weights="pretrained",
+            weights_seed=0, cache=folder / "cache", device="cpu", workers=0, progress=Silent(),
+            wanted=measures, first_folds=folds,
+        )  # fmt: skip
+        return found
+
+    first = measured(1, "performance", "privacy")
+    assert (first.folds, first.folds_total) == (1, 5)
+    assert check(store.path).sound
+    second = measured(2, "performance")
+    assert (second.run, second.folds) == (first.run, 2)
+    assert check(store.path).sound
+    for criterion in ("uar", "gender_inference"):  # what was measured on one fold is on both
+        before, after = first.pooled(criterion), second.pooled(criterion)
+        assert before is not None
+        assert after is not None
+        assert before.n is not None
+        assert after.n is not None
+        assert after.n > before.n
+    again = measured(1, "performance", "fairness")
+    assert again.folds == 2
+    assert again.pooled("uar") == second.pooled("uar")
 
 
 def test_time_that_is_up_says_what_is_open(manifest: Path, tmp_path: Path) -> None:
