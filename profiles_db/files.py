@@ -12,8 +12,9 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -68,6 +69,75 @@ def replacing(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError):
             raise unwritable(path, error) from error
         raise
+
+
+@contextmanager
+def replacing_folder(path: Path, names: Collection[str], mark: str) -> Iterator[Path]:
+    """A folder beside `path` to fill; it takes the place of `path` when the block ends well.
+
+    After an error nothing is left behind, and what stood at `path` stands there still.
+
+    Parameters
+    ----------
+    path : Path
+    names : collection of str
+        All files that such a folder may hold: one that holds others is never replaced.
+    mark : str
+        The file without which a folder that holds anything is no such folder.
+
+    Raises
+    ------
+    OutputError
+        If `path` is another kind of folder or no folder, or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     for text in ("one", "two"):
+    ...         with replacing_folder(Path(place) / "made", {"a.txt"}, "a.txt") as part:
+    ...             _ = (part / "a.txt").write_text(text)
+    ...     (Path(place) / "made" / "a.txt").read_text()
+    'two'
+    """
+    _require_replaceable(path, names, mark)
+    part = path.with_name(f".{_stem(path.name)}.{secrets.token_hex(4)}{PART}")
+    before = part.with_suffix(f".before{PART}")
+    try:
+        part.mkdir()
+        yield part
+        if path.exists():
+            path.replace(before)
+        try:
+            part.replace(path)
+        except OSError:
+            if before.exists():
+                before.replace(path)
+            raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        for gone in (part, before):
+            shutil.rmtree(gone, ignore_errors=True)
+
+
+def _require_replaceable(path: Path, names: Collection[str], mark: str) -> None:
+    if not path.name:
+        raise OutputError("is no folder of its own", where=str(path), remedy="name a new folder")
+    try:
+        if not path.is_symlink() and not path.exists():
+            return
+        held = {entry.name for entry in path.iterdir()}
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if held and (mark not in held or not held <= set(names)):
+        other = next(iter(sorted(held - set(names))), "")
+        raise OutputError(
+            f"is a folder with other things in it{f' ({other})' if other else ''}",
+            where=str(path),
+            rule="a new folder, an empty one, or one that an earlier export made",
+            remedy="name another folder",
+        )
 
 
 def _stem(name: str) -> str:

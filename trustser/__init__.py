@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     )
     from profiles_db.measurement import Measurement
     from profiles_db.profile import Profile
-    from trustser.api import advise, choose, measure, open, profile, write_report
+    from trustser.api import (
+        advise,
+        choose,
+        export_model,
+        load_model,
+        measure,
+        open,
+        profile,
+        write_report,
+    )
     from trustser.database import Database
     from trustser.staged_choice import Chosen
 
@@ -64,6 +73,8 @@ __all__ = [
     "__version__",
     "advise",
     "choose",
+    "export_model",
+    "load_model",
     "measure",
     "open",
     "profile",
@@ -77,7 +88,17 @@ _HOME: Final = {
     "Measurement": "profiles_db.measurement",
     "Profile": "profiles_db.profile",
     **dict.fromkeys(
-        ("advise", "choose", "measure", "open", "profile", "write_report"), "trustser.api"
+        (
+            "advise",
+            "choose",
+            "export_model",
+            "load_model",
+            "measure",
+            "open",
+            "profile",
+            "write_report",
+        ),
+        "trustser.api",
     ),
 }
 """In which module a public name is; errors are in `profiles_db.errors`."""

@@ -16,6 +16,7 @@ from profiles_db.errors import InputError
 if TYPE_CHECKING:
     from advisor.decision import Decision
     from advisor.scenario.loading import Scenario
+    from profiler.deployment.recogniser import Recogniser
     from profiler.progress import Progress
     from profiler.protocol import Protocol
     from profiles_db.profile import Profile
@@ -469,6 +470,107 @@ def write_report(
 
         write_profile([of] if isinstance(of, Profile) else of, target, made_at=when)
     return target
+
+
+def export_model(
+    name: str,
+    folder: PathLike,
+    *,
+    db: PathLike = DEFAULT_DB,
+    cache: PathLike | None = None,
+    fold: int | None = None,
+    repetition: int | None = None,
+    weights: str | None = None,
+    include_encoder: bool = False,
+    say: Callable[[str], None] | None = None,
+) -> Path:
+    """Export what a run trained as a folder that `load_model` and `trustser predict` take.
+
+    As `trustser export-model`: the heads, the encoder or what names it, all settings of what is
+    heard, and a model card. Needs the extra `trustser[profile]`.
+
+    Parameters
+    ----------
+    name : str
+        A run (or its first characters), or a backbone that has one run.
+    folder : path
+        A new folder, an empty one, or an earlier export.
+    db, cache : optional
+        As in `trustser.profile`.
+    fold : int, optional
+        The heads of this fold alone, from 1; all folds' if not given.
+    repetition : int, optional
+        The heads of this repetition alone, from 0; all repetitions' if not given.
+    weights : str, optional
+        Where the encoder's weights lie, if not where they lay.
+    include_encoder : bool, optional
+        Whether weights from the hub go into the folder; those of this machine always do.
+    say : callable, optional
+        Told in one line when a database is waited for, and what is to be known of the export.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    TrustserError
+        Of the kind that says what is wrong: `InputError`, `CacheError`, `CheckpointError`,
+        `OutputError`.
+    """
+    from trustser.exporting import assembled, card_of  # noqa: PLC0415 - loads torch
+
+    target = Path(folder)
+    recogniser, found = assembled(
+        name,
+        command="export-model",
+        db=Path(db),
+        cache=_path(cache),
+        fold=fold,
+        repetition=repetition,
+        weights=weights,
+        include_encoder=include_encoder,
+        say=say,
+    )
+    from profiler.deployment.folder import write_folder  # noqa: PLC0415
+
+    if say is not None and recogniser.config.warning is not None:
+        say(recogniser.config.warning)
+    write_folder(recogniser, target, card_of(recogniser.config, found))
+    return target
+
+
+def load_model(folder: PathLike, *, device: str = "cpu") -> Recogniser:
+    """The recogniser that `export_model` wrote, ready to `predict`.
+
+    Needs neither database nor cache, but the extra `trustser[profile]`.
+
+    Parameters
+    ----------
+    folder : path
+    device : str, optional
+        `auto`, `cpu` or `cuda`.
+
+    Returns
+    -------
+    Recogniser
+        ``recogniser.predict(waveform, sample_rate)`` answers with `predicted` and `probabilities`.
+        `config.warning` is set where the encoder is untrained, and `temperature` is None where the
+        probabilities are not calibrated.
+
+    Raises
+    ------
+    CheckpointError
+        Where the folder is no export, is damaged, or names weights that are not to be had.
+    """
+    from trustser.extras import require_profile  # noqa: PLC0415
+
+    require_profile("predict")
+    from profiler.deployment.folder import load_folder  # noqa: PLC0415 - loads torch
+    from profiler.machine import pick_device  # noqa: PLC0415
+
+    return load_folder(Path(folder), pick_device(device))
 
 
 def open(db: PathLike = DEFAULT_DB, *, on_wait: Callable[[str], None] | None = None) -> Database:

@@ -13,7 +13,9 @@ from trustser.commands.cache import cache_app
 from trustser.commands.choose import choose
 from trustser.commands.database import database_app
 from trustser.commands.datasets import datasets_app
+from trustser.commands.export_model import export_model
 from trustser.commands.measure import measure
+from trustser.commands.predict import predict
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
 from trustser.commands.report import report, verify
@@ -49,6 +51,8 @@ app.command()(profile)
 app.command()(measure)
 app.add_typer(profiles_app, name="profiles")
 app.command()(report)
+app.command("export-model")(export_model)
+app.command()(predict)
 app.command()(advise)
 app.command()(choose)
 app.command()(verify)

@@ -71,7 +71,7 @@ def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]
     resolve(name)
     whole, depth = whole_and_depth(name)
     entry = _identified(resolve(whole), weights)
-    factory = _factory(entry)
+    factory = factory_of(entry)
 
     def make(seed: int) -> Backbone:
         made = factory(entry, weights, seed)
@@ -108,7 +108,14 @@ def _identified(entry: Entry, weights: str) -> Entry:
     return replace(entry, family=config["model_type"])
 
 
-def _factory(entry: Entry) -> Factory:
+def factory_of(entry: Entry) -> Factory:
+    """What builds the encoder of `entry`.
+
+    Raises
+    ------
+    InputError
+        Where its family is unknown, or the factory it names cannot be imported.
+    """
     target = _target(entry)
     if target is None:
         raise InputError(f"unknown family {entry.family!r}", where=entry.name)

@@ -122,15 +122,53 @@ def read_clip(
         clip = _decode(handle, str(path), seconds)
     wanted = round(seconds * sample_rate)
     samples = _resample(clip.samples, clip.rate, sample_rate)[:wanted]
-    if samples.size < min_samples:
-        raise ClipError(
-            "short",
-            f"{samples.size} samples at {sample_rate} Hz",
-            where=str(path),
-            rule=f"at least {min_samples}",
-        )
+    _require_length(samples, sample_rate, min_samples, str(path))
     _require_sound(clip.samples[: math.ceil(seconds * clip.rate)], str(path))
     return Clip(samples, clip.duration, clip.rate, clip.channels, clip.peak, clip.clipped)
+
+
+def clip_of(
+    samples: Samples,
+    rate: int,
+    *,
+    seconds: float,
+    sample_rate: int = SAMPLE_RATE,
+    min_samples: int = MIN_SAMPLES,
+    where: str,
+) -> Samples:
+    """The first `seconds` of samples at hand, as `load_clip` gives those of a file.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (samples,), nominally in [-1, 1]
+    rate : int
+        Their rate in Hz.
+    seconds, sample_rate, min_samples
+        As in `load_clip`.
+    where : str
+        What errors call it.
+
+    Raises
+    ------
+    AudioError
+        As `load_clip`.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(8_000, dtype=np.float32) / 10)
+    >>> clip_of(tone, 8_000, seconds=0.5, where="tone").shape
+    (8000,)
+    """
+    _require_rate(rate, where)
+    if not samples.size:
+        raise ClipError("empty", "no samples", where=where, rule="at least one")
+    used = samples[: math.ceil((seconds + _MARGIN_SECONDS) * rate)]
+    _require_finite(used, where)
+    _require_scaled(float(np.abs(used).max()), where)
+    cut = _resample(used, rate, sample_rate)[: round(seconds * sample_rate)]
+    _require_length(cut, sample_rate, min_samples, where)
+    _require_sound(used[: math.ceil(seconds * rate)], where)
+    return cut
 
 
 def audio_digest(samples: Samples) -> str:
@@ -179,8 +217,7 @@ def _decode(handle: BufferedReader, where: str, seconds: float) -> Clip:
 
 def _read(sound: Any, where: str, seconds: float) -> Clip:
     rate, channels, frames = sound.samplerate, sound.channels, sound.frames
-    if not RATES[0] <= rate <= RATES[1]:
-        raise ClipError("invalid", f"{rate} Hz", where=where, rule=f"{RATES[0]} to {RATES[1]} Hz")
+    _require_rate(rate, where)
     if channels > MOST_CHANNELS:
         raise ClipError(
             "invalid", f"{channels} channels", where=where, rule=f"at most {MOST_CHANNELS}"
@@ -196,10 +233,7 @@ def _read(sound: Any, where: str, seconds: float) -> Clip:
         raise ClipError("empty", "no samples", where=where, rule="at least one")
     samples = np.concatenate(mono)
     _require_finite(samples, where)
-    if not peak <= LARGEST_SAMPLE:
-        raise ClipError(
-            "invalid", f"samples up to {peak:.3g}", where=where, rule="scaled to [-1, 1]"
-        )
+    _require_scaled(peak, where)
     duration = max(frames, samples.size) / rate
     return Clip(samples, duration, rate, channels, peak, clipped / samples.size)
 
@@ -213,6 +247,25 @@ def _blocks(sound: Any, limit: int) -> Iterator[NDArray[np.float32]]:
             return
         yield block
         limit -= len(block)
+
+
+def _require_rate(rate: int, where: str) -> None:
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ClipError("invalid", f"{rate} Hz", where=where, rule=f"{RATES[0]} to {RATES[1]} Hz")
+
+
+def _require_scaled(peak: float, where: str) -> None:
+    if not peak <= LARGEST_SAMPLE:
+        raise ClipError(
+            "invalid", f"samples up to {peak:.3g}", where=where, rule="scaled to [-1, 1]"
+        )
+
+
+def _require_length(samples: Samples, rate: int, least: int, where: str) -> None:
+    if samples.size < least:
+        raise ClipError(
+            "short", f"{samples.size} samples at {rate} Hz", where=where, rule=f"at least {least}"
+        )
 
 
 def _require_finite(samples: Samples, where: str) -> None:

@@ -67,7 +67,9 @@ def as_model_index(profiles: Sequence[Profile]) -> str:
     Unknown figures are left out, since a model card has no way to say so; untrained weights and
     synthetic speech are named in the model's and data set's names.
     """
-    models = [{"name": _model_name(profile), "results": [_result(profile)]} for profile in profiles]
+    models = [
+        {"name": _model_name(profile), "results": [model_result(profile)]} for profile in profiles
+    ]
     text: str = yaml.safe_dump({"model-index": models}, sort_keys=False, allow_unicode=True)
     return text
 
@@ -77,7 +79,8 @@ def _model_name(profile: Profile) -> str:
     return profile.backbone + untrained
 
 
-def _result(profile: Profile) -> dict[str, Any]:
+def model_result(profile: Profile) -> dict[str, Any]:
+    """A profile as one entry of a `model-index`; unknown figures are left out."""
     metrics = []
     for name, criterion in CRITERIA.items():
         measurement = profile.pooled(name)

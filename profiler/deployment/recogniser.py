@@ -1,0 +1,234 @@
+"""A recogniser: an encoder, the heads upon it, and a temperature; from a waveform to probabilities.
+
+Of the training nothing is needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from profiler.backbones.base import Backbone
+from profiler.backbones.precision import hidden_states
+from profiler.corpora.audio import clip_of
+from profiler.deployment.calibration import tempered
+from profiler.deployment.format import Config
+from profiler.machine import batch_of, device_of
+from profiler.settings import SAMPLE_RATE
+from profiles_db.errors import AudioError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a recogniser says of one clip.
+
+    Parameters
+    ----------
+    predicted : str
+        The likeliest class, the first of equals.
+    probabilities : mapping of str to float
+        Of every class, in the recogniser's order; they sum to 1.
+    """
+
+    predicted: str
+    probabilities: Mapping[str, float]
+
+
+class Heads(nn.Module):
+    """Several heads of `profiler.training.head.Head` at once, for inference alone.
+
+    Parameters
+    ----------
+    heads, layers, features, width, classes : int
+
+    Examples
+    --------
+    >>> Heads(heads=3, layers=2, features=5, width=4, classes=2)(torch.ones(1, 2, 7, 5)).shape
+    torch.Size([1, 3, 2])
+    """
+
+    def __init__(self, *, heads: int, layers: int, features: int, width: int, classes: int) -> None:
+        super().__init__()
+        shapes = {
+            "layer_logits": (layers,),
+            "first.weight": (width, features),
+            "first.bias": (width,),
+            "second.weight": (width, width),
+            "second.bias": (width,),
+            "hidden.weight": (width, width),
+            "hidden.bias": (width,),
+            "output.weight": (classes, width),
+            "output.bias": (classes,),
+        }
+        for name, shape in shapes.items():
+            self.register_buffer(name.replace(".", "_"), torch.zeros(heads, *shape))
+
+    @staticmethod
+    def stacked(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+        """The state of all heads together, from the state of each as it was trained."""
+        return {
+            name.replace(".", "_"): torch.stack([one[name] for one in states]).contiguous()
+            for name in states[0]
+        }
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Logits, shape (batch, heads, classes).
+
+        Parameters
+        ----------
+        states : Tensor, shape (batch, layers, frames, features)
+            Of clips of equal length.
+        """
+        weights = torch.softmax(self._get("layer_logits"), dim=1)
+        mixed = torch.einsum("hl,bltf->bhtf", weights, states)
+        active = functional.relu(self._linear("first", mixed))
+        # The mean over frames commutes with the second convolution.
+        pooled = active.mean(dim=2, keepdim=True)
+        embedding = functional.relu(self._linear("hidden", self._linear("second", pooled)))
+        return self._linear("output", embedding).squeeze(2)
+
+    def _linear(self, name: str, given: Tensor) -> Tensor:
+        """One layer of each head, of what each head is given, shape (batch, heads, frames, ...)."""
+        weight, bias = self._get(f"{name}_weight"), self._get(f"{name}_bias")
+        return torch.matmul(given, weight.transpose(1, 2)) + bias[:, None]
+
+    def _get(self, name: str) -> Tensor:
+        found: Tensor = self.get_buffer(name)
+        return found
+
+
+class Recogniser:
+    """An encoder with trained heads: emotions of waveforms, as probabilities.
+
+    `trustser.load_model` makes one of an exported folder.
+
+    Parameters
+    ----------
+    config : Config
+        What the folder says; `config.warning` is set where the encoder is untrained.
+    encoder : Backbone
+    heads : Heads
+        On the encoder's device.
+    """
+
+    def __init__(self, config: Config, encoder: Backbone, heads: Heads) -> None:
+        self.config, self.encoder, self.heads = config, encoder, heads
+
+    def to(self, device: torch.device) -> Recogniser:
+        """The same on `device`."""
+        return Recogniser(self.config, self.encoder.to(device), self.heads.to(device))
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotions, in the order of all probabilities."""
+        return self.config.classes
+
+    @property
+    def temperature(self) -> float | None:
+        """What logits are divided by; None where the probabilities are not calibrated."""
+        return self.config.calibration.temperature
+
+    @property
+    def longest(self) -> int:
+        """Samples at 16 kHz that are heard, at most."""
+        return round(self.config.audio.longest_seconds * SAMPLE_RATE)
+
+    @property
+    def shortest(self) -> int:
+        """Samples at 16 kHz that are needed."""
+        least = round(self.config.audio.shortest_seconds * SAMPLE_RATE)
+        return max(least, self.encoder.min_samples)
+
+    def predict(
+        self, waveform: NDArray[Any] | Sequence[float] | Tensor, sample_rate: int = SAMPLE_RATE
+    ) -> Answer:
+        """The emotion of one clip.
+
+        Parameters
+        ----------
+        waveform : array of float, shape (samples,) or (samples, channels), in [-1, 1]
+            At most its first `config.audio.longest_seconds` are heard.
+        sample_rate : int, optional
+            In Hz.
+
+        Raises
+        ------
+        AudioError
+            If it is of another kind or shape, too short, silent, not finite or not scaled.
+        """
+        given = _mono(waveform)
+        clip = clip_of(
+            given,
+            sample_rate,
+            seconds=self.config.audio.longest_seconds,
+            min_samples=self.shortest,
+            where="waveform",
+        )
+        return self.answer(clip)
+
+    def answer(self, clip: NDArray[np.float32]) -> Answer:
+        """The emotion of a clip as `profiler.corpora.audio` gives it: mono, 16 kHz, cut."""
+        found = self.probabilities([clip])[0]
+        named = dict(zip(self.classes, found.tolist(), strict=True))
+        return Answer(self.classes[int(found.argmax())], named)
+
+    def probabilities(
+        self, clips: Sequence[NDArray[np.float32]], *, calibrated: bool = True
+    ) -> NDArray[np.float64]:
+        """Probabilities of clips of equal length, shape (clips, classes).
+
+        Parameters
+        ----------
+        clips : sequence of array, float32, shape (samples,), 16 kHz
+        calibrated : bool, optional
+            If not, the temperature is left out: the mean of the heads as they were measured.
+        """
+        logits = self.logits(batch_of(clips, device_of(self.heads)))
+        mean = torch.softmax(logits.double(), dim=2).mean(dim=1).cpu().numpy()
+        if calibrated and self.temperature is not None:
+            return tempered(mean, self.temperature)
+        found: NDArray[np.float64] = mean
+        return found
+
+    @torch.inference_mode()
+    def logits(self, waveforms: Tensor) -> Tensor:
+        """Logits of each head, shape (batch, heads, classes), of waveforms (batch, samples)."""
+        states = hidden_states(self.encoder, waveforms, self.config.encoder.precision)
+        found: Tensor = self.heads(states.to(torch.float16).to(torch.float32))
+        return found
+
+
+def heads_of(config: Config, tensors: dict[str, Tensor]) -> Heads:
+    """The heads that `config` describes, with their tensors, on the CPU."""
+    heads = Heads(
+        heads=len(config.heads.members),
+        layers=config.encoder.hidden_states,
+        features=config.encoder.hidden_size,
+        width=config.heads.width,
+        classes=len(config.classes),
+    )
+    heads.load_state_dict(tensors)
+    return heads.eval()
+
+
+def _mono(waveform: NDArray[Any] | Sequence[float] | Tensor) -> NDArray[np.float32]:
+    if isinstance(waveform, Tensor):
+        waveform = waveform.detach().cpu().numpy()
+    given = np.asarray(waveform)
+    if not np.issubdtype(given.dtype, np.floating) or given.ndim not in (1, 2):
+        raise AudioError(
+            f"an array of {given.dtype}, shape {given.shape}",
+            where="waveform",
+            rule="floating-point samples in [-1, 1], shape (samples,) or (samples, channels)",
+            remedy="divide 16-bit samples by 32768",
+        )
+    if given.ndim == 2:  # noqa: PLR2004
+        given = given.mean(axis=1, dtype=np.float64)
+    return np.ascontiguousarray(given, dtype=np.float32)
