@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -72,7 +72,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path, names: Collection[str], mark: str) -> Iterator[Path]:
+def replacing_folder(
+    path: Path, names: Collection[str], is_such: Callable[[Path], bool]
+) -> Iterator[Path]:
     """A folder beside `path` to fill; it takes the place of `path` when the block ends well.
 
     After an error nothing is left behind, and what stood at `path` stands there still.
@@ -82,8 +84,8 @@ def replacing_folder(path: Path, names: Collection[str], mark: str) -> Iterator[
     path : Path
     names : collection of str
         All files that such a folder may hold: one that holds others is never replaced.
-    mark : str
-        The file without which a folder that holds anything is no such folder.
+    is_such : callable
+        Whether a folder that holds nothing but these files may be replaced.
 
     Raises
     ------
@@ -95,12 +97,12 @@ def replacing_folder(path: Path, names: Collection[str], mark: str) -> Iterator[
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
     ...     for text in ("one", "two"):
-    ...         with replacing_folder(Path(place) / "made", {"a.txt"}, "a.txt") as part:
+    ...         with replacing_folder(Path(place) / "a", {"a.txt"}, Path.is_dir) as part:
     ...             _ = (part / "a.txt").write_text(text)
-    ...     (Path(place) / "made" / "a.txt").read_text()
+    ...     (Path(place) / "a" / "a.txt").read_text()
     'two'
     """
-    _require_replaceable(path, names, mark)
+    _require_replaceable(path, names, is_such)
     part = path.with_name(f".{_stem(path.name)}.{secrets.token_hex(4)}{PART}")
     before = part.with_suffix(f".before{PART}")
     try:
@@ -121,7 +123,9 @@ def replacing_folder(path: Path, names: Collection[str], mark: str) -> Iterator[
             shutil.rmtree(gone, ignore_errors=True)
 
 
-def _require_replaceable(path: Path, names: Collection[str], mark: str) -> None:
+def _require_replaceable(
+    path: Path, names: Collection[str], is_such: Callable[[Path], bool]
+) -> None:
     if not path.name:
         raise OutputError("is no folder of its own", where=str(path), remedy="name a new folder")
     try:
@@ -130,12 +134,12 @@ def _require_replaceable(path: Path, names: Collection[str], mark: str) -> None:
         held = {entry.name for entry in path.iterdir()}
     except OSError as error:
         raise unwritable(path, error) from error
-    if held and (mark not in held or not held <= set(names)):
-        other = next(iter(sorted(held - set(names))), "")
+    others = sorted(held - set(names))
+    if others or (held and not is_such(path)):
         raise OutputError(
-            f"is a folder with other things in it{f' ({other})' if other else ''}",
+            f"is a folder with other things in it ({(others or sorted(held))[0]})",
             where=str(path),
-            rule="a new folder, an empty one, or one that an earlier export made",
+            rule="a new folder, an empty one, or one that the same command made",
             remedy="name another folder",
         )
 

@@ -25,7 +25,7 @@ from profiler.deployment.format import (
     Config,
 )
 from profiler.deployment.recogniser import Recogniser, heads_of
-from profiles_db.errors import CheckpointError
+from profiles_db.errors import CheckpointError, InputError
 from profiles_db.files import MEBIBYTE, read_json, replacing_folder, require_regular
 
 _MOST_CONFIG: Final = 4 * MEBIBYTE
@@ -51,7 +51,7 @@ def write_folder(recogniser: Recogniser, folder: Path, card: str) -> None:
         If the encoder is to be included and cannot be built again from its tensors.
     """
     part = recogniser.config.encoder
-    with replacing_folder(folder, FILES, CONFIG) as made:
+    with replacing_folder(folder, FILES, is_export) as made:
         tensors = {f"{HEADS}{n}": t.contiguous() for n, t in recogniser.heads.state_dict().items()}
         if part.included:
             own = tensors_of(recogniser.encoder)
@@ -63,6 +63,15 @@ def write_folder(recogniser: Recogniser, folder: Path, card: str) -> None:
         (made / CARD).write_text(card, encoding="utf-8")
         # safetensors lets nobody else read what it writes.
         (made / TENSORS).chmod((made / CONFIG).stat().st_mode)
+
+
+def is_export(folder: Path) -> bool:
+    """Whether the `config.json` of `folder` says that an export made it, of whatever version."""
+    try:
+        content = read_json(folder / CONFIG, _MOST_CONFIG)
+    except InputError:
+        return False
+    return isinstance(content, dict) and content.get("format") == FORMAT
 
 
 def read_config(folder: Path) -> Config:
