@@ -174,9 +174,7 @@ def file_blocks(path: Path) -> Iterator[Samples]:
         try:
             with soundfile.SoundFile(handle.fileno(), closefd=False) as sound:
                 _require_possible(sound.samplerate, sound.channels, str(path))
-                frames = max(1, round(_BLOCK_SECONDS * sound.samplerate))
-                blocks = iter(lambda: sound.read(frames, dtype="float32", always_2d=True), None)
-                yield from _resampled(_until_empty(blocks), sound.samplerate)
+                yield from _resampled(_read(sound), sound.samplerate)
         except (soundfile.SoundFileError, TypeError, ValueError, OverflowError) as error:
             reason = getattr(error, "error_string", str(error))
             raise ClipError(
@@ -254,10 +252,10 @@ def _decoded(
             yield decoded
 
 
-def _until_empty(blocks: Iterator[Samples]) -> Iterator[Samples]:
-    for block in blocks:
-        if not len(block):
-            return
+def _read(sound: soundfile.SoundFile) -> Iterator[Samples]:
+    """Blocks of shape (frames, channels) to the end of a file."""
+    frames = max(1, round(_BLOCK_SECONDS * sound.samplerate))
+    while len(block := sound.read(frames, dtype="float32", always_2d=True)):
         yield block
 
 
