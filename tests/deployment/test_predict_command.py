@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 import soundfile
@@ -187,8 +189,11 @@ def test_what_is_asked_wrongly_is_one_line(
 def test_a_backbone_with_several_runs_is_asked_which(
     runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trustser.profile("fbank", measures="sustainability", db=tmp_path / "a.duckdb")
-    code = run(["export-model", "fbank", "-o", str(tmp_path / "x"), "--db",
-                str(tmp_path / "a.duckdb")])  # fmt: skip
+    db = shutil.copy(runs.db, tmp_path / "a.duckdb")
+    with duckdb.connect(str(db)) as connection:
+        connection.execute("UPDATE runs SET backbone = 'fbank' WHERE backbone = 'apc'")
+    code = run(["export-model", "fbank", "-o", str(tmp_path / "x"), "--db", str(db)])
     assert code == 2
-    assert "has no heads to export" in capsys.readouterr().err
+    line = capsys.readouterr().err
+    assert "'fbank' names 2 runs" in line
+    assert runs.names["apc"] in line

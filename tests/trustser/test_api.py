@@ -28,7 +28,8 @@ PUBLIC = {
     "AudioError", "CacheError", "CheckpointError", "CorpusError", "Database", "Decision",
     "EngineError", "EvidenceError", "InputError", "Measurement", "MeasuringError",
     "MissingExtraError", "OutputError", "Profile", "ScenarioError", "StoreBusyError", "StoreError",
-    "TrustserError", "__version__", "advise", "measure", "open", "profile", "write_report",
+    "TrustserError", "__version__", "advise", "export_model", "load_model", "measure", "open",
+    "profile", "write_report",
 }  # fmt: skip
 SETTINGS = {"study.folds": 2, "training": {"repetitions": 1, "epochs": 2}}
 SCENARIO: dict[str, Any] = {

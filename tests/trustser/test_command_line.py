@@ -20,7 +20,7 @@ from trustser.__main__ import run
 COMMANDS = (
     "profile", "profiles list", "profiles show", "profiles compare", "profiles export", "report",
     "advise", "verify", "validate", "schema", "init", "backbones", "datasets", "datasets check",
-    "db backup", "db check", "cache list", "cache prune", "cache verify",
+    "db backup", "db check", "cache list", "cache prune", "cache verify", "export-model", "predict",
 )  # fmt: skip
 
 

@@ -73,6 +73,29 @@ CASES: tuple[tuple[str, int, str], ...] = (
     (f"{CHOOSE} edge --dataset demo --backbone fbank --confidence nan", 2, "confidence nan"),
     (f"{CHOOSE} edge --dataset nonsense --backbone fbank", 2, "nonsense"),
     (f"{CHOOSE} edge --dataset demo --backbone fbank --set nope.x=1", 2, "no setting is called"),
+    *(
+        (f"export-model fbank -o x --db {path}", 2, words)
+        for path, words in (
+            ("missing.duckdb", "no such"), ("pipe", NOT_REGULAR), ("/dev/zero", NOT_REGULAR),
+            ("folder", "is a folder"), ("plain.txt", "cannot be opened"),
+        )
+    ),
+    ("export-model nope -o x --db ok.duckdb", 2, "no run or backbone is called 'nope'"),
+    ("export-model '' -o x --db ok.duckdb", 2, "no run or backbone is called ''"),
+    ("export-model fbank -o x --db ok.duckdb", 2, "has no heads to export"),
+    ("export-model fbank --db ok.duckdb", 2, "output"),
+    ("predict folder plain.txt", 2, "folder/config.json: no such file"),
+    ("predict deep plain.txt", 2, "nested too deep"),
+    ("predict fifo plain.txt", 2, NOT_REGULAR),
+    ("predict other plain.txt", 2, "is no exported recogniser"),
+    ("predict '' plain.txt", 2, "no such file"),
+    *((f"predict {path} plain.txt", 2, "no such folder")
+      for path in ("pipe", "loop", "/dev/zero", "missing/recogniser", "$'a\\x1b[31m'")),
+    ("predict nope plain.txt --db ok.duckdb", 2, "no run or backbone is called 'nope'"),
+    ("predict fbank plain.txt --db ok.duckdb", 2, "has no heads to export"),
+    ("predict fbank plain.txt --db pipe", 2, NOT_REGULAR),
+    ("predict folder plain.txt --hop 1", 2, "--hop: is given without a window"),
+    ("predict folder", 2, "inputs"),
     ("advise edge -o missing/x.html", 2, "cannot be written"),
     ("advise edge -o plain.txt/x.html", 2, "cannot be written"),
     # Files that are none, or never end.
@@ -211,6 +234,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "sounds" / "loop.wav").symlink_to("loop.wav")
     os.mkfifo(place / "fifo" / "config.json")
     (place / "deep" / "config.json").write_text("[" * 100_000)
+    (place / "other").mkdir()
+    (place / "other" / "config.json").write_text('{"model_type": "whisper"}')
     (place / "loop").symlink_to("loop")
     (place / "plain.txt").write_text("no such thing")
     (place / "empty").touch()
