@@ -11,7 +11,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from profiler.backbones.base import Backbone, Weights
+from profiler.backbones.base import Backbone, Weights, WeightsKind
 from profiler.backbones.catalogue import TRANSFORMERS_FAMILIES, Entry, resolve, whole_and_depth
 from profiler.backbones.load import factory_of, load
 from profiler.backbones.precision import settle
@@ -138,7 +138,7 @@ def encoder_of(part: EncoderPart, tensors: Mapping[str, Tensor], where: str) -> 
     )
     encoder.name = part.name
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    kind = "random" if part.weights_kind == "random" else "pretrained"
+    kind: WeightsKind = "random" if part.weights_kind == "random" else "pretrained"
     encoder.weights = Weights(kind, part.weights_id, part.weights_origin, size)
     return encoder.requires_grad_(False).eval()
 
@@ -254,8 +254,8 @@ def _architecture(encoder: Backbone, entry: Entry) -> dict[str, Any] | None:
         return {"channels": list(encoder.encoder.channels)}  # type: ignore[union-attr,arg-type]
     if family not in TRANSFORMERS_FAMILIES:
         return None
-    config: Any = encoder.encoder.config
-    fields: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
+    model: Any = encoder.encoder
+    fields: dict[str, Any] = json.loads(model.config.to_json_string(use_diff=False))
     return {name: value for name, value in sorted(fields.items()) if not name.startswith("_")}
 
 

@@ -11,7 +11,7 @@ import wave
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final, cast
 
 import numpy as np
 import soundfile
@@ -207,7 +207,7 @@ def stream_blocks(
         yield from _resampled(_decoded(stream, sample_rate, 1, _BYTES), sample_rate)
         return
     try:
-        with wave.open(_Forward(stream), "rb") as sound:
+        with wave.open(cast("IO[bytes]", _Forward(stream)), "rb") as sound:
             rate, channels, width = sound.getframerate(), sound.getnchannels(), sound.getsampwidth()
             claimed = sound.getnframes() * channels * width
     except (wave.Error, EOFError) as error:

@@ -183,7 +183,7 @@ def test_nobody_takes_the_mark_off(exported: Path, tmp_path: Path) -> None:
 
 def test_the_card_prints_the_figures_of_the_database(exported: Path, runs: Runs) -> None:
     text = (exported / "whisper_tiny" / "README.md").read_text()
-    card = ModelCard(text)  # of another library: the front matter is what the hub reads
+    card: Any = ModelCard(text)  # of another library: the front matter is what the hub reads
     (found,) = Store(runs.db, read_only=True).with_measurements(
         [p for p in Store(runs.db, read_only=True).outlines() if p.backbone == "whisper_tiny"]
     )
@@ -195,6 +195,9 @@ def test_the_card_prints_the_figures_of_the_database(exported: Path, runs: Runs)
     }
     uar = found.pooled("uar")
     assert uar is not None
+    assert uar.value is not None
+    assert uar.low is not None
+    assert uar.high is not None
     assert f"{100 * uar.value:.1f} % | {100 * uar.low:.1f} % to {100 * uar.high:.1f} %" in text
     assert card.data.license == "unknown"
     assert "training data: unverified" in text
