@@ -6,8 +6,8 @@ Each carries what a reader needs to act: *what* is wrong, *where*, *which rule* 
 Exit codes of the command line
     0    done (for `advise`: a choice stands)
     1    a check failed (`datasets check`, `verify`, `db check`, `cache verify`), and the output
-         says which; or `predict` could not hear some recordings, or a part of a profile could not be
-         measured, and all else is kept
+         says which; or `predict` could not hear some recordings; or a part of a profile could not
+         be measured, and all else is kept
     2    invalid input, missing data, missing extra
     3    `advise`: no candidate meets the requirements (the report is written all the same)
     130  interrupted; what was finished is kept
