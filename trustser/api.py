@@ -482,6 +482,7 @@ def export_model(
     repetition: int | None = None,
     weights: str | None = None,
     include_encoder: bool = False,
+    onnx: bool = False,
     say: Callable[[str], None] | None = None,
 ) -> Path:
     """Export what a run trained as a folder that `load_model` and `trustser predict` take.
@@ -505,6 +506,8 @@ def export_model(
         Where the encoder's weights lie, if not where they lay.
     include_encoder : bool, optional
         Whether weights from the hub go into the folder; those of this machine always do.
+    onnx : bool, optional
+        Whether to write an ONNX graph too; needs the extra `trustser[onnx]`.
     say : callable, optional
         Told in one line when a database is waited for, and what is to be known of the export.
 
@@ -537,7 +540,7 @@ def export_model(
 
     if say is not None and recogniser.config.warning is not None:
         say(recogniser.config.warning)
-    write_folder(recogniser, target, card_of(recogniser.config, found))
+    write_folder(recogniser, target, card_of(found), onnx=onnx)
     return target
 
 

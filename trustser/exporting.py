@@ -62,8 +62,8 @@ def assembled(
     return recogniser, found
 
 
-def card_of(config: Config, found: Profile) -> str:
-    """The model card of an export of `found`."""
+def card_of(found: Profile) -> Callable[[Config], str]:
+    """Makes the model card of an export of `found` from what its `config.json` says."""
     from profiler.corpora.registry import reader_of  # noqa: PLC0415
     from trustser.model_card import model_card  # noqa: PLC0415
 
@@ -71,4 +71,4 @@ def card_of(config: Config, found: Profile) -> str:
         reader = reader_of(found.corpus)
     except InputError:  # of a package that is gone: the card says what is unknown then
         reader = None
-    return model_card(config, found, reader)
+    return lambda config: model_card(config, found, reader)

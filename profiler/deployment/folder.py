@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from profiler.deployment.format import (
     FILES,
     FORMAT,
     HEADS,
+    ONNX,
     TENSORS,
     VERSION,
     Config,
@@ -31,7 +33,9 @@ from profiles_db.files import MEBIBYTE, read_json, replacing_folder, require_reg
 _MOST_CONFIG: Final = 4 * MEBIBYTE
 
 
-def write_folder(recogniser: Recogniser, folder: Path, card: str) -> None:
+def write_folder(
+    recogniser: Recogniser, folder: Path, card: Callable[[Config], str], *, onnx: bool = False
+) -> None:
     """Write `recogniser` and its model card as a folder, all of it or nothing.
 
     Parameters
@@ -40,8 +44,10 @@ def write_folder(recogniser: Recogniser, folder: Path, card: str) -> None:
         On the CPU.
     folder : Path
         A new folder, an empty one, or one that an export made.
-    card : str
-        What README.md says.
+    card : callable
+        What README.md says, of what `config.json` does.
+    onnx : bool, optional
+        Whether to write it as an ONNX graph too.
 
     Raises
     ------
@@ -49,8 +55,11 @@ def write_folder(recogniser: Recogniser, folder: Path, card: str) -> None:
         If it cannot be written, or holds anything else.
     CheckpointError
         If the encoder is to be included and cannot be built again from its tensors.
+    InputError
+        If there is to be a graph, and it would not say what torch says.
     """
-    part = recogniser.config.encoder
+    config = recogniser.config
+    part = config.encoder
     with replacing_folder(folder, FILES, is_export) as made:
         tensors = {f"{HEADS}{n}": t.contiguous() for n, t in recogniser.heads.state_dict().items()}
         if part.included:
@@ -58,9 +67,14 @@ def write_folder(recogniser: Recogniser, folder: Path, card: str) -> None:
             require_same(recogniser.encoder, encoder_of(part, own, str(folder)))
             tensors |= {f"{ENCODER}{name}": tensor for name, tensor in own.items()}
         save_file(tensors, made / TENSORS, metadata={"format": FORMAT})
-        text = recogniser.config.model_dump_json(indent=2) + "\n"
+        if onnx:
+            from profiler.deployment.onnx_graph import write_onnx  # noqa: PLC0415 - an extra
+
+            graph = write_onnx(recogniser, made / ONNX)
+            config = config.model_copy(update={"onnx": graph})
+        text = config.model_dump_json(indent=2) + "\n"
         (made / CONFIG).write_text(text, encoding="utf-8")
-        (made / CARD).write_text(card, encoding="utf-8")
+        (made / CARD).write_text(card(config), encoding="utf-8")
         # safetensors lets nobody else read what it writes.
         (made / TENSORS).chmod((made / CONFIG).stat().st_mode)
 

@@ -15,7 +15,7 @@ CONFIG: Final = "config.json"
 TENSORS: Final = "model.safetensors"
 CARD: Final = "README.md"
 ONNX: Final = "model.onnx"
-FILES: Final = frozenset({CONFIG, TENSORS, CARD, ONNX})
+FILES: Final = frozenset({CONFIG, TENSORS, CARD, ONNX, f"{ONNX}.data"})
 """All that an export ever writes."""
 
 ENCODER: Final = "encoder."
@@ -127,7 +127,7 @@ class CalibrationPart(_Part):
 class OnnxPart(_Part):
     """What `model.onnx` takes, and how near it comes to torch."""
 
-    input: Literal["waveform", "features"]
+    input: Literal["waveform"]
     opset: _Count
     largest_difference: float
     """Between its probabilities and torch's, on the lengths tried."""

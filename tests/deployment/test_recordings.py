@@ -113,7 +113,7 @@ def test_windows_come_as_the_sound_does() -> None:
     assert stream.taken <= 2 * 16_000 * 1.5
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.integers(1, 4_000),
     st.integers(50, 900),

@@ -36,6 +36,14 @@ def export_model(
             "always are.",
         ),
     ] = False,
+    onnx: Annotated[
+        bool,
+        typer.Option(
+            "--onnx",
+            help="Write an ONNX graph from the waveform to probabilities too, compared with torch; "
+            'needs pip install "trustser[onnx]".',
+        ),
+    ] = False,
     weights: Annotated[
         str | None, typer.Option(help="Where the weights lie, if not where they lay.")
     ] = None,
@@ -52,7 +60,7 @@ def export_model(
     cross-validated figures of such heads one by one, and says that they are not the average's.
 
     Exit codes: 0 done; 2 no such run, heads or weights that are missing or others than then, or a
-    folder that holds anything else.
+    folder that holds anything else; with --onnx also where a graph would not agree with torch.
 
     Example: trustser export-model whisper_tiny -o recogniser --db profiles.duckdb
     """
@@ -65,6 +73,7 @@ def export_model(
         repetition=repetition,
         weights=weights,
         include_encoder=include_encoder,
+        onnx=onnx,
         say=tell,
     )
     typer.echo(f"exported: {folder}")
