@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -63,11 +64,9 @@ def test_a_graph_that_says_otherwise_is_refused(
 def test_without_the_extra_one_line_says_so(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = onnx_graph.importlib.util.find_spec
+    found = importlib.util.find_spec
     monkeypatch.setattr(
-        onnx_graph.importlib.util,
-        "find_spec",
-        lambda name: None if name == "onnxscript" else found(name),
+        "importlib.util.find_spec", lambda name: None if name == "onnxscript" else found(name)
     )
     monkeypatch.delitem(sys.modules, "onnxscript", raising=False)
     with pytest.raises(trustser.MissingExtraError, match=r'pip install "trustser\[onnx\]"'):
