@@ -19,7 +19,7 @@ from profiler.session import profile_all
 from profiles_db.errors import EvidenceError, InputError
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
-from profiles_db.records import Attacker, Epoch, GenderPrediction, Prediction, Trial
+from profiles_db.records import Attacker, Epoch, GenderPrediction, Prediction
 from profiles_db.store import Store
 from tests.profiler.small_corpus import small_corpus
 from trustser.__main__ import run
@@ -160,7 +160,7 @@ def test_stages_end_in_the_rows_and_figures_of_one_run_of_the_whole(
     assert staged.run == whole.run
     assert staged.folds == whole.folds == 5
     other_store = Store(tmp_path / "b.duckdb")
-    for kind in (Prediction, GenderPrediction, Trial, Attacker, Epoch):
+    for kind in (Prediction, GenderPrediction, Attacker, Epoch):
         rows = store.rows(staged.run, kind)
         assert rows
         assert rows == other_store.rows(whole.run, kind)
