@@ -157,11 +157,15 @@ class Protocol:
             if settings.changed(rows_only=True)
         }
 
-    def basis(self, study: str, measure: str) -> str:
-        """Digest of all that a measure's figures depend on beside the encoder."""
+    def basis(self, study: str, measure: str, rests_on: str | None = None) -> str:
+        """Digest of all that a measure's figures depend on beside the encoder.
+
+        `rests_on` is what the measure says it rests on of the corpus beside the study.
+        """
         kind = measures()[measure]
         content = [study, self.training.identity(), kind.name, kind.version]
-        return digest_of([*content, self.measure(measure).identity()])[:12]
+        beside = [] if rests_on is None else [rests_on]
+        return digest_of([*content, self.measure(measure).identity(), *beside])[:12]
 
 
 def sections() -> dict[str, type[Settings]]:

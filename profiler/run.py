@@ -21,7 +21,7 @@ from profiler.measures.sustainability import NO_CORPUS
 from profiler.pipeline.context import Context
 from profiler.pipeline.engines.choose import Choice
 from profiler.pipeline.feature_stage import make_room
-from profiler.pipeline.measuring import now, stale, take
+from profiler.pipeline.measuring import RESTS_ON, now, stale, take
 from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.pipeline.scheduler import execute
 from profiler.progress import Progress
@@ -91,11 +91,12 @@ def profile(
     if there is not None and there.folds > run.folds:  # further along than asked for
         study = replace(study, folds=study.corpus.folds[: there.folds])
         run = replace(run, folds=there.folds)
-    if not _lacking(store, run, study.protocol, wanted):
-        return Outcome(_stored(store, run), already_there=True)
     if there is None or there.folds < run.folds:
         # Figures are over all folds: what was measured on fewer is measured on these too.
         wanted = tuple(name for name in measures() if name in {*wanted, *store.measured(run.run)})
+    rests_on = _rests_on(study, wanted)
+    if not _lacking(store, run, study.protocol, wanted, rests_on):
+        return Outcome(_stored(store, run), already_there=True)
     for line in _remarks(loaded):
         progress.say(line)
     plan = Plan(
@@ -109,13 +110,14 @@ def profile(
         folds=study.folds,
         cache=cache,
         cache_limit=cache_limit,
+        rests_on=rests_on,
     )
     context = Context(plan, loaded)
     del backbone, loaded  # so that the context alone holds the weights, and can let go of them
     make_room(plan, context.features)
     with holding(make_folder(plan.steps), progress.say), context.features.in_use(progress.say):
         # Another process may have measured the same run while this one waited.
-        lacking = _lacking(store, run, study.protocol, wanted)
+        lacking = _lacking(store, run, study.protocol, wanted, rests_on)
         if lacking:
             _work(study, run, context, store, choice, progress, lacking)
     return Outcome(_stored(store, run), already_there=not lacking)
@@ -143,10 +145,16 @@ def _work(
     started = time.perf_counter()
     store.begin(run)
     taken = store.measured(run.run)
-    for name in lacking:
-        if name in taken and taken[name].version != measures()[name].version:
-            store.forget_step(run.run, name)  # rows of another version of the measure
     provenance = store.provenance(run.run)
+    noted = provenance.get(RESTS_ON, {})
+    own = {name: one for name, one in context.plan.rests_on.items() if name in lacking}
+    for name in lacking:
+        other_version = name in taken and taken[name].version != measures()[name].version
+        if other_version or noted.get(name) != own.get(name):
+            store.forget_step(run.run, name)  # rows of another version, or of other contents of the corpus
+    if own:
+        provenance[RESTS_ON] = noted | own
+        store.note(run.run, provenance)
     with choice.engine(context, progress) as engine:
         done = execute(context, run.run, store, engine, progress)
     provenance |= {
@@ -183,16 +191,35 @@ def _take(name: str, run: Run, context: Context, store: Store, progress: Progres
         take(name, run, context.protocol, store, provenance=made_by)
 
 
-def _lacking(store: Store, run: Run, protocol: Protocol, wanted: Sequence[str]) -> list[str]:
+def _rests_on(study: Study, wanted: Sequence[str]) -> dict[str, str]:
+    """What the rows of the measures rest on of the corpus beside what names the study."""
+    clips = [one for one in study.corpus.utterances if one.id in study.clips]
+    found = {name: measures()[name].rests_on(clips) for name in wanted}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _lacking(
+    store: Store,
+    run: Run,
+    protocol: Protocol,
+    wanted: Sequence[str],
+    rests_on: Mapping[str, str],
+) -> list[str]:
     """The measures of `wanted` that are to be taken of `run`; where it has more folds than were
     measured, all that rest on folds."""
     taken, there = store.measured(run.run), _outline(store, run)
     grown = there is None or there.folds < run.folds
+
+    def of_other_ratings(name: str) -> bool:
+        basis = protocol.basis(run.study, name, rests_on.get(name))
+        return name in rests_on and name in taken and taken[name].basis != basis
+
     return [
         name
         for name in wanted
         if (grown and not isinstance(measures()[name], OnEncoder))
         or stale(measures()[name], protocol.measure(name), taken.get(name))
+        or of_other_ratings(name)
     ]
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from profiles_db.dimensions import DIMENSIONS
 from profiles_db.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ _FOUR_FIFTHS = (
 )
 _TWICE = "from none to 50 points: at a recall of 1, twice as many clips answered right"
 _STRESS = "the stress tests published with arXiv:2203.07378"
+_AGREES = (
+    "from 0, what the training mean scores as the answer to every clip, to 0.75, arousal of the "
+    "best model fine-tuned in arXiv:2203.07378 (0.745 on MSP-Podcast)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,21 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "expected_calibration_error", "system_performance", "Expected calibration error",
         "fraction", 0.5, 0.0, "half the range: worse than that is worse than a constant guess",
         "Mean distance between confidence and accuracy over 15 bins of confidence.",
+    ),
+    _criterion(
+        "ccc_mean", "system_performance", "Concordance with ratings, mean over the dimensions",
+        "ratio", 0.0, 0.75, _AGREES,
+        "Concordance correlation coefficient of predicted and rated emotion, mean over the "
+        "dimensions that clips are rated on (arousal, dominance, valence); 0 for one answer to "
+        "all clips, 1 where every clip is rated as predicted.",
+    ),
+    *(
+        _criterion(
+            f"ccc_{dimension}", "system_performance", f"Concordance with ratings of {dimension}",
+            "ratio", 0.0, 0.75, _AGREES,
+            f"Concordance correlation coefficient of predicted and rated {dimension}.",
+        )
+        for dimension in DIMENSIONS
     ),
     _criterion(
         "gender_inference", "privacy", "Gender inferred by the strongest attacker tried",
@@ -242,6 +262,12 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Absolute difference between the genders' UAR.",
     ),
     _criterion(
+        "ccc_gender_gap", "fairness", "Concordance gap between the genders", "ratio", 0.15, 0.0,
+        f"from twice the difference of 0.075 above which {_STRESS} fail, to none",
+        "Absolute difference between the concordance correlation coefficients on clips of either "
+        "gender, mean over the dimensions of emotion.",
+    ),
+    _criterion(
         "detectable_recall_gap", "fairness", "Smallest recall gap that would be found", "fraction",
         0.5, 0.0, _TWICE,
         "Smallest difference between the genders in the recall of one class that would be found in "
@@ -314,6 +340,12 @@ _ALL: Final[tuple[Criterion, ...]] = (
     ),
 )
 # fmt: on
+
+DIMENSIONAL_CRITERIA: Final = (
+    "ccc_mean", *(f"ccc_{dimension}" for dimension in DIMENSIONS), "ccc_gender_gap",
+)  # fmt: skip
+"""What is measured of clips that are rated on dimensions, where somebody asks: a measure of its own
+that speaks of two aspects."""
 
 OWN_CRITERIA: Final[Mapping[str, Criterion]] = {criterion.name: criterion for criterion in _ALL}
 """The criteria of this program, by name."""
@@ -427,7 +459,9 @@ def criteria_of(criteria: Iterable[str]) -> dict[Aspect, str]:
     return {aspect: ASPECT_CRITERION[aspect] for aspect in shown_aspects(criteria)}
 
 
-GUESSED: Final = frozenset({"uar", "accuracy", "macro_f1"})
+GUESSED: Final = frozenset(
+    {"uar", "accuracy", "macro_f1", "ccc_mean", *(f"ccc_{dimension}" for dimension in DIMENSIONS)}
+)
 """Criteria whose baseline is what guessing scores: a figure that reaches it shows nothing. Of the
 others the baseline is the good end: a private, robust or fair model scores as chance does."""
 

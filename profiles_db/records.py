@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from profiles_db.corruptions import Corruption
+from profiles_db.dimensions import Dimension
 from profiles_db.profile import WeightsKind
 from profiles_db.row_tables import TRAINING, AtLeast, Between, Fraction, Unbounded, row_table
 
@@ -209,6 +210,40 @@ class CorruptedAnswer:
     speaker: str
     label: str
     predicted: str
+
+
+@row_table("dimensional_predictions", step="dimensional", key=("dimension", "utterance"))
+@dataclass(frozen=True, slots=True)
+class DimensionalPrediction:
+    """What the head for dimensions answers for one test clip on one dimension it is rated on.
+
+    `truth` is the rating in [0, 1], `training_mean` the mean rating of the fold's training part: the
+    best answer of whoever does not listen. `predicted` may lie beyond [0, 1].
+    """
+
+    repetition: int
+    fold: int
+    dimension: Dimension
+    utterance: str
+    speaker: str
+    gender: Gender | None
+    truth: Fraction
+    predicted: float
+    training_mean: Fraction
+
+
+@row_table("dimensional_epochs", step="dimensional", key=("epoch",))
+@dataclass(frozen=True, slots=True)
+class DimensionalEpoch:
+    """One epoch of the training of the head for dimensions; the score is the mean CCC."""
+
+    repetition: int
+    fold: int
+    epoch: FromOne
+    train_loss: Loss
+    dev_loss: Loss
+    dev_score: Annotated[float, Unbounded()]
+    learning_rate: Rate
 
 
 @dataclass(frozen=True, slots=True)

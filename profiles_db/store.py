@@ -162,6 +162,13 @@ class Store:
             ).fetchone() or ("{}",)
         return document(text, run, "runs", "provenance")
 
+    def note(self, run: str, provenance: Mapping[str, Any]) -> None:
+        """Note `provenance` of a run that was begun, in place of what was noted."""
+        with self._file.transaction() as connection:
+            connection.execute(
+                "UPDATE runs SET provenance = ? WHERE run = ?", [_json(dict(provenance)), run]
+            )
+
     def finish(self, run: str, finished: str, provenance: Mapping[str, Any]) -> None:
         """Mark `run` ended."""
         with self._file.transaction() as connection:

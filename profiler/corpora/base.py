@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
+from profiles_db.dimensions import Dimension
+
 Gender = Literal["female", "male"]
 GENDERS: Final[tuple[Gender, ...]] = ("female", "male")
 """In the order of the gender probe's classes."""
@@ -32,6 +34,9 @@ class Utterance:
         The recording session, where the corpus folds by it.
     split : 'train', 'dev', 'test' or None
         The corpus' own split, where it defines one.
+    ratings : mapping from dimension to float
+        How it was rated, in [0, 1] from the lower to the upper end of the corpus' scale; without
+        the dimensions on which it was not.
     """
 
     id: str
@@ -41,6 +46,7 @@ class Utterance:
     label: str
     session: str | None = None
     split: Part | None = None
+    ratings: Mapping[Dimension, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,22 @@
-"""One's own data, as a CSV: path, speaker, label, and optionally gender, session, split.
+"""One's own data, as a CSV: path, speaker, label, optionally gender, session, split and ratings.
 
 The file is UTF-8 with a header line. Relative paths are relative to the file and stay below its
 folder; absolute paths and paths that climb out of it are refused unless allowed, so that a
 manifest from elsewhere names no file outside. Symbolic links below the folder are the owner's
 decision and are followed. Labels and speakers are compared as written, without surrounding space.
 Clips are taken in the order of their paths, so that the order of the rows changes nothing.
+
+Ratings stand in columns called arousal, dominance and valence; behind a colon their scale, as in
+``arousal:1-7``. Without one they lie between 0 and 1.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
+import math
 import posixpath
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +29,16 @@ from profiler.corpora.base import Gender, Part, Utterance
 from profiler.corpora.folds import balanced_kfold, balanced_kfold_by_session, fold_by_split
 from profiler.corpora.reader import FEWEST_CLASSES, Contents, CorpusReader, FoldRule
 from profiler.corpora.tables import open_table
+from profiles_db.dimensions import DIMENSIONS, Dimension, RatingScale
 from profiles_db.errors import CorpusError
 
 REQUIRED: Final = ("path", "speaker", "label")
 OPTIONAL: Final = ("gender", "session", "split")
+KNOWN: Final = (*REQUIRED, *OPTIONAL, *DIMENSIONS)
+USUAL_SCALE: Final = RatingScale(0, 1)
+"""Of a column of ratings that names none."""
+_NUMBER: Final = r"[+-]?\d+(?:\.\d+)?"
+_SCALE: Final = re.compile(rf"({_NUMBER})\s*(?:-|\.\.|to)\s*({_NUMBER})")
 GENDERS: Final[Mapping[str, Gender | None]] = {
     **dict.fromkeys(("female", "f"), "female"),
     **dict.fromkeys(("male", "m"), "male"),
@@ -82,7 +93,10 @@ class Manifest(CorpusReader):
     licence = "as the data's owner says"
     citation = ""
     request = "your own recordings"
-    layout = "data/manifest.csv (path,speaker,label[,gender][,session][,split])\ndata/clips/a.wav"
+    layout = (
+        "data/manifest.csv (path,speaker,label[,gender][,session][,split][,arousal:1-7]...)\n"
+        "data/clips/a.wav"
+    )
     classes = ()
     all_classes = ()
     folding = (
@@ -125,6 +139,7 @@ class _Rows:
         self.lines: dict[str, int] = {}
         self.genders: dict[str, tuple[Gender, int]] = {}
         self.filled: dict[str, list[int]] = {"session": [0, 0], "split": [0, 0]}
+        self.scales: dict[Dimension, RatingScale] = {}
 
     def notes(self) -> tuple[str, ...]:
         if not self.ignored:
@@ -144,15 +159,16 @@ class _Rows:
         self._require_filled_whole()
 
     def _columns(self, header: Sequence[str]) -> list[str]:
-        columns = [name.strip().lower() for name in header]
+        faults: list[str] = []
+        columns = [self._column(name.strip().lower(), faults) for name in header]
         lacking = [name for name in REQUIRED if name not in columns]
-        faults = [f"no column {', '.join(lacking)}"] if lacking else []
-        faults += [
-            f"column {name!r} twice" for name in REQUIRED + OPTIONAL if columns.count(name) > 1
-        ]
-        self.ignored = [name for name in columns if name and name not in REQUIRED + OPTIONAL]
+        faults += [f"no column {', '.join(lacking)}"] if lacking else []
+        if "label" in lacking and self.scales:
+            faults.append("classes are needed beside ratings: dimensions alone cannot be profiled")
+        faults += [f"column {name!r} twice" for name in KNOWN if columns.count(name) > 1]
+        self.ignored = [name for name in columns if name and name not in KNOWN]
         for name in self.ignored:
-            near = difflib.get_close_matches(name, REQUIRED + OPTIONAL, n=1, cutoff=0.75)
+            near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.75)
             faults += [f"column {name!r}: {near[0]!r} is meant?"] if near else []
         if faults and len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
             faults.append("cells are separated by commas")
@@ -161,6 +177,21 @@ class _Rows:
         if faults:
             self.faults.report()
         return columns
+
+    def _column(self, name: str, faults: list[str]) -> str:
+        """The column that a header's cell names; the scale of ratings behind a colon is kept."""
+        own, colon, text = (part.strip() for part in name.partition(":"))
+        dimension = next((one for one in DIMENSIONS if one == own), None)
+        if dimension is None:
+            return name
+        scale = USUAL_SCALE
+        if colon:
+            match = _SCALE.fullmatch(text)
+            scale = RatingScale(float(match[1]), float(match[2])) if match else RatingScale(0, 0)
+            if scale.low >= scale.high:
+                faults.append(f"column {name!r}: no scale such as {own}:1-7 or {own}:-1..1")
+        self.scales[dimension] = scale
+        return dimension
 
     def _row(self, line: int, cells: list[str], columns: list[str]) -> Utterance | None:
         fault = _fault_of_cells(cells, columns)
@@ -175,12 +206,14 @@ class _Rows:
         id_ = self._id(line, row["path"])
         gender = self._gender(line, row)
         split = self._split(line, row)
+        ratings = self._ratings(line, row)
         session = sys.intern(row.get("session", "")) or None
         self._count("session", line, session)
         if id_ is None:
             return None
         speaker, label = sys.intern(row["speaker"]), sys.intern(row["label"])
-        return Utterance(id_, self.folder / id_, speaker, gender, label, session, split)
+        path = self.folder / id_
+        return Utterance(id_, path, speaker, gender, label, session, split, ratings)
 
     def _id(self, line: int, text: str) -> str | None:
         """The path relative to the manifest, which is the clip's id; None with a fault added."""
@@ -220,6 +253,23 @@ class _Rows:
             self.faults.add(line, f"split {word!r} is not train, dev or test")
         self._count("split", line, split)
         return split
+
+    def _ratings(self, line: int, row: dict[str, str]) -> dict[Dimension, float]:
+        found: dict[Dimension, float] = {}
+        for dimension, scale in self.scales.items():
+            text = row[dimension]
+            if not text:
+                continue
+            try:
+                rating = float(text)
+            except ValueError:
+                rating = math.nan
+            if scale.holds(rating):
+                found[dimension] = scale.unit(rating)
+            else:
+                named = f"; name another scale in the header, such as {dimension}:1-7"
+                self.faults.add(line, f"{dimension} {text!r:.40} does not lie in {scale}{named}")
+        return found
 
     def _count(self, column: str, line: int, value: str | None) -> None:
         """Remember the first line with, and the first line without, a value."""

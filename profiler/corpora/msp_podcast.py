@@ -2,7 +2,8 @@
 
 As in the reference, ``Train``, ``Validation`` (``Development`` in later releases) and ``Test1``
 are the parts, and clips of unknown speaker or gender are left out: without a speaker nobody can
-say that the parts share none. How many clips remain depends on the release.
+say that the parts share none. How many clips remain depends on the release. Ratings are the means
+over the annotators, on a scale of 1 to 7; a table without them is read all the same.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from profiler.corpora.base import Gender, Part, Utterance
 from profiler.corpora.folds import fold_by_split
+from profiler.corpora.ratings import Ratings
 from profiler.corpora.reader import (
     BASIC_CLASSES,
     Contents,
@@ -21,6 +23,7 @@ from profiler.corpora.reader import (
     unique_by_id,
 )
 from profiler.corpora.tables import Row, read_table
+from profiles_db.dimensions import Dimension, RatingScale
 from profiles_db.errors import CorpusError
 
 EMOTIONS: Final = {
@@ -42,6 +45,12 @@ _SPLITS: Final[Mapping[str, Part]] = {
 }
 _GENDERS: Final[Mapping[str, Gender]] = {"Female": "female", "Male": "male"}
 _COLUMNS: Final = ("FileName", "EmoClass", "SpkrID", "Gender", "Split_Set")
+_RATED: Final[Mapping[str, Dimension]] = {
+    "EmoAct": "arousal",
+    "EmoDom": "dominance",
+    "EmoVal": "valence",
+}
+SCALE: Final = RatingScale(1, 7)
 
 
 class MspPodcast(CorpusReader):
@@ -75,13 +84,16 @@ class MspPodcast(CorpusReader):
         if table is None:
             raise self.not_found(root, "no Labels/labels_consensus.csv")
         left_out: dict[str, str] = {}
-        every = unique_by_id(_read_clips(root, table, left_out), table)
-        return Contents(every, fold_by_split, left_out)
+        ratings = Ratings(SCALE)
+        every = unique_by_id(_read_clips(root, table, left_out, ratings), table)
+        return Contents(every, fold_by_split, left_out, ratings.notes())
 
 
-def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[Utterance]:
+def _read_clips(
+    root: Path, table: Path, left_out: dict[str, str], ratings: Ratings
+) -> Iterator[Utterance]:
     audio = first_existing(root, "Audios", "Audio") or root / "Audios"
-    for row in read_table(table, _COLUMNS):
+    for row in read_table(table, _COLUMNS, optional=tuple(_RATED)):
         name = row["FileName"]
         if PurePosixPath(name).name != name or not name:
             raise CorpusError(f"{name!r} is no file name", where=str(table))
@@ -89,6 +101,7 @@ def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[U
         if reason:
             left_out[name] = reason
             continue
+        cells = {_RATED[column]: text for column, text in row.items() if column in _RATED}
         yield Utterance(
             id=name,
             path=audio / name,
@@ -96,6 +109,7 @@ def _read_clips(root: Path, table: Path, left_out: dict[str, str]) -> Iterator[U
             gender=_GENDERS[row["Gender"]],
             label=EMOTIONS[row["EmoClass"]],
             split=_SPLITS[row["Split_Set"]],
+            ratings=ratings.of(name, cells, f"{table}, {name}"),
         )
 
 

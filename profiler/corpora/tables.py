@@ -17,10 +17,11 @@ MOST_BYTES: Final = 512 * MEBIBYTE
 Row = dict[str, str]
 
 
-def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_table(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """The rows of a CSV with a header, as dictionaries of stripped cells.
 
-    Bytes that are not UTF-8 are replaced: no column this program uses holds any.
+    Bytes that are not UTF-8 are replaced: no column this program uses holds any. Of the `optional`
+    columns those are read that are there.
 
     Raises
     ------
@@ -31,10 +32,11 @@ def read_table(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         reader = csv.DictReader(stream)
         try:
             _require_columns(reader.fieldnames or (), columns, path)
+            wanted = [*columns, *(name for name in optional if name in (reader.fieldnames or ()))]
             for row in reader:
-                if any(row[name] is None for name in columns):
+                if any(row[name] is None for name in wanted):
                     raise CorpusError("too few cells", where=f"{path}:{reader.line_num}")
-                yield {name: row[name].strip() for name in columns}
+                yield {name: row[name].strip() for name in wanted}
         except csv.Error as error:
             raise CorpusError(f"not CSV: {error}", where=f"{path}:{reader.line_num}") from error
 

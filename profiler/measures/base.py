@@ -24,13 +24,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from profiler.settings import Settings
-from profiles_db.criteria import OWN_CRITERIA, Aspect
+from profiles_db.criteria import DIMENSIONAL_CRITERIA, OWN_CRITERIA, Aspect
 from profiles_db.measurement import Measurement
 from profiles_db.row_tables import Row
 
 if TYPE_CHECKING:
     from profiler.backbones.base import Backbone
-    from profiler.corpora.base import Fold
+    from profiler.corpora.base import Fold, Utterance
     from profiler.pipeline.context import Context, Parts
     from profiler.protocol import Protocol
     from profiler.training.head import Head
@@ -119,7 +119,19 @@ class Measure(abc.ABC):
     @property
     def criteria(self) -> tuple[str, ...]:
         """The criteria it measures: the program's own of its aspect, unless it says otherwise."""
-        return tuple(name for name, one in OWN_CRITERIA.items() if one.aspect == self.aspect)
+        return tuple(
+            name
+            for name, one in OWN_CRITERIA.items()
+            if one.aspect == self.aspect and name not in DIMENSIONAL_CRITERIA
+        )
+
+    def rests_on(self, utterances: Iterable[Utterance]) -> str | None:  # noqa: ARG002
+        """Digest of what its rows rest on of the corpus beside what names the study.
+
+        None where there is nothing of the kind: clips, speakers, genders, labels and folds name the
+        study. What else a measure reads of the clips names its rows and its figures by this.
+        """
+        return None
 
     @abc.abstractmethod
     def figures(self, evidence: Evidence, settings: Any) -> Iterable[Measurement]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from profiler.measures.base import Measure
+from profiler.measures.dimensional import Dimensional
 from profiler.measures.fairness import Fairness
 from profiler.measures.performance import Performance
 from profiler.measures.privacy import Privacy
@@ -23,7 +24,7 @@ ENTRY_POINT_GROUP: Final = "trustser.measures"
 _SECTIONS: Final = ("study", "training")
 """Sections of settings that are no measure's."""
 _OWN: Final[tuple[type[Measure], ...]] = (
-    Performance, Privacy, Safety, Fairness, Sustainability, Robustness,
+    Performance, Privacy, Safety, Fairness, Sustainability, Robustness, Dimensional,
 )  # fmt: skip
 
 

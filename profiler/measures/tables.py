@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from profiler.measures.statistics import (
     mean_of_defined,
 )
 from profiles_db.measurement import Measurement
-from profiles_db.records import GenderPrediction, Prediction
+from profiles_db.records import Gender, GenderPrediction, Prediction
 
 Score: TypeAlias = Callable[[Floats], Floats]
 """Counts of shape (..., classes, classes) to a figure of shape (...)."""
@@ -31,19 +31,40 @@ UNKNOWN_GENDER = "unknown"
 """The stratum of speakers whose gender the corpus does not give."""
 
 
+class AnswerRow(Protocol):
+    """What every answer to a test clip has."""
+
+    @property
+    def repetition(self) -> int:
+        """From 0."""
+
+    @property
+    def fold(self) -> int:
+        """From 1."""
+
+    @property
+    def utterance(self) -> str:
+        """The clip."""
+
+    @property
+    def speaker(self) -> str:
+        """Who speaks it."""
+
+    @property
+    def gender(self) -> Gender | None:
+        """The speaker's."""
+
+
 @dataclass(frozen=True)
-class Table:
-    """Predictions of one task.
+class AnswerRows:
+    """Answers to test clips, whatever they say: whose they are, in which fold and repetition.
 
     Parameters
     ----------
-    rows : sequence of Prediction or GenderPrediction, not empty
-    classes : sequence of str
-        The order of classes in every array.
+    rows : sequence of rows, not empty
     """
 
-    rows: Sequence[Answer]
-    classes: Sequence[str]
+    rows: Sequence[AnswerRow]
 
     @cached_property
     def speakers(self) -> list[str]:
@@ -77,43 +98,15 @@ class Table:
         return len({(row.fold, row.utterance) for row in self.rows})
 
     @cached_property
-    def truth(self) -> Ints:
-        """True class of each row, shape (rows,)."""
-        return self._indices([row.label for row in self.rows], self.classes)
-
-    @cached_property
-    def predicted(self) -> Ints:
-        """Predicted class of each row, shape (rows,)."""
-        return self._indices([row.predicted for row in self.rows], self.classes)
-
-    @cached_property
-    def probabilities(self) -> Floats:
-        """Shape (rows, classes)."""
-        return np.array([row.probabilities for row in self.rows], dtype=np.float64)
-
-    @cached_property
     def speaker(self) -> Ints:
         """Position in `speakers` of each row, shape (rows,)."""
-        return self._indices([row.speaker for row in self.rows], self.speakers)
+        return _indices([row.speaker for row in self.rows], self.speakers)
 
     @cached_property
     def cell(self) -> Ints:
         """Position in `cells` of each row, shape (rows,)."""
         place = {cell: index for index, cell in enumerate(self.cells)}
         return np.array([place[row.repetition, row.fold] for row in self.rows], dtype=np.int64)
-
-    @cached_property
-    def confusions(self) -> Floats:
-        """Counts, shape (cells, speakers, classes, classes), indexed [.., .., truth, predicted]."""
-        speakers, classes = len(self.speakers), len(self.classes)
-        counts = confusion_by_group(
-            self.truth,
-            self.predicted,
-            self.cell * speakers + self.speaker,
-            classes=classes,
-            groups=len(self.cells) * speakers,
-        )
-        return counts.reshape(len(self.cells), speakers, classes, classes)
 
     @cached_property
     def cells_of_repetition(self) -> list[list[int]]:
@@ -128,6 +121,49 @@ class Table:
         """Position in `repetitions` of each row, shape (rows,)."""
         place = {name: index for index, name in enumerate(self.repetitions)}
         return np.array([place[row.repetition] for row in self.rows], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Table(AnswerRows):
+    """Predictions of one task.
+
+    Parameters
+    ----------
+    rows : sequence of Prediction or GenderPrediction, not empty
+    classes : sequence of str
+        The order of classes in every array.
+    """
+
+    rows: Sequence[Answer]
+    classes: Sequence[str]
+
+    @cached_property
+    def truth(self) -> Ints:
+        """True class of each row, shape (rows,)."""
+        return _indices([row.label for row in self.rows], self.classes)
+
+    @cached_property
+    def predicted(self) -> Ints:
+        """Predicted class of each row, shape (rows,)."""
+        return _indices([row.predicted for row in self.rows], self.classes)
+
+    @cached_property
+    def probabilities(self) -> Floats:
+        """Shape (rows, classes)."""
+        return np.array([row.probabilities for row in self.rows], dtype=np.float64)
+
+    @cached_property
+    def confusions(self) -> Floats:
+        """Counts, shape (cells, speakers, classes, classes), indexed [.., .., truth, predicted]."""
+        speakers, classes = len(self.speakers), len(self.classes)
+        counts = confusion_by_group(
+            self.truth,
+            self.predicted,
+            self.cell * speakers + self.speaker,
+            classes=classes,
+            groups=len(self.cells) * speakers,
+        )
+        return counts.reshape(len(self.cells), speakers, classes, classes)
 
     @cached_property
     def pooled(self) -> Floats:
@@ -155,10 +191,10 @@ class Table:
         names = ", ".join(map(str, folds))
         return (f"the head of fold {names} gives one answer only, whatever it hears",)
 
-    @staticmethod
-    def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:
-        place = {name: index for index, name in enumerate(order)}
-        return np.array([place[value] for value in values], dtype=np.int64)
+
+def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:
+    place = {name: index for index, name in enumerate(order)}
+    return np.array([place[value] for value in values], dtype=np.int64)
 
 
 def weighted(counts: Floats, weights: Floats) -> Floats:

@@ -22,7 +22,14 @@ from profiler.training.checkpoint import StateFiles
 from profiler.training.head import Head
 from profiler.training.learner import EpochLog, Learner, Recipe, Seen, Targets, Trained
 from profiler.training.loop import embed, train
-from profiles_db.records import Epoch, LayerWeight, Prediction, ProbeEpoch, StepResult
+from profiles_db.records import (
+    DimensionalEpoch,
+    Epoch,
+    LayerWeight,
+    Prediction,
+    ProbeEpoch,
+    StepResult,
+)
 from profiles_db.row_tables import TRAINING
 
 EMOTION = "emotion"
@@ -260,7 +267,7 @@ def answers(
     ]
 
 
-LogRow = TypeVar("LogRow", Epoch, ProbeEpoch)
+LogRow = TypeVar("LogRow", Epoch, ProbeEpoch, DimensionalEpoch)
 
 
 def epochs(kind: type[LogRow], log: Sequence[EpochLog], repetition: int, fold: int) -> list[LogRow]:

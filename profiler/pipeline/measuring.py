@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from profiler.backbones.base import Backbone
 
 _PACKAGE: Final = Path(__file__).parents[1]
+RESTS_ON: Final = "rests_on"
+"""Under which a run notes it."""
 
 
 def measure_parts(parts: Sequence[Part]) -> tuple[list[Measurement], dict[str, str]]:
@@ -120,13 +122,19 @@ def take(
         name,
         measure.version,
         protocol.measure(name).model_dump(mode="json"),
-        protocol.basis(study or run.study, name),
+        protocol.basis(study or run.study, name, rests_on(run).get(name)),
         now(),
         failed,
         {**provenance, "seconds": time.perf_counter() - started},
     )
     store.record(run.run, measured, figures)
     return measured
+
+
+def rests_on(run: Run | Profile) -> dict[str, str]:
+    """What the rows of measures of `run` rest on of the corpus, by measure, as it was noted."""
+    noted: dict[str, str] = run.provenance.get(RESTS_ON, {})
+    return noted
 
 
 def evidence_of(

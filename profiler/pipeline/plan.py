@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from profiler.backbones.base import Backbone
@@ -53,6 +53,8 @@ class Plan:
         Holds features and step results; shared by all workers.
     cache_limit : int or None
         Most bytes of features to keep; what is not kept is computed again whenever it is read.
+    rests_on : mapping from measure to str, optional
+        What the rows of measures rest on of the corpus (`Measure.rests_on`).
     """
 
     model: str
@@ -65,6 +67,7 @@ class Plan:
     folds: tuple[Fold, ...]
     cache: Path
     cache_limit: int | None = None
+    rests_on: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def steps(self) -> Path:
@@ -77,11 +80,12 @@ class Plan:
         return StepFiles(self.steps, self.label(step), repetition, fold)
 
     def label(self, step: str) -> str:
-        """The step, with a digest of the version and settings that shape a measure's rows."""
+        """The step, with a digest of all that shapes a measure's rows beside the trained heads."""
         if step == TRAINING:
             return step
         settings = self.protocol.measure(step).identity(rows_only=True)
-        return f"{step}-{digest_of([measures()[step].version, settings])[:8]}"
+        beside = [self.rests_on[step]] if step in self.rests_on else []
+        return f"{step}-{digest_of([measures()[step].version, settings, *beside])[:8]}"
 
     @property
     def key(self) -> str:

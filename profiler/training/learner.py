@@ -10,7 +10,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import torch
@@ -27,15 +27,18 @@ DROPOUT_STEPS: Final = 2**16
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Some of the clips, by position, and their classes."""
+    """Some of the clips, by position, and their classes where classes are what is learned."""
 
     positions: tuple[int, ...]
-    classes: tuple[int, ...]
+    classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one head is trained: what differs between the emotion head and the gender probe."""
+    """How one head is trained: what differs between the emotion head and the gender probe.
+
+    `classes` is the number of the head's outputs, whatever they stand for.
+    """
 
     classes: int
     epochs: int
@@ -79,6 +82,41 @@ class Seen:
         return found
 
 
+class Objective(Protocol):
+    """What a head is trained for, and by what its epochs are judged."""
+
+    def loss(self, outputs: Tensor, positions: Sequence[int]) -> Tensor:
+        """Loss of the outputs for some training clips, shape (clips, outputs); a scalar."""
+
+    def judge(self, outputs: Tensor) -> tuple[float, float]:
+        """Loss and score (higher is better) of the outputs for the dev part, on the CPU."""
+
+
+class Classes:
+    """Cross-entropy of classes, judged by UAR.
+
+    Parameters
+    ----------
+    training, dev : Targets
+    recipe : Recipe
+    """
+
+    def __init__(self, training: Targets, dev: Targets, recipe: Recipe) -> None:
+        self._class_of = dict(zip(training.positions, training.classes, strict=True))
+        self._weights = class_weights(torch.tensor(training.classes), recipe)
+        self._dev, self._recipe = torch.tensor(dev.classes), recipe
+
+    def loss(self, outputs: Tensor, positions: Sequence[int]) -> Tensor:
+        """Weighted cross-entropy."""
+        targets = torch.tensor([self._class_of[p] for p in positions], device=outputs.device)
+        return functional.cross_entropy(outputs, targets, self._weights.to(outputs.device))
+
+    def judge(self, outputs: Tensor) -> tuple[float, float]:
+        """Weighted cross-entropy, and UAR."""
+        loss = float(functional.cross_entropy(outputs, self._dev, self._weights))
+        return loss, _score(outputs, self._dev, self._recipe)
+
+
 class Learner:
     """A head on its way from random weights to its best dev epoch.
 
@@ -90,6 +128,8 @@ class Learner:
     recipe : Recipe
     settings : TrainingSettings
     device : torch.device
+    objective : Objective, optional
+        The classes of `training` and `dev` if not given.
     """
 
     def __init__(
@@ -100,6 +140,7 @@ class Learner:
         recipe: Recipe,
         settings: TrainingSettings,
         device: torch.device,
+        objective: Objective | None = None,
     ) -> None:
         self.training, self.dev, self.recipe = training, dev, recipe
         self.head = _drawn(new_head, recipe).to(device)
@@ -111,8 +152,7 @@ class Learner:
             patience=settings.plateau_patience,
             min_lr=settings.min_learning_rate,
         )
-        self._class_of = dict(zip(training.positions, training.classes, strict=True))
-        self._weights = class_weights(torch.tensor(training.classes), recipe)
+        self._objective = objective or Classes(training, dev, recipe)
         self._dropout = Dropout(settings.dropout)
         self._losses: list[float] = []
         self._log: list[EpochLog] = []
@@ -137,8 +177,7 @@ class Learner:
         mixed.requires_grad_(len(self.head.layer_logits) > 1)
         kept = self._dropout.kept((len(mixed), self.head.first.out_features), self.device)
         logits = self.head.output(self.head.embed(mixed, lengths, kept))
-        targets = torch.tensor([self._class_of[p] for p in positions], device=self.device)
-        loss = functional.cross_entropy(logits, targets, self._weights.to(self.device))
+        loss = self._objective.loss(logits, positions)
         self._optimiser.zero_grad()
         torch.autograd.backward(loss)
         self._losses.append(float(loss.detach()))
@@ -152,9 +191,7 @@ class Learner:
 
     def end_epoch(self, logits: Tensor) -> None:
         """Judge the epoch by the logits of the dev part, on the CPU, shape (clips, classes)."""
-        classes = torch.tensor(self.dev.classes)
-        dev_loss = float(functional.cross_entropy(logits, classes, self._weights))
-        score = _score(logits, classes, self.recipe)
+        dev_loss, score = self._objective.judge(logits)
         if not self._log or score > max(log.dev_score for log in self._log):
             self._best = copy.deepcopy(self.head.state_dict())
         rate = float(self._optimiser.param_groups[0]["lr"])
