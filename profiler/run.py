@@ -151,7 +151,9 @@ def _work(
     for name in lacking:
         other_version = name in taken and taken[name].version != measures()[name].version
         if other_version or noted.get(name) != own.get(name):
-            store.forget_step(run.run, name)  # rows of another version, or of other contents of the corpus
+            store.forget_step(
+                run.run, name
+            )  # rows of another version, or of other contents of the corpus
     if own:
         provenance[RESTS_ON] = noted | own
         store.note(run.run, provenance)

@@ -35,6 +35,8 @@ def checks(there: Collection[str]) -> Iterator[Check]:
     for table in tables:
         yield from _of_rows(table)
     yield from _CHECKS
+    if "dimensional_predictions" in there:
+        yield from _RATED
 
 
 def _of_rows(table: RowTable) -> Iterator[Check]:
@@ -87,6 +89,24 @@ _COUNTS: Final = tuple(
         ("gender_inference", "gender_predictions WHERE task = 'strongest_gender'"),
     )
 )
+
+_RATED: Final[tuple[Check, ...]] = (
+    (
+        "a dimension predicted of a clip that was not tested",
+        f"""
+        SELECT DISTINCT {_FOLD} FROM dimensional_predictions
+        ANTI JOIN predictions USING (run, repetition, fold, utterance, speaker)
+        """,  # noqa: S608
+    ),
+    (
+        "a clip with two ratings on one dimension",
+        """
+        SELECT run || ' ' || dimension || ' ' || utterance FROM dimensional_predictions
+        GROUP BY run, dimension, utterance HAVING count(DISTINCT truth) > 1
+        """,
+    ),
+)
+"""Of a table that is there once somebody measured dimensions."""
 
 _CHECKS: Final[tuple[Check, ...]] = (
     (

@@ -25,7 +25,8 @@ Aspect = Literal[
     "system_performance", "privacy", "safety", "fairness", "sustainability", "robustness"
 ]
 Direction = Literal["maximise", "minimise"]
-Unit = Literal["fraction", "MAC", "parameters", "bytes", "seconds", "ratio"]
+Unit = Literal["fraction", "MAC", "parameters", "bytes", "seconds", "ratio", "coefficient"]
+"""A coefficient is a correlation, from -1 to 1, or a difference of two."""
 
 ASPECTS: Final[tuple[Aspect, ...]] = get_args(Aspect)
 
@@ -138,7 +139,7 @@ _ALL: Final[tuple[Criterion, ...]] = (
     ),
     _criterion(
         "ccc_mean", "system_performance", "Concordance with ratings, mean over the dimensions",
-        "ratio", 0.0, 0.75, _AGREES,
+        "coefficient", 0.0, 0.75, _AGREES,
         "Concordance correlation coefficient of predicted and rated emotion, mean over the "
         "dimensions that clips are rated on (arousal, dominance, valence); 0 for one answer to "
         "all clips, 1 where every clip is rated as predicted.",
@@ -146,7 +147,7 @@ _ALL: Final[tuple[Criterion, ...]] = (
     *(
         _criterion(
             f"ccc_{dimension}", "system_performance", f"Concordance with ratings of {dimension}",
-            "ratio", 0.0, 0.75, _AGREES,
+            "coefficient", 0.0, 0.75, _AGREES,
             f"Concordance correlation coefficient of predicted and rated {dimension}.",
         )
         for dimension in DIMENSIONS
@@ -262,7 +263,8 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Absolute difference between the genders' UAR.",
     ),
     _criterion(
-        "ccc_gender_gap", "fairness", "Concordance gap between the genders", "ratio", 0.15, 0.0,
+        "ccc_gender_gap", "fairness", "Concordance gap between the genders", "coefficient",
+        0.15, 0.0,
         f"from twice the difference of 0.075 above which {_STRESS} fail, to none",
         "Absolute difference between the concordance correlation coefficients on clips of either "
         "gender, mean over the dimensions of emotion.",
@@ -475,6 +477,8 @@ def format_value(value: float, unit: Unit) -> str:
     ('63.7 %', '2.30 GMAC', '40.0 ms')
     >>> format_value(16.9e6, "MAC"), format_value(0, "bytes"), format_value(0.0003, "ratio")
     ('16.9 MMAC', '0.0 MB', '0.0003')
+    >>> format_value(-0.05, "coefficient")
+    '-0.050'
     """
     return _WRITTEN[unit](value)
 
@@ -496,4 +500,5 @@ _WRITTEN: Final[dict[Unit, Callable[[float], str]]] = {
     "bytes": lambda value: f"{value / 1e6:.1f} MB",
     "seconds": lambda value: f"{value * 1e3:.1f} ms",
     "ratio": lambda value: f"{value:.3g}",
+    "coefficient": lambda value: f"{value:.3f}",
 }

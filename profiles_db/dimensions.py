@@ -1,4 +1,4 @@
-"""The dimensions of emotion that clips may be rated on, and how ratings become numbers in [0, 1]."""
+"""The dimensions of emotion that clips may be rated on, and ratings as numbers in [0, 1]."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Final, Literal, get_args
 Dimension = Literal["arousal", "dominance", "valence"]
 DIMENSIONS: Final[tuple[Dimension, ...]] = get_args(Dimension)
 """In the order of every array and table."""
+
+PEARSON: Final = "Pearson's correlation"
+ERROR: Final = "mean absolute error"
+TESTS: Final = "stress tests passed"
+"""Statistics that stand beside a concordance correlation; the error beside its gap too."""
 
 
 @dataclass(frozen=True, slots=True)

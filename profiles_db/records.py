@@ -217,8 +217,8 @@ class CorruptedAnswer:
 class DimensionalPrediction:
     """What the head for dimensions answers for one test clip on one dimension it is rated on.
 
-    `truth` is the rating in [0, 1], `training_mean` the mean rating of the fold's training part: the
-    best answer of whoever does not listen. `predicted` may lie beyond [0, 1].
+    `truth` is the rating in [0, 1], `training_mean` the mean rating of the fold's training part:
+    the best answer of whoever does not listen. `predicted` may lie beyond [0, 1].
     """
 
     repetition: int

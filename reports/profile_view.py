@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -14,10 +14,12 @@ from profiles_db.criteria import (
     ASPECT_TITLES,
     ASPECTS,
     CRITERIA,
+    DIMENSIONAL_CRITERIA,
     Aspect,
     shown_aspects,
 )
 from profiles_db.depths import split_depth
+from profiles_db.dimensions import DIMENSIONS, ERROR, PEARSON, TESTS
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile, without_paths
 from reports.trust_axis import TrustAxis
@@ -83,6 +85,19 @@ class CorruptionKind:
         return f"{sum(value == 1 for value in values)} of {len(values)}" if values else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """How well one dimension of emotion is predicted, or all of them on average."""
+
+    title: str
+    agreement: Measurement
+    correlation: Measurement | None
+    error: Measurement | None
+    of_gender: dict[str, Measurement]
+    gap: Measurement | None
+    tests: Measurement | None
+
+
 class ProfileView:
     """One profile with its tables at hand; `name` tells it apart from the others of a page."""
 
@@ -140,8 +155,16 @@ class ProfileView:
 
     @cached_property
     def genders(self) -> list[str]:
-        """The genders that figures are told apart by."""
-        found = {m.gender for m in self._pooled}
+        """The genders that recalls are told apart by."""
+        return self._genders_of(lambda m: m.criterion not in DIMENSIONAL_CRITERIA)
+
+    @cached_property
+    def rated_genders(self) -> list[str]:
+        """The genders that agreement with ratings is told apart by."""
+        return self._genders_of(lambda m: m.criterion in DIMENSIONAL_CRITERIA)
+
+    def _genders_of(self, wanted: Callable[[Measurement], bool]) -> list[str]:
+        found = {m.gender for m in self._pooled if wanted(m)}
         return [gender for gender in GENDERS if gender in found]
 
     def by_gender(
@@ -192,6 +215,32 @@ class ProfileView:
         return [_corruption(kind, levels) for kind, levels in found.items()]
 
     @cached_property
+    def dimensions(self) -> list[Rated]:
+        """Each dimension of emotion that clips are rated on, then their mean where several are."""
+        found = [self._rated(name, name) for name in DIMENSIONS]
+        known = [one for one in found if one is not None and one.agreement.value is not None]
+        mean = self._rated("mean", None)
+        return [*known, *([mean] if mean is not None and len(known) > 1 else [])]
+
+    def _rated(self, name: str, gap: str | None) -> Rated | None:
+        criterion = f"ccc_{name}"
+        agreement = self._headline.get(criterion)
+        if agreement is None:
+            return None
+        beside = {m.statistic: m for m in self._pooled if m.criterion == criterion}
+        gaps = {m.statistic: m for m in self._pooled if m.criterion == "ccc_gender_gap"}
+        genders = {gender: self.by_gender(criterion, gender) for gender in self.rated_genders}
+        return Rated(
+            name.capitalize(),
+            agreement,
+            beside.get(PEARSON),
+            beside.get(ERROR),
+            {gender: one for gender, one in genders.items() if one is not None},
+            gaps.get(gap),
+            beside.get(TESTS),
+        )
+
+    @cached_property
     def layers(self) -> dict[int, Measurement]:
         """Softmax weight of each hidden state, by its number."""
         found = {m.layer: m for m in self._pooled if m.layer is not None}
@@ -224,6 +273,7 @@ class ProfileView:
             if not (m.criterion in CRITERIA and m.stands_for_criterion)
             and m.criterion not in _TABLED
             and m.gender is None
+            and not _among_dimensions(m)
         ]
 
     def _attack(self, kind: str, snr_db: float) -> Attack:
@@ -242,6 +292,13 @@ class ProfileView:
             return usual
         others = (m.criterion for m in self.criteria if CRITERIA[m.criterion].aspect == aspect)
         return next(others, usual)
+
+
+def _among_dimensions(m: Measurement) -> bool:
+    """Whether the table of dimensions holds a statistic; a gap's error it does not."""
+    if m.criterion == "ccc_gender_gap":
+        return m.statistic in DIMENSIONS
+    return m.criterion in DIMENSIONAL_CRITERIA and m.statistic in (PEARSON, ERROR, TESTS)
 
 
 def _corruption(kind: str, levels: dict[float | None, dict[str, Measurement]]) -> CorruptionKind:

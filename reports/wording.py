@@ -38,6 +38,7 @@ _PLOT_UNITS: Final[dict[Unit, tuple[str, float]]] = {
     "bytes": ("MB", 1e-6),
     "seconds": ("ms", 1e3),
     "ratio": ("", 1.0),
+    "coefficient": ("", 1.0),
 }
 
 _CERTAIN: Final = 0.995
@@ -58,7 +59,7 @@ def quantity(value: float | None, unit: Unit | None) -> str:
         return UNKNOWN
     if unit is None or unit == "ratio":
         text = f"{value:.3g}"
-    elif value == 0 and unit != "fraction":
+    elif value == 0 and unit not in ("fraction", "coefficient"):
         text = "0"
     else:
         text = format_value(value, unit)

@@ -12,6 +12,7 @@ from profiles_db.criteria import CRITERIA, Unit, format_value
 
 _PLACES: Final[dict[Unit, int]] = {
     "fraction": 1, "MAC": 2, "parameters": 2, "bytes": 1, "seconds": 1, "ratio": 3,
+    "coefficient": 3,
 }  # fmt: skip
 """Digits after the point with which `format_value` writes each unit."""
 _TIMES: Final[dict[Unit, float]] = {"fraction": 1e2, "seconds": 1e3}

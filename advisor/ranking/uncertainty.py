@@ -19,7 +19,7 @@ from advisor.ranking.findings import Bound, Sampling
 from advisor.ranking.matrix import Mask, Matrix, best_index
 from advisor.ranking.scoring import Array
 from advisor.records import Figure, Outcome
-from profiles_db.criteria import CRITERIA
+from profiles_db.criteria import CRITERIA, Unit
 
 DRAWS: Final = 10_000
 
@@ -31,6 +31,11 @@ LEVEL: Final = 0.95
 """One candidate is told apart from another where it scores above it in this share of the draws."""
 
 _Z95: Final = 1.959963984540054
+_RANGES: Final[dict[Unit, tuple[float, float]]] = {
+    "fraction": (0.0, 1.0),
+    "coefficient": (-1.0, 1.0),
+}
+"""Where values of a unit lie; all others at or above 0."""
 
 
 def _normal(seed: int, *keys: str, size: int) -> Array:
@@ -43,7 +48,7 @@ def spread(figure: Figure, normal: Array) -> Array:
 
     A two-piece normal: the median is the value, and 2.5 % lie below `low` and above `high`, so
     that lopsided intervals stay so. A figure without an interval does not move. Rates stay in
-    [0, 1], costs at or above 0.
+    [0, 1], correlations in [-1, 1], costs at or above 0.
     """
     value, low, high = figure.value, figure.low, figure.high
     if value is None:
@@ -51,8 +56,8 @@ def spread(figure: Figure, normal: Array) -> Array:
     below = 0.0 if low is None else max(0.0, value - low) / _Z95
     above = 0.0 if high is None else max(0.0, high - value) / _Z95
     drawn = value + normal * np.where(normal < 0, below, above)
-    most = 1.0 if CRITERIA[figure.criterion].unit == "fraction" else np.inf
-    return np.clip(drawn, min(0.0, value), max(most, value))
+    least, most = _RANGES.get(CRITERIA[figure.criterion].unit, (0.0, np.inf))
+    return np.clip(drawn, min(least, value), max(most, value))
 
 
 @dataclass(frozen=True)

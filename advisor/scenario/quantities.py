@@ -34,6 +34,7 @@ SUFFIXES: Final[dict[Unit, dict[str, Decimal]]] = {
     },
     "seconds": {"s": Decimal(1), "ms": Decimal("0.001"), "us": Decimal("0.000001")},
     "ratio": {},
+    "coefficient": {},
 }
 """Units a scenario may write, by the unit of the criterion."""
 
@@ -44,6 +45,7 @@ SHOWN: Final[dict[Unit, str]] = {
     "bytes": " MB",
     "seconds": " ms",
     "ratio": "",
+    "coefficient": "",
 }
 
 _DIGITS: Final = 4
@@ -62,7 +64,7 @@ class QuantityError(ValueError):
 
 
 def parse_quantity(raw: str | float, unit: Unit) -> float:
-    """`raw` in the unit of its criterion: a fraction, MACs, parameters, bytes or seconds.
+    """`raw` in the unit of its criterion: a fraction, MACs, parameters, bytes, seconds, or none.
 
     Rates may be written `66 %` or `0.66`; costs need a unit.
 
@@ -85,6 +87,10 @@ def parse_quantity(raw: str | float, unit: Unit) -> float:
     if match is None or isinstance(raw, bool):
         raise QuantityError(f"{_cut(text)!r} is no quantity", rule=_rule(unit), remedy=_how(unit))
     value = _in_unit(Decimal(match[1].replace("_", "")), match[2], text, unit)
+    if unit == "coefficient":
+        if not -1 <= value <= 1:
+            raise QuantityError(f"{text} is no correlation", rule="-1 to 1", remedy=_how(unit))
+        return float(value)
     if value < 0:
         raise QuantityError(f"{text} is negative", rule="0 or more", remedy=_how(unit))
     if unit == "fraction" and value > 1:
@@ -139,6 +145,7 @@ def _how(unit: Unit) -> str:
         "bytes": "write for example 300 MB",
         "seconds": "write for example 40 ms",
         "ratio": "write for example 0.2",
+        "coefficient": "write for example 0.5",
     }
     return examples[unit]
 

@@ -35,7 +35,9 @@ EMOTIONS: Final = {
 _REASONS: Final = {"xxx": "the annotators disagree", "oth": "labelled `other`"}
 _NAME: Final = re.compile(r"(?P<dialog>Ses(?P<session>\d\d)[FM]_\w+)_(?P<gender>[FM])\w*\d")
 _CELLS: Final = 4
-_RATINGS: Final = re.compile(r"\[(?P<valence>[^,\]]*),(?P<arousal>[^,\]]*),(?P<dominance>[^,\]]*)\]")
+_RATINGS: Final = re.compile(
+    r"\[(?P<valence>[^,\]]*),(?P<arousal>[^,\]]*),(?P<dominance>[^,\]]*)\]"
+)
 SCALE: Final = RatingScale(1, 5)
 
 
@@ -74,9 +76,7 @@ class Iemocap(CorpusReader):
         return Contents(every, kfold_by_session, left_out, notes)
 
 
-def _read_sessions(
-    folder: Path, left_out: dict[str, str], ratings: Ratings
-) -> Iterator[Utterance]:
+def _read_sessions(folder: Path, left_out: dict[str, str], ratings: Ratings) -> Iterator[Utterance]:
     for session in sorted(folder.glob("Session[1-5]")):
         for path in sorted((session / "dialog" / "EmoEvaluation").glob("Ses*.txt")):
             yield from _read_evaluation(path, session, left_out, ratings)

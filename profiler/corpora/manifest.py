@@ -162,9 +162,9 @@ class _Rows:
         faults: list[str] = []
         columns = [self._column(name.strip().lower(), faults) for name in header]
         lacking = [name for name in REQUIRED if name not in columns]
-        faults += [f"no column {', '.join(lacking)}"] if lacking else []
-        if "label" in lacking and self.scales:
-            faults.append("classes are needed beside ratings: dimensions alone cannot be profiled")
+        rated = "label" in lacking and self.scales
+        why = ": ratings alone cannot be profiled, classes are needed too" if rated else ""
+        faults += [f"no column {', '.join(lacking)}{why}"] if lacking else []
         faults += [f"column {name!r} twice" for name in KNOWN if columns.count(name) > 1]
         self.ignored = [name for name in columns if name and name not in KNOWN]
         for name in self.ignored:

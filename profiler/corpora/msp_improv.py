@@ -84,7 +84,7 @@ def _read_clips(
 
 
 def _rated(match: re.Match[str]) -> dict[Dimension, str]:
-    """What the line says of each dimension, such as ``2.6``; how natural it is (``N``) is unused."""
+    """What the line says of each dimension, such as ``2.6``; naturalness (``N``) is not used."""
     parts = (part.partition(":") for part in match["ratings"].split(";"))
     return {
         _DIMENSIONS[name.strip()]: value for name, _, value in parts if name.strip() in _DIMENSIONS

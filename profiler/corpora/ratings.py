@@ -7,7 +7,7 @@ what was meant nobody knows.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from profiles_db.dimensions import DIMENSIONS, Dimension, RatingScale
 from profiles_db.errors import CorpusError
@@ -37,8 +37,16 @@ class Ratings:
         self._scale = scale
         self._outside: list[str] = []
 
-    def of(self, clip: str, cells: Mapping[str, str], where: str) -> dict[Dimension, float]:
+    def of(self, clip: str, cells: Mapping[Any, str], where: str) -> dict[Dimension, float]:
         """The ratings of a clip in [0, 1], without those that are empty or NaN or off the scale.
+
+        Parameters
+        ----------
+        clip : str
+        cells : mapping from dimension to str
+            As printed; a dimension that is lacking is not rated.
+        where : str
+            The clip's line, for errors.
 
         Raises
         ------

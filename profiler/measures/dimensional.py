@@ -32,7 +32,7 @@ from profiler.measures.statistics import (
 from profiler.measures.tables import UNKNOWN_GENDER, AnswerRows, record, weighted
 from profiler.settings import Resamples, Settings, digest_of
 from profiles_db.criteria import DIMENSIONAL_CRITERIA
-from profiles_db.dimensions import DIMENSIONS, Dimension
+from profiles_db.dimensions import DIMENSIONS, ERROR, PEARSON, TESTS, Dimension
 from profiles_db.measurement import Measurement
 from profiles_db.records import DimensionalEpoch, DimensionalPrediction, Prediction
 
@@ -45,13 +45,10 @@ Score: TypeAlias = Callable[[Floats], Floats]
 """Moments of shape (..., `MOMENTS`) to a figure of shape (...)."""
 
 MOMENTS: Final = 8
-"""Sums over clips: their number, truth, prediction, the squares of both, their product, the absolute
-error, and the absolute error of the training part's mean rating."""
+"""Sums over clips: their number, truth, prediction, the squares of both, their product, the
+absolute error, and the absolute error of the training part's mean rating."""
 VARIES: Final = 1e-12
 """Variance above which numbers in [0, 1] are not all the same but for rounding."""
-PEARSON: Final = "Pearson's correlation"
-ERROR: Final = "mean absolute error"
-TESTS: Final = "stress tests passed"
 STRESS_SOURCE: Final = "stress tests published with arXiv:2203.07378"
 LEAST_AGREEMENT: Final = 0.5
 """CCC and Pearson's correlation from which the stress tests pass."""
@@ -121,8 +118,8 @@ def ccc(moments: Floats) -> Floats:
     """Concordance correlation coefficient (Lin, Biometrics 45, 1989), shape (...).
 
     CCC = 2 cov / (var_t + var_p + (mean_t - mean_p)^2) of truth t and prediction p, with population
-    moments. In [-1, 1], and never further from 0 than Pearson's correlation; 0 for one answer to all
-    clips. NaN where the truth does not vary, or there is no clip.
+    moments. In [-1, 1], and never further from 0 than Pearson's correlation; 0 for one answer to
+    all clips. NaN where the truth does not vary, or there is no clip.
 
     Parameters
     ----------
@@ -181,7 +178,9 @@ def moments_of(truth: Floats, predicted: Floats, training_mean: float = np.nan) 
     training_mean : float, optional
         Mean rating of the training part.
     """
-    return _per_clip(truth, predicted, np.full_like(truth, training_mean)).sum(axis=0)
+    each = _per_clip(truth, predicted, np.full_like(truth, training_mean))
+    found: Floats = each.sum(axis=0)
+    return found
 
 
 def _per_clip(truth: Floats, predicted: Floats, training_mean: Floats) -> Floats:
@@ -249,16 +248,16 @@ class Answers(AnswerRows):
             over = [mean_of_defined(_last(by_cell[:, own])) for own in self.cells_of_repetition]
             return _share(np.stack(over, axis=1).mean(axis=-1), signed)
 
-        return _signed(jackknife(statistic, self.strata, spread=self._together(score, signed)), signed)
+        return _signed(
+            jackknife(statistic, self.strata, spread=self._together(score, signed)), signed
+        )
 
     def together(self, score: Score, *, signed: bool = True) -> Estimate:
         """`score` over all folds together, averaged over dimensions and repetitions."""
         return _signed(jackknife(self._together(score, signed), self.strata), signed)
 
     def _together(self, score: Score, signed: bool) -> Callable[[Floats], Floats]:
-        return lambda weights: _share(
-            score(weighted(self.pooled, weights)).mean(axis=-1), signed
-        )
+        return lambda weights: _share(score(weighted(self.pooled, weights)).mean(axis=-1), signed)
 
     def value(self, score: Score) -> float:
         """`score` as `over_folds` has it, without an interval."""
@@ -281,7 +280,10 @@ def _signed(estimate: Estimate, signed: bool) -> Estimate:
     if not signed:
         return estimate
     return Estimate(
-        *(None if end is None else 2 * end - 1 for end in (estimate.value, estimate.low, estimate.high))
+        *(
+            None if end is None else 2 * end - 1
+            for end in (estimate.value, estimate.low, estimate.high)
+        )
     )
 
 
@@ -384,7 +386,9 @@ def _agreement(
     return found
 
 
-def _of(measure: Figure, criterion: str, estimate: Estimate, n: int, **details: object) -> Measurement:
+def _of(
+    measure: Figure, criterion: str, estimate: Estimate, n: int, **details: object
+) -> Measurement:
     undefined = "the ratings of the test clips, or the answers to them, do not vary"
     return record(measure, criterion, estimate, n=n, undefined=undefined, **details)
 
@@ -428,7 +432,7 @@ def _flags(answers: Answers, folds: Sequence[int]) -> tuple[str, ...]:
 
 
 def _between_genders(answers: Answers, measure: Figure, resamples: int) -> list[Measurement]:
-    """How CCC and mean absolute error differ between the genders, beside what a fair model shows."""
+    """How CCC and error differ between the genders, beside what a fair model would show."""
     known = Answers([row for row in answers.rows if row.gender is not None])
     reason = _why_unknown(known)
     if reason:
@@ -440,7 +444,7 @@ def _between_genders(answers: Answers, measure: Figure, resamples: int) -> list[
     ]
     found = []
     for score, said in ((ccc, None), (error, ERROR)):
-        for name, own in ((None, known), *(single if len(single) > 1 else ())):
+        for name, own in ((None, known), *single):
             speakers = [known.speakers.index(speaker) for speaker in own.speakers]
             compared = compare(own.pooled, own.strata, _gap(score), permuted[:, speakers])
             notes = _notes_on_gap(compared, own, score)
@@ -448,9 +452,15 @@ def _between_genders(answers: Answers, measure: Figure, resamples: int) -> list[
             estimate = compared.estimate if compared.found else reaching_zero(compared.estimate)
             found.append(
                 _of(
-                    measure, "ccc_gender_gap", estimate, own.n, statistic=statistic,
-                    baseline=compared.floor, flags=flags, notes=notes,
-                )  # fmt: skip
+                    measure,
+                    "ccc_gender_gap",
+                    estimate,
+                    own.n,
+                    statistic=statistic,
+                    baseline=compared.floor,
+                    flags=flags,
+                    notes=notes,
+                )
             )
     return found
 

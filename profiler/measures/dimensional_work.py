@@ -1,4 +1,4 @@
-"""What the measure of dimensions keeps of one fold: a head trained for agreement, and its answers."""
+"""What the measure of dimensions keeps of one fold: a head trained for agreement, its answers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ class DimensionalWork(StatesWork):
 
     def tested(self) -> Mapping[str, Sequence[str]]:
         """The rated test clips."""
-        return dict.fromkeys(self.learners, [utterance.id for utterance in self._test])
+        clips = [utterance.id for utterance in self._test]
+        return dict.fromkeys(self.learners, clips)
 
     def result(self, emotion: Seen, own: Mapping[str, Seen]) -> Sequence[Row]:  # noqa: ARG002
         """The head's epochs, and its answers on each dimension that a test clip is rated on."""

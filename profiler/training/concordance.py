@@ -1,4 +1,4 @@
-"""Training for agreement: 1 less the concordance correlation, as Wagner et al. train for dimensions.
+"""Training for agreement with ratings: 1 less their concordance correlation with the outputs.
 
 The concordance correlation coefficient (Lin, Biometrics 45, 1989) of two variables is twice their
 covariance over the sum of their variances and of the squared difference of their means. Unlike

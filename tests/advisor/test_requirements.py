@@ -134,6 +134,7 @@ def test_requirements_apply_to_measured_profiles() -> None:
 
 _LARGEST: dict[Unit, float] = {
     "fraction": 1.0, "MAC": 1e13, "parameters": 1e10, "bytes": 1e11, "seconds": 1e4, "ratio": 1e4,
+    "coefficient": 1.0,
 }  # fmt: skip
 _OF_UNIT: dict[Unit, tuple[str, str]] = {
     # The criteria that are to be high, and to be low; costs are all to be low.
@@ -143,6 +144,7 @@ _OF_UNIT: dict[Unit, tuple[str, str]] = {
     "bytes": ("", "size"),
     "seconds": ("", "latency_p95"),
     "ratio": ("", "real_time_factor"),
+    "coefficient": ("ccc_valence", "ccc_gender_gap"),
 }
 
 
@@ -211,7 +213,7 @@ def test_four_digits_are_written(value: float, unit: Unit, text: str) -> None:
 
 
 @given(
-    st.sampled_from(["fraction", "MAC", "parameters", "bytes", "seconds", "ratio"]),
+    st.sampled_from(["fraction", "MAC", "parameters", "bytes", "seconds", "ratio", "coefficient"]),
     st.floats(1e-4, 1.0),
     st.booleans(),
 )

@@ -13,6 +13,7 @@ from unittest import mock
 
 from profiler.measures.costs import device
 from profiler.measures.costs.memory import PeakMemory
+from profiler.measures.registry import chosen
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
@@ -21,6 +22,7 @@ from profiles_db.store import Store
 SHORT = Protocol.of(
     epochs=2,
     probe_epochs=1,
+    head_epochs=2,
     folds=2,
     seeds=1,
     enrolment_clips=1,
@@ -48,6 +50,7 @@ def make(folder: Path, manifest: Path, workers: int) -> None:
     profile_all(
         ["fbank"], "manifest", manifest, SHORT, store, weights="pretrained", weights_seed=0,
         cache=folder / "cache", device="cpu", workers=workers, progress=Telling(),
+        wanted=(*chosen("default"), "dimensional"),
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from profiles_db.records import (
     Attacker,
     AttackOutcome,
     CorruptedAnswer,
+    DimensionalEpoch,
+    DimensionalPrediction,
     Epoch,
     GenderPrediction,
     LayerWeight,
@@ -30,11 +32,11 @@ from profiles_db.store import Store
 Rows: TypeAlias = Mapping[type[Any], Sequence[Any]]
 """The rows of a run by their kind, in the order in which they are stored."""
 
-WITH_ROWS: Final = ("performance", "privacy", "safety", "fairness", "robustness")
+WITH_ROWS: Final = ("performance", "privacy", "safety", "fairness", "robustness", "dimensional")
 """The measures whose rows are compared; costs, which take time, have none."""
 KINDS: Final = (
     Prediction, GenderPrediction, AttackOutcome, CorruptedAnswer, Epoch, ProbeEpoch, Trial,
-    LayerWeight, Attacker,
+    LayerWeight, Attacker, DimensionalPrediction, DimensionalEpoch,
 )  # fmt: skip
 FEW_CORRUPTIONS: Final[Mapping[str, Any]] = {
     "babble_snr_db": (20.0,), "telephone_kbits": (13,), "gain_db": (1.0, 2.0),
@@ -47,7 +49,7 @@ FEW_CORRUPTIONS: Final[Mapping[str, Any]] = {
 """Settings of robustness: other clips, filters and codecs, and clips that are equally long."""
 _KEY: Final = (
     "repetition", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "attacker",
-    "corruption", "level", "utterance",
+    "corruption", "level", "dimension", "utterance",
 )  # fmt: skip
 _NUMBERS: Final = frozenset({"train_loss", "dev_loss", "weight", "score"})
 _FOLLOWING: Final = frozenset({"dev_score", "learning_rate", "dev_uar", "test_uar", "chosen"})
@@ -87,7 +89,7 @@ def rows_of(store: Store, run: str) -> Rows:
 
 def assert_same_rows(found: Rows, expected: Rows, within: Tolerance | None = None) -> None:
     """Refuse rows that are not the same: exactly, or `within` a tolerance."""
-    on_request = {CorruptedAnswer}
+    on_request = {CorruptedAnswer, DimensionalPrediction, DimensionalEpoch}
     assert all(expected[kind] for kind in KINDS if kind not in on_request), "nothing to compare"
     if within is None:
         for kind in KINDS:
@@ -117,7 +119,9 @@ def _assert_alike(ours: Any, theirs: Any, within: Tolerance) -> None:
         elif name in _NUMBERS:
             assert one == pytest.approx(other, abs=within.number), (name, ours)
         elif name == "predicted":
-            if isinstance(ours, Prediction | GenderPrediction) and one != other:
+            if isinstance(ours, DimensionalPrediction):
+                assert one == pytest.approx(other, abs=within.number), ours
+            elif isinstance(ours, Prediction | GenderPrediction) and one != other:
                 first, second = sorted(theirs.probabilities, reverse=True)[:2]
                 assert first - second <= 2 * within.number, (ours, theirs)
         elif name == "reached_snr_db":

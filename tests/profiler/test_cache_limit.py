@@ -33,8 +33,8 @@ from trustser import __main__ as main
 
 EPOCHS = 2
 SHORT = Protocol.of(
-    epochs=EPOCHS, probe_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1, pgd_clips=2,
-    snr_curve_db=(), batch_size=8, enrolment_clips=1, robustness=FEW_CORRUPTIONS,
+    epochs=EPOCHS, probe_epochs=2, head_epochs=2, folds=2, seeds=2, resamples=100, pgd_steps=1,
+    pgd_clips=2, snr_curve_db=(), batch_size=8, enrolment_clips=1, robustness=FEW_CORRUPTIONS,
 )  # fmt: skip
 
 

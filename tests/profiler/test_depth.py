@@ -26,8 +26,8 @@ from tests.profiler.same_rows import WITH_ROWS, Rows, assert_same_rows, rows_of
 from tests.profiler.small_corpus import CLIPS
 
 SHORT = Protocol.of(
-    epochs=2, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=1, pgd_clips=2,
-    snr_curve_db=(), batch_size=8, enrolment_clips=1,
+    epochs=2, probe_epochs=2, head_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=1,
+    pgd_clips=2, snr_curve_db=(), batch_size=8, enrolment_clips=1,
 )  # fmt: skip
 
 

@@ -55,8 +55,9 @@ GPUS: Final[dict[str, Gpu]] = {"stand-in": stand_in_gpu} | (
     {"cuda": nullcontext} if torch.cuda.is_available() else {}
 )
 SHORT: Final = Protocol.of(
-    epochs=3, probe_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=2, pgd_clips=6,
-    snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1, robustness=FEW_CORRUPTIONS,
+    epochs=3, probe_epochs=2, head_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=2,
+    pgd_clips=6, snr_curve_db=(), batch_size=8, seconds=0.6, enrolment_clips=1,
+    robustness=FEW_CORRUPTIONS,
 )  # fmt: skip
 COSTED_SECONDS: Final = 1.0
 """Length of the clip on which costs are measured here: the stand-in runs operators one by one."""

@@ -52,6 +52,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "tilt_db_per_octave": (1.0,), "reverberation_s": (0.5,), "speed_up": (1.5,),
         "fade_per_second": (0.1,),
     },
+    "dimensional": {"head_epochs": 2, "resamples": 500},
 }  # fmt: skip
 EACH = [(section, name) for section, values in OTHER.items() for name in values]
 
@@ -97,6 +98,7 @@ def test_old_names_are_understood_with_a_hint(tmp_path: Path) -> None:
     assert found == Protocol.of(
         training={"repetitions": 2, "epochs": 4}, safety={"snr_db": 30},
         performance={"resamples": 300}, privacy={"resamples": 300}, fairness={"resamples": 300},
+        dimensional={"resamples": 300},
     )  # fmt: skip
     assert len(said) == 2
     assert said[0].endswith("p.yaml:1:8: seeds is called training.repetitions now")

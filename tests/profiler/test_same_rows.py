@@ -60,7 +60,7 @@ from tests.profiler.same_rows import (
 BOUNDARY: Final = 64
 """Bytes of a cache line and of the widest register: torch's own memory begins at multiples."""
 SETTINGS: Final[dict[str, Any]] = {
-    "epochs": 3, "probe_epochs": 2, "folds": 1, "seeds": 1, "resamples": 100,
+    "epochs": 3, "probe_epochs": 2, "head_epochs": 2, "folds": 1, "seeds": 1, "resamples": 100,
     "pgd_steps": 1, "pgd_clips": 2,
     "snr_curve_db": (), "batch_size": 8, "seconds": 0.6, "enrolment_clips": 1,
     "robustness": FEW_CORRUPTIONS,

@@ -11,7 +11,7 @@ from profiles_db.errors import InputError, OutputError, StoreError
 from profiles_db.maintenance import backup, check
 from profiles_db.store import Store
 from tests.profiles_db.test_store import _hold
-from tests.reference.make_schema_fixture import fill
+from tests.reference.make_schema_fixture import RATED, fill
 from trustser.__main__ import run
 
 
@@ -20,6 +20,7 @@ def database(tmp_path: Path) -> Path:
     path = tmp_path / "it's a.duckdb"
     store = Store(path)
     fill(store)
+    store.add_step("r1", RATED)
     return path
 
 
@@ -84,6 +85,11 @@ DAMAGE = {
     "UPDATE epochs SET epoch = 2": "a training that lacks epochs",
     "UPDATE measurements SET n = 7 WHERE criterion = 'uar'": "uar names another number",
     "UPDATE measurements SET n = 7 WHERE attack = 'fgsm'": "rate names another number",
+    "UPDATE dimensional_predictions SET speaker = 's2'":
+        "a dimension predicted of a clip that was not tested",
+    "INSERT INTO dimensional_predictions VALUES "
+    "('r1', 0, 1, 'valence', 'u1', 's1', NULL, 0.75, 0.25, 0.5)":
+        "a clip with two ratings on one dimension",
     "ALTER TABLE trials DROP COLUMN score": "table trials lacks its column score",
     "ALTER TABLE trials ADD COLUMN mine INTEGER": "column mine (INTEGER) that this program never",
 }  # fmt: skip

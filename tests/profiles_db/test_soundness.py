@@ -18,7 +18,7 @@ from profiles_db.row_tables import row_tables, table_of
 from profiles_db.snapshot import Snapshot
 from profiles_db.soundness import damages, document, require_sound
 from profiles_db.store import Store
-from tests.reference.make_schema_fixture import fill
+from tests.reference.make_schema_fixture import RATED, fill
 from trustser.__main__ import run
 
 SCENARIO = """
@@ -35,9 +35,10 @@ FREE_TEXT = {
 """Columns that may hold any text, also an empty one."""
 NO_DAMAGE = {
     (table, column, value)
-    for table in ("epochs", "probe_epochs")
-    for column in ("train_loss", "dev_loss")
+    for table in ("epochs", "probe_epochs", "dimensional_epochs")
+    for column in ("train_loss", "dev_loss", "dev_score")
     for value in ("'nan'", "'inf'")
+    if column != "dev_score" or table == "dimensional_epochs"
 }
 """What a training that diverged leaves."""
 
@@ -47,6 +48,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sound") / "a.duckdb"
     store = Store(path)
     fill(store)
+    store.add_step("r1", RATED)
     assert check(path).problems == ()
     return path
 
@@ -56,6 +58,8 @@ def _damages() -> list[tuple[str, str, str]]:
     with duckdb.connect() as connection:
         for step in MIGRATIONS:
             connection.execute(step)
+        for kind in row_tables().values():
+            connection.execute(kind.create())
         columns = connection.execute(
             "SELECT table_name, column_name, data_type FROM information_schema.columns"
         ).fetchall()

@@ -22,6 +22,8 @@ from profiles_db.records import (
     Attacker,
     AttackOutcome,
     CorruptedAnswer,
+    DimensionalEpoch,
+    DimensionalPrediction,
     Epoch,
     GenderPrediction,
     LayerWeight,
@@ -86,6 +88,16 @@ ROBUST = StepResult(
     ),
 )
 """Since schema 4."""
+RATED = StepResult(
+    "dimensional",
+    0,
+    1,
+    (
+        DimensionalPrediction(0, 1, "valence", "u1", "s1", None, 0.5, 0.25, 0.5),
+        DimensionalEpoch(0, 1, 1, 1.0, 2.0, 0.5, 5e-4),
+    ),
+)
+"""Of tables that are made with their first rows, and so in no schema."""
 IDENTITY: dict[str, Any] = {"study": "s1", "backbone": "fbank", "weights": "none", "corpus": "demo"}
 MEASUREMENTS = (
     Measurement(
