@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from profiles_db.criteria import ASPECTS
+from profiles_db.dimensions import ERROR, PEARSON, TESTS
 from profiles_db.errors import EvidenceError
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile
@@ -279,6 +280,56 @@ def test_corruptions_stand_kind_by_kind_and_level_by_level() -> None:
     assert "\N{MINUS SIGN}1.5" in section
     assert "no clip went through it" in section
     assert "uar lost" not in text.split("Further figures")[1], "it has a table of its own"
+
+
+def _rated(profile: Profile, *, genders: bool = True) -> Profile:
+    """With clips rated on arousal and valence."""
+    identity: dict[str, Any] = {
+        "study": profile.study, "backbone": profile.backbone, "weights": "w", "corpus": "ravdess",
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"criterion": "ccc_dominance", "value": None, "unknown": "no clip rated"}
+    ]
+    for name, value in (("arousal", 0.71), ("valence", -0.06), ("mean", 0.325)):
+        about: dict[str, Any] = {"criterion": f"ccc_{name}"}
+        rows.append({**about, "value": value, "low": value - 0.05, "high": value + 0.05})
+        rows.append({**about, "value": 0.81, "statistic": PEARSON})
+        rows.append({**about, "value": 0.11, "baseline": 0.19, "statistic": ERROR})
+        notes = ("3 tests", "failed: CCC at least 0.5")
+        rows.append({**about, "value": 2 / 3, "statistic": TESTS, "notes": notes})
+        rows.append({**about, "value": 0.015625, "statistic": "deviation over folds"})
+        if genders:
+            rows.append({**about, "value": 0.69, "gender": "female"})
+            rows.append({**about, "value": 0.56, "gender": "male"})
+            gap = None if name == "mean" else name
+            rows.append({"criterion": "ccc_gender_gap", "value": 0.125, "statistic": gap})
+    made = tuple(Measurement(**identity, **row) for row in rows)
+    return replace(profile, measurements=(*profile.measurements, *made))
+
+
+def test_dimensions_stand_in_a_table_of_their_own() -> None:
+    arousal, valence, mean = ProfileView(_rated(a_profile()), "p").dimensions
+    assert (arousal.title, valence.title, mean.title) == ("Arousal", "Valence", "Mean")
+    assert mean.gap is not None
+    assert mean.gap.value == 0.125
+    text = render_profile([_rated(a_profile())])
+    section = text.split("Dimensions of emotion</h3>")[1].split("Under attack</h3>")[0]
+    for said in ("0.710", "\N{MINUS SIGN}0.060", "0.810", "of the training mean 0.190", "66.7 %",
+                 "0.690", "0.560", "failed: CCC at least 0.5"):  # fmt: skip
+        assert said in section, said
+    further = text.split("Further figures")[1]
+    assert PEARSON not in further
+    assert "deviation over folds" in further
+    assert "Dimensions of emotion" not in render_profile([a_profile()])
+
+
+def test_genders_of_ratings_are_no_genders_of_recalls_nor_the_other_way_round() -> None:
+    rated = render_profile([_rated(a_profile(gender=False))])
+    assert "Recall by class</h3>" in rated
+    assert "CCC, female" in rated
+    without = render_profile([_rated(a_profile(), genders=False)])
+    assert "Recall by class and gender</h3>" in without
+    assert "CCC, female" not in without
 
 
 def test_folders_of_the_machine_that_measured_are_in_no_report() -> None:

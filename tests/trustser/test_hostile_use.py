@@ -143,6 +143,8 @@ CASES: tuple[tuple[str, int, str], ...] = (
     ("datasets check manifest --data-root huge", 2, "line contains NUL|field larger|not CSV"),
     ("datasets check manifest --data-root empty", 2, "no column"),
     ("datasets check manifest --data-root utf16", 2, "no column"),
+    ("datasets check manifest --data-root ratings.csv", 2, "'9' does not lie in 1 to 7"),
+    ("datasets check manifest --data-root alone.csv", 2, "ratings alone cannot be profiled"),
     ("datasets check nonsense", 2, "nonsense"),
     ("datasets --json", 0, r"\["),
     # Settings and numbers.
@@ -240,6 +242,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "plain.txt").write_text("no such thing")
     (place / "empty").touch()
     (place / "nul").write_bytes(b"a: \0\n")
+    (place / "ratings.csv").write_text("path,speaker,label,valence:1-7\na.wav,s,happy,9\n")
+    (place / "alone.csv").write_text("path,speaker,valence\na.wav,s,0.5\n")
     (place / "utf16").write_text("version: 1\n", encoding="utf-16")
     with (place / "huge").open("wb") as file:
         file.truncate(2**26)

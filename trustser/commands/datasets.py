@@ -114,6 +114,7 @@ def _print_counts(audit: Audit) -> None:
     typer.echo(f"{audit.corpus}{kind}: {audit.clips} clips, {speakers} speakers, {sound}")
     rows = [("class " + name, str(count)) for name, count in audit.classes.items()]
     rows += [("gender " + name, str(count)) for name, count in audit.genders.items()]
+    rows += [("rated on " + name, str(count)) for name, count in audit.ratings.items()]
     if audit.cramers_v is not None:
         rows.append(("Cramér's V of class and gender", f"{audit.cramers_v:.3f}"))
     rows += [(f"{rate} Hz", str(count)) for rate, count in audit.audio.rates.items()]

@@ -20,7 +20,7 @@ def measure(
         str | None,
         typer.Option(
             help="`default`, `all`, or names with commas: performance, privacy, safety, fairness, "
-            "sustainability, robustness (on request), and those of other packages."
+            "sustainability; on request robustness, dimensional; and those of other packages."
         ),
     ] = None,
     recompute: Annotated[

@@ -16,6 +16,7 @@ from profiler.corpora.audit.findings import Finding, Severity
 from profiler.corpora.audit.metadata import FoldCount
 from profiler.corpora.base import Corpus, Part
 from profiler.progress import Progress, Silent
+from profiles_db.dimensions import DIMENSIONS
 
 _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
@@ -24,8 +25,8 @@ _ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 class Audit:
     """What a corpus holds, and everything found in it, gravest first.
 
-    `classes`, `genders` and `speakers` count clips; `balance` is that of the test and of the dev
-    parts; `left_out` counts the entries that the
+    `classes`, `genders` and `speakers` count clips, `ratings` those rated on each dimension;
+    `balance` is that of the test and of the dev parts; `left_out` counts the entries that the
     corpus' own rules exclude, by reason; `cramers_v` is of label and gender, uncorrected, None
     where there are not two of each.
     """
@@ -43,6 +44,7 @@ class Audit:
     audio: AudioCount
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
+    ratings: Mapping[str, int]
 
     @property
     def leaks(self) -> bool:
@@ -62,6 +64,7 @@ class Audit:
             "clips": self.clips,
             "classes": dict(self.classes),
             "genders": dict(self.genders),
+            "ratings": dict(self.ratings),
             "speakers": dict(self.speakers),
             "folds": [asdict(fold) for fold in self.folds],
             "balance": {part: balance.to_json() for part, balance in self.balance.items()},
@@ -113,7 +116,13 @@ def check(corpus: Corpus, *, audio: bool = True, progress: Progress | None = Non
         audio=audit_audio.count_audio(len(there), missing, heard),
         notes=corpus.notes,
         findings=tuple(found),
+        ratings=_count_ratings(corpus),
     )
+
+
+def _count_ratings(corpus: Corpus) -> dict[str, int]:
+    rated = Counter(dimension for clip in corpus.utterances for dimension in clip.ratings)
+    return {dimension: rated[dimension] for dimension in DIMENSIONS if rated[dimension]}
 
 
 def _findings(
