@@ -84,7 +84,7 @@ class Dimensional(OnHiddenStates):
 
     def rests_on(self, utterances: Iterable[Utterance]) -> str:
         """Digest of all ratings."""
-        return digest_of([[one.id, dict(one.ratings)] for one in utterances if one.ratings])
+        return digest_of([[one.id, dict(one.ratings)] for one in utterances if one.ratings])[:12]
 
     def epochs(self, settings: DimensionalSettings) -> int:
         """Epochs of the head."""

@@ -90,7 +90,8 @@ class Plan:
     @property
     def key(self) -> str:
         """Tells plans apart in a process that works on several, one after the other."""
-        return digest_of([self.model, self.measures, self.protocol.as_record()])
+        content = [self.model, self.measures, self.protocol.as_record(), dict(self.rests_on)]
+        return digest_of(content)
 
     def unusable(self) -> set[str]:
         """The clips that cannot be used, as the steps that made features found.

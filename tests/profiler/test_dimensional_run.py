@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from profiler.corpora.registry import read
 from profiler.measures.dimensional import Dimensional
 from profiler.pipeline import jobs
 from profiler.pipeline.fold_training import Cell, train_and_test
+from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.recompute import recompute
@@ -202,3 +203,13 @@ def test_clips_without_ratings_name_nothing(case: Case) -> None:
     rated = [clip for clip in clips if clip.id != UNRATED]
     assert measure.rests_on(clips) == measure.rests_on(rated)
     assert measure.rests_on(clips) != measure.rests_on(rated[1:])
+
+
+def test_a_worker_takes_plans_of_other_ratings_for_others(tmp_path: Path) -> None:
+    """Workers keep what they loaded for a plan, with the clips and their ratings, by its key."""
+    spec = BackboneSpec("fbank", "pretrained", 0, "cpu")
+    plain = Plan("m", WANTED, spec, SHORT, ("a",), {}, {}, (), tmp_path)
+    one, other = (replace(plain, rests_on={"dimensional": digest}) for digest in ("1", "2"))
+    assert len({plain.key, one.key, other.key}) == 3
+    assert len({plan.label("dimensional") for plan in (plain, one, other)}) == 3
+    assert len({plan.label("training") for plan in (plain, one, other)}) == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from profiler.corpora.audit.check import check
 from profiler.corpora.base import Corpus, Utterance
 from profiler.corpora.registry import read
 from profiles_db.errors import CorpusError
@@ -153,3 +154,10 @@ def test_ratings_alone_are_refused_in_one_line(tmp_path: Path) -> None:
     trees.write_lines(tmp_path / "manifest.csv", ["path,speaker,valence", "a.wav,s,0.5"])
     with pytest.raises(CorpusError, match=r"csv:1: no column label: ratings alone .* classes"):
         read("manifest", tmp_path)
+
+
+def test_the_audit_counts_clips_rated_on_each_dimension(tmp_path: Path) -> None:
+    corpus = _manifest(tmp_path, ",4,-0.5,", ",7,1,", ",,,", *[",,0,"] * 5)
+    audit = check(corpus, audio=False)
+    assert audit.ratings == {"arousal": 2, "valence": 7}
+    assert audit.to_json()["ratings"] == audit.ratings
