@@ -7,7 +7,8 @@ others), or `make bench`. Corpora are of two kinds, both read by the code that m
   (ridge regression on random features, whose draw is the repetition) is really trained on the other
   folds. The truth is the mean over all corpora: the expected figure of the recipe.
 - *given*: answers with speakers', classes' and heads' own chances of being right, drawn as a probit
-  model; no head is trained, so the truth is known to any digit, also where it is 0. What training
+  model, or predictions of ratings; no head is trained, so the truth is known to any digit, also
+  where it is 0. What training
   on shared speakers adds is missing here, so that intervals that allow for it hold the truth more
   often.
 
@@ -18,15 +19,16 @@ it, and their mean width. A share from 300 corpora has a standard error of 1.3 p
 from __future__ import annotations
 
 import argparse
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from profiler.measures.dimensional import dimensional
 from profiler.measures.fairness import fairness
 from profiler.measures.performance import system_performance
 from profiler.measures.privacy import privacy
@@ -36,6 +38,7 @@ from profiler.measures.tables import Table
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.records import (
     AttackOutcome,
+    DimensionalPrediction,
     Gender,
     GenderPrediction,
     GenderTask,
@@ -53,7 +56,7 @@ DIMENSIONS: Final = 20
 HIDDEN: Final = 60
 VOICE: Final = 8
 """Dimensions of a voice."""
-MEASURE: Final = functools.partial(Measurement, study="s", backbone="b", weights="none", corpus="c")
+MEASURE: Final = partial(Measurement, study="s", backbone="b", weights="none", corpus="c")
 Found: TypeAlias = dict[str, Measurement]
 Simulation: TypeAlias = Callable[[int, np.random.Generator], Found]
 
@@ -286,6 +289,29 @@ def given_voices(speakers: int, rng: np.random.Generator) -> Found:
     return _headline(_privacy([], trials, speakers, resamples=RESAMPLES))
 
 
+def given_ratings(
+    speakers: int, rng: np.random.Generator, *, follows: float, noise: float
+) -> Found:
+    """Predictions of valence by speakers with levels, slopes and ratings of their own; both genders
+    are served alike."""
+    rows = []
+    for speaker in range(speakers):
+        bias, centre = 0.08 * rng.standard_normal(), 0.5 + 0.1 * rng.standard_normal()
+        slope = follows * (1 + 0.3 * rng.standard_normal())
+        truth = np.clip(centre + 0.2 * rng.standard_normal(4 * CLIPS), 0, 1)
+        predicted = 0.5 + bias + slope * (truth - 0.5)
+        for repetition in range(REPETITIONS):
+            answers = predicted + noise * rng.standard_normal(len(truth))
+            rows += [
+                DimensionalPrediction(
+                    repetition, fold_of(speaker), "valence", f"{speaker}-{clip}", str(speaker),
+                    gender_of(speaker), float(truth[clip]), float(answers[clip]), 0.5,
+                )
+                for clip in range(len(truth))
+            ]  # fmt: skip
+    return _headline(dimensional(rows, range(1, FOLDS + 1), MEASURE, resamples=200))
+
+
 def _cosine(one: Floats, other: Floats) -> float:
     return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
@@ -347,12 +373,18 @@ SURE: Final = Chances(2.4, 0.9, 0.0)
 SAFE: Final = Chances(-2.6, 0.4, 0.0)
 SIMULATIONS: Final[Mapping[str, tuple[Simulation, Mapping[str, float]]]] = {
     "trained": (trained, {}),
-    "trained, gap": (functools.partial(trained, gap=1.0), {}),
-    "given, no gap": (functools.partial(given_emotions, chances=PLAIN), truths(PLAIN)),
-    "given, gap": (functools.partial(given_emotions, chances=SKEWED), truths(SKEWED)),
-    "given, near 1": (functools.partial(given_gender, chances=SURE), {}),
-    "given, near 0": (functools.partial(given_attack, chances=SAFE), {}),
+    "trained, gap": (partial(trained, gap=1.0), {}),
+    "given, no gap": (partial(given_emotions, chances=PLAIN), truths(PLAIN)),
+    "given, gap": (partial(given_emotions, chances=SKEWED), truths(SKEWED)),
+    "given, near 1": (partial(given_gender, chances=SURE), {}),
+    "given, near 0": (partial(given_attack, chances=SAFE), {}),
     "given, voices": (given_voices, {}),
+    "with ratings": (partial(given_ratings, follows=0.5, noise=0.12), {"ccc_gender_gap": 0.0}),
+    "with ratings, near 1": (
+        partial(given_ratings, follows=0.95, noise=0.05),
+        {"ccc_gender_gap": 0.0},
+    ),
+    "with ratings, none": (partial(given_ratings, follows=0, noise=0.1), {"ccc_gender_gap": 0.0}),
 }
 BIASED: Final = frozenset(truths(PLAIN))
 """Figures whose mean over corpora is not their truth: noise raises or lowers them."""
