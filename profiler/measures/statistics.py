@@ -39,6 +39,8 @@ MIN_SPEAKERS = 2
 """Speakers a stratum needs before resampling it means anything."""
 PIECE = 2**21
 """Numbers in an array of resamples by clips, at most (unless one resample alone has more)."""
+_ROUNDING: Final = 1e-9
+"""A deviation as small is none: shares of fewer than a billion clips differ by more."""
 TRAINING: Final = 8.0
 """How much more a figure of trained heads varies than its test speakers do, times speakers.
 
@@ -268,7 +270,7 @@ def _ends(value: float, variance: _Variance, speakers: int) -> tuple[float, floa
     share = min(max(value, 0.0), 1.0)
     alone = share * (1 - share)
     clips = float(speakers)
-    if variance.value > 0 and alone > 0:
+    if variance.value > _ROUNDING**2 and alone > 0:
         clips = alone / variance.value * (_NORMAL / variance.student()) ** 2
     hits = clips * share
     low = special.betaincinv(hits, clips - hits + 1, _TAIL) if hits > 0 else 0.0
