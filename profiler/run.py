@@ -13,12 +13,13 @@ import torch
 from profiler.backbones.base import Backbone
 from profiler.corpora.folds import untrained_classes
 from profiler.machine import peak_memory_bytes, versions
-from profiler.measures.base import OnEncoder
+from profiler.measures.base import OnCorpus, OnEncoder
 from profiler.measures.costs.counting import CLIP_SECONDS
 from profiler.measures.costs.device import describe
 from profiler.measures.registry import measures
 from profiler.measures.sustainability import NO_CORPUS
 from profiler.pipeline.context import Context
+from profiler.pipeline.corpus_rows import keep_said, says_otherwise
 from profiler.pipeline.engines.choose import Choice
 from profiler.pipeline.feature_stage import make_room
 from profiler.pipeline.measuring import RESTS_ON, now, stale, take
@@ -95,7 +96,7 @@ def profile(
         # Figures are over all folds: what was measured on fewer is measured on these too.
         wanted = tuple(name for name in measures() if name in {*wanted, *store.measured(run.run)})
     rests_on = _rests_on(study, wanted)
-    if not _lacking(store, run, study.protocol, wanted, rests_on):
+    if not _lacking(store, run, study, wanted, rests_on):
         return Outcome(_stored(store, run), already_there=True)
     for line in _remarks(loaded):
         progress.say(line)
@@ -117,7 +118,7 @@ def profile(
     make_room(plan, context.features)
     with holding(make_folder(plan.steps), progress.say), context.features.in_use(progress.say):
         # Another process may have measured the same run while this one waited.
-        lacking = _lacking(store, run, study.protocol, wanted, rests_on)
+        lacking = _lacking(store, run, study, wanted, rests_on)
         if lacking:
             _work(study, run, context, store, choice, progress, lacking)
     return Outcome(_stored(store, run), already_there=not lacking)
@@ -168,6 +169,9 @@ def _work(
     }
     measured = replace(run, provenance=provenance)
     for name in lacking:
+        measure = measures()[name]
+        if isinstance(measure, OnCorpus):
+            keep_said(measure, run, context.utterances, store)
         _take(name, measured, context, store, progress)
     whole = time.perf_counter() - started
     provenance["seconds"] = done.seconds | {"whole run": whole}
@@ -203,7 +207,7 @@ def _rests_on(study: Study, wanted: Sequence[str]) -> dict[str, str]:
 def _lacking(
     store: Store,
     run: Run,
-    protocol: Protocol,
+    study: Study,
     wanted: Sequence[str],
     rests_on: Mapping[str, str],
 ) -> list[str]:
@@ -213,16 +217,26 @@ def _lacking(
     grown = there is None or there.folds < run.folds
 
     def of_other_ratings(name: str) -> bool:
-        basis = protocol.basis(run.study, name, rests_on.get(name))
+        basis = study.protocol.basis(run.study, name, rests_on.get(name))
         return name in rests_on and name in taken and taken[name].basis != basis
 
     return [
         name
         for name in wanted
         if (grown and not isinstance(measures()[name], OnEncoder))
-        or stale(measures()[name], protocol.measure(name), taken.get(name))
+        or stale(measures()[name], study.protocol.measure(name), taken.get(name))
         or of_other_ratings(name)
+        or _said_otherwise(store, run, study, name)
     ]
+
+
+def _said_otherwise(store: Store, run: Run, study: Study, name: str) -> bool:
+    """Whether a measure took from the corpus what it no longer says."""
+    measure = measures()[name]
+    if not isinstance(measure, OnCorpus):
+        return False
+    utterances = {one.id: one for one in study.corpus.utterances}
+    return says_otherwise(measure, run, utterances, store)
 
 
 def _untrained(study: Study, unusable: Mapping[str, str]) -> dict[str, list[str]]:

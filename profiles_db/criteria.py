@@ -282,6 +282,31 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "Mean accuracy over the tenth of the speakers with the lowest accuracy.",
     ),
     _criterion(
+        "excess_group_uar_gap", "fairness", "UAR gap between groups beyond chance", "fraction",
+        0.2, 0.0, _FOUR_FIFTHS,
+        "Largest difference in UAR between the groups of one attribute (gender, accent, age band, "
+        "...) less what a fair model would score on the same clips, at least 0; of the attribute "
+        "where that is largest.",
+    ),
+    _criterion(
+        "group_uar_gap", "fairness", "UAR gap between groups", "fraction", 0.2, 0.0, _FOUR_FIFTHS,
+        "Largest difference in UAR between the groups of the attribute whose groups lie farthest "
+        "apart beyond chance.",
+    ),
+    _criterion(
+        "speaker_uar_deviation", "fairness", "Deviation of UAR between speakers", "fraction",
+        0.18, 0.0,
+        "from none to 18 points: two speakers drawn at random are then 20 points apart on average, "
+        "what the four-fifths rule (29 CFR 1607.4 D) allows",
+        "Standard deviation of UAR between speakers with many clips, each by bootstraps of equally "
+        "many clips.",
+    ),
+    _criterion(
+        "speaker_uar_worst", "fairness", "UAR for the worst-served speaker", "fraction", 0.0, 1.0,
+        _FULL,
+        "Lowest UAR of a speaker with many clips, by bootstraps of equally many clips of each.",
+    ),
+    _criterion(
         "macs", "sustainability", "Multiply-accumulates, counted whole", "MAC", 48e9, 0.0, _PAPER,
         "Multiply-accumulates of the encoder for one 6 s clip, every operator counted.",
     ),

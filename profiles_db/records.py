@@ -33,6 +33,7 @@ Probabilities = Annotated[tuple[float, ...], Between(0.0, 1.0, 1e-6)]
 Loss = Annotated[float, Unbounded()]
 Rate = Annotated[float, AtLeast(0)]
 FromOne = Annotated[int, AtLeast(1)]
+Silhouette = Annotated[float, Between(-1.0, 1.0, 1e-6)] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,78 @@ class DimensionalEpoch:
     dev_loss: Loss
     dev_score: Annotated[float, Unbounded()]
     learning_rate: Rate
+
+
+@row_table("clip_groups", step="groups", key=("utterance", "attribute"))
+@dataclass(frozen=True, slots=True)
+class ClipGroup:
+    """A group that one test clip belongs to, as the corpus says: its accent is Scots, say.
+
+    Groups are facts of the corpus, not of a training: they are kept once, with repetition 0.
+    """
+
+    repetition: int
+    fold: int
+    utterance: str
+    attribute: str
+    group_name: str
+
+
+@row_table("embedding_points", step="embeddings", key=("utterance",))
+@dataclass(frozen=True, slots=True)
+class EmbeddingPoint:
+    """Where one clip lies in a picture of the hidden states, once for all folds and repetitions.
+
+    `spread` is its squared distance from the mean of all clips, before two dimensions are left; a
+    silhouette is None where there are not two kinds; `among` counts the clips that could be drawn.
+    """
+
+    repetition: int
+    fold: int
+    utterance: str
+    speaker: str
+    gender: Gender | None
+    label: str
+    x: float
+    y: float
+    spread: Annotated[float, AtLeast(0)]
+    label_silhouette: Silhouette
+    speaker_silhouette: Silhouette
+    gender_silhouette: Silhouette
+    among: FromOne
+
+
+@row_table("embedding_neighbours", step="embeddings", key=("utterance", "rank"))
+@dataclass(frozen=True, slots=True)
+class EmbeddingNeighbour:
+    """One of the clips nearest to a clip in the hidden states; `rank` counts from 1."""
+
+    repetition: int
+    fold: int
+    utterance: str
+    rank: FromOne
+    neighbour: str
+
+
+@row_table("less_data_answers", step="data_amount", key=("share", "utterance"))
+@dataclass(frozen=True, slots=True)
+class LessDataAnswer:
+    """The answer of a head that was trained on a share of the training speakers, on one test clip.
+
+    `lacking` says whether they had no clip of some class.
+    """
+
+    repetition: int
+    fold: int
+    share: Fraction
+    utterance: str
+    speaker: str
+    gender: Gender | None
+    label: str
+    predicted: str
+    trained_speakers: FromOne
+    trained_clips: FromOne
+    lacking: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ ATTACKS: Final = {
     "noise": ("Gaussian noise", "muted"),
 }
 """Title and colour of each perturbation."""
+MOST_TICKS: Final = 10
+"""Epochs that an axis names."""
+NARROW: Final = 0.1
+"""Shares below have no room for their name on the axis."""
 
 
 def profile_picture(view: ProfileView, color: int) -> Markup:
@@ -76,6 +80,52 @@ def depths_picture(depths: Depths, color: int) -> Markup:
     ]
     alt = f"Unweighted average recall by layers of {depths.encoder}: {'; '.join(parts)}."
     return scatter(x, y, dots, alt, stamp=", ".join(depths.first.marks))
+
+
+def epochs_picture(view: ProfileView) -> Markup | None:
+    """Dev UAR by epoch, mean of the trainings and their deviation; None without two epochs."""
+    scores = view.epochs
+    if len(scores) < 2:  # noqa: PLR2004
+        return None
+    points = tuple((float(one.epoch), one.mean, _around(one.mean, one.deviation)) for one in scores)
+    ends = [end for _, mean, spread in points for end in (mean, *(spread or ()))]
+    first, last = scores[0], scores[-1]
+    step = -(-len(scores) // MOST_TICKS)
+    ticks = [float(one.epoch) for one in scores[::-1][::step]][::-1]
+    x = Axis("Epoch", first.epoch - 0.5, last.epoch + 0.5, "{:g}".format)
+    y = Axis(
+        "UAR on the dev parts", min(ends), max(ends), lambda value: wording.tick(value, "fraction")
+    )
+    best = max(scores, key=lambda one: one.mean)
+    alt = "Unweighted average recall on the dev parts: " + "; ".join(
+        f"{wording.quantity(one.mean, 'fraction')} after epoch {one.epoch}"
+        for one in dict.fromkeys((first, best, last))
+    )
+    line = Curve("", points, "aspect-0", 0)
+    return curves(x, y, [line], f"{alt}.", ticks=ticks, stamp=", ".join(view.marks))
+
+
+def amounts_picture(view: ProfileView) -> Markup | None:
+    """UAR by the share of training speakers; None without two shares that are known."""
+    known = {share: m for share, m in view.amounts.items() if m.value is not None}
+    if len(known) < 2:  # noqa: PLR2004
+        return None
+    points = tuple((share, m.value or 0.0, _interval_of(m)) for share, m in known.items())
+    ends = [end for _, value, interval in points for end in (value, *(interval or ()))]
+    x = Axis("Share of the training speakers", 0.0, 1.05, lambda share: f"{100 * share:.3g} %")
+    y = Axis("UAR", min(ends), max(ends), lambda value: wording.tick(value, "fraction"))
+    told = "; ".join(
+        f"{wording.quantity(value, 'fraction')} with {100 * share:.3g} %"
+        for share, value, _ in points
+    )
+    alt = f"Unweighted average recall by share of the training speakers: {told}."
+    line = Curve("", points, "aspect-0", 0)
+    ticks = [share for share in known if share >= NARROW]
+    return curves(x, y, [line], alt, ticks=ticks, stamp=", ".join(view.marks))
+
+
+def _around(mean: float, deviation: float | None) -> Interval | None:
+    return None if deviation is None else (mean - deviation, mean + deviation)
 
 
 def attack_title(kind: str) -> str:

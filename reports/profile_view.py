@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import statistics
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -22,14 +23,24 @@ from profiles_db.depths import split_depth
 from profiles_db.dimensions import DIMENSIONS, ERROR, PEARSON, TESTS
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile, without_paths
+from profiles_db.run_rows import RunRows
+from profiles_db.speakers import SPEAKER, SPEAKER_UAR
+from reports.embedding_picture import EmbeddingPicture, embedding_picture
 from reports.trust_axis import TrustAxis
 
 _ATTACK_CRITERIA: Final = ("attack_success_rate", "accuracy_under_attack", "reached_snr_db")
 _CORRUPTION_CRITERIA: Final = ("uar_lost", "unchanged_predictions", "stress_test_passed")
+_GAP_CRITERIA: Final = ("group_uar_gap", "excess_group_uar_gap", "largest_fair_group_uar_gap")
+_FRAME_CRITERIA: Final = ("group_uar", "group_recall", "group_precision")
 _TABLED: Final = frozenset(
-    {"recall", "confusion", "layer_weight", *_ATTACK_CRITERIA, *_CORRUPTION_CRITERIA}
+    {
+        *("recall", "confusion", "layer_weight", "uar_by_data", SPEAKER_UAR),
+        *(*_ATTACK_CRITERIA, *_CORRUPTION_CRITERIA, *_GAP_CRITERIA, *_FRAME_CRITERIA),
+    }
 )
+_EMBEDDING_CRITERIA: Final = ("neighbour_agreement", "silhouette", "variance_shown")
 GENDERS: Final = ("female", "male")
+NO_ROWS: Final = RunRows()
 _SHADES: Final = (0.005, 0.1, 0.3, 0.5, 0.7)
 
 
@@ -98,12 +109,57 @@ class Rated:
     tests: Measurement | None
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of an attribute: its UAR, and recall and precision by class."""
+
+    value: str
+    uar: Measurement
+    recall: dict[str, Measurement]
+    precision: dict[str, Measurement]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """All groups of one attribute, and the largest gap between them.
+
+    `most` is the largest gap of many fair models.
+    """
+
+    name: str
+    gap: Measurement | None
+    excess: Measurement | None
+    most: Measurement | None
+    groups: tuple[Group, ...]
+
+    @property
+    def title(self) -> str:
+        """The attribute in words."""
+        return " and ".join(part.replace("_", " ") for part in self.name.split("+"))
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes that have a recall."""
+        return list(dict.fromkeys(label for group in self.groups for label in group.recall))
+
+
+@dataclass(frozen=True, slots=True)
+class EpochScore:
+    """The dev UAR of the emotion heads after one epoch: mean over the folds, then over the
+    repetitions, and its deviation over these, None with a single one."""
+
+    epoch: int
+    mean: float
+    deviation: float | None
+
+
 class ProfileView:
     """One profile with its tables at hand; `name` tells it apart from the others of a page."""
 
-    def __init__(self, profile: Profile, name: str) -> None:
+    def __init__(self, profile: Profile, name: str, rows: RunRows = NO_ROWS) -> None:
         self.profile = profile
         self.name = name
+        self.rows = rows
         self.title = profile.backbone
         self._pooled = [m for m in profile.measurements if m.fold == POOLED]
         self._headline = {m.criterion: m for m in self._pooled if m.stands_for_criterion}
@@ -241,6 +297,66 @@ class ProfileView:
         )
 
     @cached_property
+    def attributes(self) -> list[Attribute]:
+        """What groups are compared by, in the order of its figures; speakers last."""
+        gaps: dict[str, dict[str, Measurement]] = {}
+        groups: dict[str, dict[str, list[Measurement]]] = {}
+        for m in self._pooled:
+            if m.criterion in _GAP_CRITERIA and m.statistic is not None:
+                gaps.setdefault(m.statistic, {})[m.criterion] = m
+            elif m.criterion in _FRAME_CRITERIA and m.statistic is not None:
+                name, _, value = m.statistic.partition("=")
+                groups.setdefault(name, {}).setdefault(value, []).append(m)
+        return [
+            Attribute(
+                name,
+                own.get(_GAP_CRITERIA[0]),
+                own.get(_GAP_CRITERIA[1]),
+                own.get(_GAP_CRITERIA[2]),
+                tuple(_group(value, some) for value, some in groups.get(name, {}).items()),
+            )
+            for name, own in sorted(gaps.items(), key=lambda item: item[0] == SPEAKER)
+        ]
+
+    @cached_property
+    def speakers(self) -> dict[str, Measurement]:
+        """UAR of each speaker who has enough clips, the lowest first."""
+        found = {
+            m.statistic.partition("=")[2]: m
+            for m in self._pooled
+            if m.criterion == SPEAKER_UAR and m.statistic is not None
+        }
+        return dict(sorted(found.items(), key=lambda item: item[1].value or 0.0))
+
+    @cached_property
+    def amounts(self) -> dict[float, Measurement]:
+        """UAR by the share of the training speakers that heads are trained on, rising."""
+        found = {
+            m.level: m for m in self._pooled if m.criterion == "uar_by_data" and m.level is not None
+        }
+        return dict(sorted(found.items()))
+
+    @cached_property
+    def epochs(self) -> list[EpochScore]:
+        """How the trainings went, epoch by epoch."""
+        scores: dict[int, dict[int, list[float]]] = {}
+        for row in self.rows.epochs:
+            scores.setdefault(row.epoch, {}).setdefault(row.repetition, []).append(row.dev_score)
+        found = []
+        for epoch, by_repetition in sorted(scores.items()):
+            means = [statistics.fmean(folds) for folds in by_repetition.values()]
+            deviation = statistics.stdev(means) if len(means) > 1 else None
+            found.append(EpochScore(epoch, statistics.fmean(means), deviation))
+        return found
+
+    @cached_property
+    def embeddings(self) -> EmbeddingPicture | None:
+        """Where the clips lie, None where that was not measured."""
+        settings = {one.measure: dict(one.settings) for one in self.profile.measured}
+        own = [m for m in self._pooled if m.criterion in _EMBEDDING_CRITERIA]
+        return embedding_picture(self.rows.points, own, settings.get("embeddings", {}))
+
+    @cached_property
     def layers(self) -> dict[int, Measurement]:
         """Softmax weight of each hidden state, by its number."""
         found = {m.layer: m for m in self._pooled if m.layer is not None}
@@ -272,6 +388,7 @@ class ProfileView:
             for m in self._pooled
             if not (m.criterion in CRITERIA and m.stands_for_criterion)
             and m.criterion not in _TABLED
+            and not (self.embeddings and m.criterion in _EMBEDDING_CRITERIA)
             and m.gender is None
             and not _among_dimensions(m)
         ]
@@ -299,6 +416,14 @@ def _among_dimensions(m: Measurement) -> bool:
     if m.criterion == "ccc_gender_gap":
         return m.statistic in DIMENSIONS
     return m.criterion in DIMENSIONAL_CRITERIA and m.statistic in (PEARSON, ERROR, TESTS)
+
+
+def _group(value: str, figures: Iterable[Measurement]) -> Group:
+    found: dict[str, dict[str, Measurement]] = {name: {} for name in _FRAME_CRITERIA}
+    for m in figures:
+        found[m.criterion][m.label or ""] = m
+    uar, recall, precision = (found[name] for name in _FRAME_CRITERIA)
+    return Group(value, uar[""], recall, precision)
 
 
 def _corruption(kind: str, levels: dict[float | None, dict[str, Measurement]]) -> CorruptionKind:
@@ -385,9 +510,13 @@ class ComparableProfiles:
 class ProfilesView:
     """All profiles of a page."""
 
-    def __init__(self, profiles: Iterable[Profile]) -> None:
+    def __init__(
+        self, profiles: Iterable[Profile], rows: Mapping[str, RunRows] | None = None
+    ) -> None:
+        own = rows or {}
         self.profiles = [
-            ProfileView(profile, f"profile-{number}") for number, profile in enumerate(profiles, 1)
+            ProfileView(profile, f"profile-{number}", own.get(profile.run, NO_ROWS))
+            for number, profile in enumerate(profiles, 1)
         ]
         self._numbers = {view.name: number for number, view in enumerate(self.profiles)}
 

@@ -424,6 +424,7 @@ def write_report(
     path: PathLike,
     *,
     made_at: str | None = None,
+    db: PathLike | None = None,
 ) -> Path:
     """Write the report of a decision, or of profiles, as one self-contained HTML file.
 
@@ -434,6 +435,9 @@ def write_report(
         The file to write; its folder must exist.
     made_at : str, optional
         Time that the report shows, as ISO 8601; now if not given.
+    db : path, optional
+        The database that the profiles are from: then its rows are drawn too, such as where the
+        clips lie.
 
     Returns
     -------
@@ -466,9 +470,15 @@ def write_report(
 
         write_advice(of, target, made_at=when)
     else:
+        from profiles_db.run_rows import run_rows  # noqa: PLC0415
+        from profiles_db.snapshot import reading  # noqa: PLC0415
         from reports.profile import write_profile  # noqa: PLC0415
 
-        write_profile([of] if isinstance(of, Profile) else of, target, made_at=when)
+        profiles, rows = [of] if isinstance(of, Profile) else of, None
+        if db is not None:
+            with reading(Path(db)) as snapshot:
+                rows = run_rows(snapshot, profiles)
+        write_profile(profiles, target, made_at=when, rows=rows)
     return target
 
 
@@ -639,16 +649,24 @@ def _further(
     cache: Path | None,
     **options: Any,
 ) -> None:
+    from profiler.cache_home import cache_home  # noqa: PLC0415
+    from profiler.from_rows import measure_rows, rows_suffice  # noqa: PLC0415
+    from profiler.measures.registry import chosen  # noqa: PLC0415
+
+    wanted = chosen(_names(measures or "default"))
+    place = cache or cache_home()
+    if options["weights"] is None and all(rows_suffice(one, wanted) for one in found):
+        for one in found:
+            root, shown = options["data_root"], options["progress"]
+            measure_rows(one, wanted, store, cache=place, data_root=root, progress=shown)
+        return
     from trustser.extras import require_profile  # noqa: PLC0415
 
     require_profile("measure")
-    from profiler.cache_home import cache_home  # noqa: PLC0415
-    from profiler.measures.registry import chosen  # noqa: PLC0415
     from profiler.session import measure_further  # noqa: PLC0415
 
-    wanted = chosen(_names(measures or "default"))
     for one in found:
-        measure_further(one, wanted, store, cache=cache or cache_home(), **options)
+        measure_further(one, wanted, store, cache=place, **options)
 
 
 def profiles_for(

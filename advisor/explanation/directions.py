@@ -22,6 +22,8 @@ _COUNTED: Final[dict[str, str]] = {
     "excess_equalized_odds_difference": "Gap between the genders, beyond chance",
     "equalized_odds_difference": "Gap between the genders (equalized odds)",
     "conditional_total_variation": "Gap between the genders' answers",
+    "excess_group_uar_gap": "Gap between groups, beyond chance (UAR)",
+    "group_uar_gap": "Gap between groups (UAR)",
     "robustness_mean_change": "UAR lost to corruptions",
     "robustness_worst_change": "UAR lost to the worst kind of corruption",
     "unchanged_predictions": "Answers unchanged by corruptions",

@@ -37,6 +37,9 @@ class Utterance:
     ratings : mapping from dimension to float
         How it was rated, in [0, 1] from the lower to the upper end of the corpus' scale; without
         the dimensions on which it was not.
+    groups : tuple of (attribute, value)
+        Further groups that the clip belongs to, such as ("age_band", "60+"); an attribute whose
+        value the corpus does not know is not among them.
     """
 
     id: str
@@ -47,6 +50,7 @@ class Utterance:
     session: str | None = None
     split: Part | None = None
     ratings: Mapping[Dimension, float] = field(default_factory=dict, hash=False)
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

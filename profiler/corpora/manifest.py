@@ -1,4 +1,4 @@
-"""One's own data, as a CSV: path, speaker, label, optionally gender, session, split and ratings.
+"""One's own data, as a CSV: path, speaker, label, and what else is known of each clip.
 
 The file is UTF-8 with a header line. Relative paths are relative to the file and stay below its
 folder; absolute paths and paths that climb out of it are refused unless allowed, so that a
@@ -39,6 +39,12 @@ USUAL_SCALE: Final = RatingScale(0, 1)
 """Of a column of ratings that names none."""
 _NUMBER: Final = r"[+-]?\d+(?:\.\d+)?"
 _SCALE: Final = re.compile(rf"({_NUMBER})\s*(?:-|\.\.|to)\s*({_NUMBER})")
+GROUP: Final = "group_"
+"""Columns whose names begin so hold groups of clips: `group_accent`, `group_age_band`."""
+_ATTRIBUTE: Final = re.compile(r"group_[a-z0-9][a-z0-9_]*")
+_TAKEN: Final = ("group_gender", "group_speaker")
+"""Attributes that have columns of their own."""
+LONGEST_VALUE: Final = 60
 GENDERS: Final[Mapping[str, Gender | None]] = {
     **dict.fromkeys(("female", "f"), "female"),
     **dict.fromkeys(("male", "m"), "male"),
@@ -94,7 +100,8 @@ class Manifest(CorpusReader):
     citation = ""
     request = "your own recordings"
     layout = (
-        "data/manifest.csv (path,speaker,label[,gender][,session][,split][,arousal:1-7]...)\n"
+        "data/manifest.csv (path,speaker,label[,gender][,session][,split][,arousal:1-7]"
+        "[,group_accent]...)\n"
         "data/clips/a.wav"
     )
     classes = ()
@@ -102,6 +109,7 @@ class Manifest(CorpusReader):
     folding = (
         "its split if given, else one fold per session, else 5 balanced ones over the speakers"
     )
+    says_groups = True
 
     def contents(self, root: Path) -> Contents:
         path = root / "manifest.csv" if root.is_dir() else root
@@ -111,6 +119,7 @@ class Manifest(CorpusReader):
         every, notes = _read_rows(path, faults, self.allow_outside)
         labels = _spelled_once(every, "label", faults)
         _spelled_once(every, "speaker", faults)
+        _require_groups_spelled_once(every, faults)
         faults.report()
         _require_classes(labels, path)
         fold, rule = _fold_rule(every[0])
@@ -136,15 +145,15 @@ class _Rows:
         self.faults = faults
         self.allow_outside = allow_outside
         self.ignored: list[str] = []
+        self.attributes: list[str] = []
         self.lines: dict[str, int] = {}
         self.genders: dict[str, tuple[Gender, int]] = {}
         self.filled: dict[str, list[int]] = {"session": [0, 0], "split": [0, 0]}
         self.scales: dict[Dimension, RatingScale] = {}
 
     def notes(self) -> tuple[str, ...]:
-        if not self.ignored:
-            return ()
-        return (f"Columns not used: {', '.join(self.ignored)}.",)
+        said = {"Columns not used": self.ignored, "Groups of clips by": self.attributes}
+        return tuple(f"{title}: {', '.join(names)}." for title, names in said.items() if names)
 
     def read(self, stream: TextIO) -> Iterator[Utterance]:
         reader = csv.reader(stream, strict=True)
@@ -165,8 +174,12 @@ class _Rows:
         rated = "label" in lacking and self.scales
         why = ": ratings alone cannot be profiled, classes are needed too" if rated else ""
         faults += [f"no column {', '.join(lacking)}{why}"] if lacking else []
-        faults += [f"column {name!r} twice" for name in KNOWN if columns.count(name) > 1]
-        self.ignored = [name for name in columns if name and name not in KNOWN]
+        groups = [name for name in dict.fromkeys(columns) if name.startswith(GROUP)]
+        self.attributes = [name.removeprefix(GROUP) for name in groups]
+        known = (*KNOWN, *groups)
+        faults += [f"column {name!r} twice" for name in known if columns.count(name) > 1]
+        faults += [fault for name in groups if (fault := _fault_of_group(name))]
+        self.ignored = [name for name in columns if name and name not in known]
         for name in self.ignored:
             near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.75)
             faults += [f"column {name!r}: {near[0]!r} is meant?"] if near else []
@@ -212,8 +225,21 @@ class _Rows:
         if id_ is None:
             return None
         speaker, label = sys.intern(row["speaker"]), sys.intern(row["label"])
+        groups = self._groups(line, row)
         path = self.folder / id_
-        return Utterance(id_, path, speaker, gender, label, session, split, ratings)
+        return Utterance(id_, path, speaker, gender, label, session, split, ratings, groups)
+
+    def _groups(self, line: int, row: dict[str, str]) -> tuple[tuple[str, str], ...]:
+        """The clip's groups; an empty cell is an unknown one."""
+        found = []
+        for attribute in self.attributes:
+            value = sys.intern(row[GROUP + attribute])
+            if len(value) > LONGEST_VALUE or not value.isprintable():
+                what = f"{value!r:.80} is no group: at most {LONGEST_VALUE} printable characters"
+                self.faults.add(line, f"{GROUP}{attribute}: {what}")
+            elif value:
+                found.append((attribute, value))
+        return tuple(found)
 
     def _id(self, line: int, text: str) -> str | None:
         """The path relative to the manifest, which is the clip's id; None with a fault added."""
@@ -301,6 +327,24 @@ def _spelled_once(utterances: Sequence[Utterance], name: str, faults: _Faults) -
         if other != value:
             faults.add(1, f"{name} {value!r} is also spelled {other!r}")
     return tuple(values)
+
+
+def _fault_of_group(column: str) -> str | None:
+    if column in _TAKEN:
+        return f"column {column!r}: {column.removeprefix(GROUP)!r} is a column of its own"
+    if _ATTRIBUTE.fullmatch(column) is None:
+        return f"column {column!r}: after {GROUP!r} stand letters a to z, digits and _"
+    return None
+
+
+def _require_groups_spelled_once(utterances: Sequence[Utterance], faults: _Faults) -> None:
+    """A fault for each pair of one attribute's values that differs by case alone."""
+    seen: dict[tuple[str, str], str] = {}
+    for attribute, value in sorted({group for one in utterances for group in one.groups}):
+        plain = unicodedata.normalize("NFC", value).casefold()
+        other = seen.setdefault((attribute, plain), value)
+        if other != value:
+            faults.add(1, f"{GROUP}{attribute} {value!r} is also spelled {other!r}")
 
 
 def _require_classes(labels: Sequence[str], path: Path) -> None:

@@ -84,6 +84,8 @@ class CorpusReader(ABC):
         Whether its published split has the same speakers in several parts.
     needs_root : bool
         Whether a data root must be given and be there.
+    says_groups : bool
+        Whether it may say groups of its clips beyond speaker and gender (`Utterance.groups`).
     """
 
     name: ClassVar[str]
@@ -100,6 +102,7 @@ class CorpusReader(ABC):
     synthetic: ClassVar[bool] = False
     shares_speakers: ClassVar[bool] = False
     needs_root: ClassVar[bool] = True
+    says_groups: ClassVar[bool] = False
 
     def __init__(self, *, allow_outside: bool = False, cache: Path | None = None) -> None:
         self.allow_outside = allow_outside

@@ -6,7 +6,8 @@ needs computed decides which class it derives from:
 - `Measure`: nothing but rows that are there already, of the training or of another measure;
 - `OnHiddenStates`: hidden states of all clips, read once for all heads and all measures;
 - `OnWaveforms`: passes of the trained heads over waveforms, clip by clip;
-- `OnEncoder`: the encoder by itself; its figures cannot be computed again from rows.
+- `OnEncoder`: the encoder by itself; its figures cannot be computed again from rows;
+- `OnCorpus`: rows that are there already, and what the corpus says of its clips, without sound.
 
 Another package names its measure under the entry point group `trustser.measures`, and its criteria
 under `trustser.criteria` (see `profiles_db.criteria`).
@@ -182,8 +183,9 @@ class OnHiddenStates(Measure):
     """Whether it needs `Context.pooled_vectors`."""
 
     @abc.abstractmethod
-    def epochs(self, settings: Any) -> int:
-        """Epochs of its longest training; 0 where it trains nothing."""
+    def epochs(self, settings: Any) -> int | None:
+        """Epochs of its longest training; 0 where it trains nothing, None for as many as the
+        emotion head's."""
 
     @abc.abstractmethod
     def work(
@@ -226,6 +228,24 @@ class OnWaveforms(Measure):
         """The rows of some tasks of one fold.
 
         `heads` holds the emotion head of each repetition in `tasks`, in eval mode.
+        """
+
+
+class OnCorpus(Measure):
+    """A measure that needs, beside rows of the training, what the corpus says of its test clips.
+
+    That is read from metadata, so neither sound nor weights are needed.
+    """
+
+    @abc.abstractmethod
+    def said(self, fold: int, tested: Sequence[Utterance]) -> Sequence[Row]:
+        """Its rows of one fold, all of repetition 0.
+
+        Parameters
+        ----------
+        fold : int
+        tested : sequence of Utterance
+            The test clips that the emotion head answered.
         """
 
 

@@ -205,6 +205,7 @@ class Fairness(Measure):
     title = "Fairness"
     aspect = "fairness"
     settings = FairnessSettings
+    criteria = (*BETWEEN_GENDERS, "speaker_worst_decile")
 
     def figures(self, evidence: Evidence, settings: FairnessSettings) -> list[Measurement]:
         """Differences between the genders, UAR and recall by gender, and the worst-served."""

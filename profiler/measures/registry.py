@@ -10,8 +10,11 @@ from types import MappingProxyType
 from typing import Final
 
 from profiler.measures.base import Measure
+from profiler.measures.data_amount import DataAmount
 from profiler.measures.dimensional import Dimensional
+from profiler.measures.embeddings import Embeddings
 from profiler.measures.fairness import Fairness
+from profiler.measures.groups import Groups
 from profiler.measures.performance import Performance
 from profiler.measures.privacy import Privacy
 from profiler.measures.robustness import Robustness
@@ -24,7 +27,8 @@ ENTRY_POINT_GROUP: Final = "trustser.measures"
 _SECTIONS: Final = ("study", "training")
 """Sections of settings that are no measure's."""
 _OWN: Final[tuple[type[Measure], ...]] = (
-    Performance, Privacy, Safety, Fairness, Sustainability, Robustness, Dimensional,
+    Performance, Privacy, Safety, Fairness, Sustainability, Robustness, Dimensional, Groups,
+    Embeddings, DataAmount,
 )  # fmt: skip
 
 

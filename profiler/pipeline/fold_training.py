@@ -117,7 +117,7 @@ def _group(context: Context, cell: Cell) -> _Group:
     fold = context.plan.fold(cell.fold)
     parts = context.parts(fold)
     if TRAINING in cell.steps:
-        emotion: Learner | Head = _emotion_learner(context, fold, parts, cell.repetition)
+        emotion: Learner | Head = emotion_learner(context, fold, parts, cell.repetition)
     else:
         emotion = context.head(cell.repetition, cell.fold)
     works = {
@@ -136,7 +136,8 @@ def _on_states(step: str) -> OnHiddenStates:
     return measure
 
 
-def _emotion_learner(context: Context, fold: Fold, parts: Parts, repetition: int) -> Learner:
+def emotion_learner(context: Context, fold: Fold, parts: Parts, repetition: int) -> Learner:
+    """The emotion head of a fold and repetition (from 0), to be trained on `parts`."""
     training = context.protocol.training
     recipe = Recipe(
         classes=len(context.classes),

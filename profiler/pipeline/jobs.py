@@ -108,7 +108,8 @@ def plan_epochs(plan: Plan) -> Callable[[str], int]:
             return plan.protocol.training.epochs
         measure = measures()[step]
         assert isinstance(measure, OnHiddenStates)  # noqa: S101 - no other is a step of such a job
-        return measure.epochs(plan.protocol.measure(step))
+        own = measure.epochs(plan.protocol.measure(step))
+        return plan.protocol.training.epochs if own is None else own
 
     return epochs
 

@@ -53,6 +53,12 @@ OTHER: dict[str, dict[str, Any]] = {
         "fade_per_second": (0.1,),
     },
     "dimensional": {"head_epochs": 2, "resamples": 500},
+    "groups": {
+        "intersections": ("gender+accent",), "least_clips": 5, "least_speakers": 3,
+        "most_groups": 20, "speaker_clips": 100, "draws": 500, "permutations": 500,
+    },
+    "embeddings": {"layer": 2, "method": "tsne", "points": 50, "neighbours": 5},
+    "data_amount": {"shares": (0.3,)},
 }  # fmt: skip
 EACH = [(section, name) for section, values in OTHER.items() for name in values]
 
@@ -75,7 +81,8 @@ def test_a_setting_names_what_depends_on_it_and_nothing_else(section: str, name:
         assert not changed
     else:
         assert changed == (set(measures()) if section == "training" else {section})
-    rows_change = section not in ("study", "training") and name != "resamples"
+    figures_only = name == "resamples" or section == "groups"
+    rows_change = section not in ("study", "training") and not figures_only
     assert bool(other.own_settings) == rows_change
 
 

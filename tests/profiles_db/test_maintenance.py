@@ -11,7 +11,7 @@ from profiles_db.errors import InputError, OutputError, StoreError
 from profiles_db.maintenance import backup, check
 from profiles_db.store import Store
 from tests.profiles_db.test_store import _hold
-from tests.reference.make_schema_fixture import RATED, fill
+from tests.reference.make_schema_fixture import ON_REQUEST, fill
 from trustser.__main__ import run
 
 
@@ -20,7 +20,8 @@ def database(tmp_path: Path) -> Path:
     path = tmp_path / "it's a.duckdb"
     store = Store(path)
     fill(store)
-    store.add_step("r1", RATED)
+    for step in ON_REQUEST:
+        store.add_step("r1", step)
     return path
 
 

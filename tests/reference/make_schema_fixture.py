@@ -21,12 +21,16 @@ from profiles_db.profile import Measured
 from profiles_db.records import (
     Attacker,
     AttackOutcome,
+    ClipGroup,
     CorruptedAnswer,
     DimensionalEpoch,
     DimensionalPrediction,
+    EmbeddingNeighbour,
+    EmbeddingPoint,
     Epoch,
     GenderPrediction,
     LayerWeight,
+    LessDataAnswer,
     Prediction,
     ProbeEpoch,
     Run,
@@ -88,13 +92,31 @@ ROBUST = StepResult(
     ),
 )
 """Since schema 4."""
-RATED = StepResult(
-    "dimensional",
-    0,
-    1,
-    (
-        DimensionalPrediction(0, 1, "valence", "u1", "s1", None, 0.5, 0.25, 0.5),
-        DimensionalEpoch(0, 1, 1, 1.0, 2.0, 0.5, 5e-4),
+ON_REQUEST = (
+    StepResult(
+        "dimensional",
+        0,
+        1,
+        (
+            DimensionalPrediction(0, 1, "valence", "u1", "s1", None, 0.5, 0.25, 0.5),
+            DimensionalEpoch(0, 1, 1, 1.0, 2.0, 0.5, 5e-4),
+        ),
+    ),
+    StepResult("groups", 0, 1, (ClipGroup(0, 1, "u1", "accent", "it's"),)),
+    StepResult(
+        "embeddings",
+        0,
+        1,
+        (
+            EmbeddingPoint(0, 1, "u1", "s1", None, "a", 0.5, -0.5, 0.5, 0.25, -0.25, None, 2),
+            EmbeddingNeighbour(0, 1, "u1", 1, "u2"),
+        ),
+    ),
+    StepResult(
+        "data_amount",
+        0,
+        1,
+        (LessDataAnswer(0, 1, 0.5, "u1", "s1", None, "a", "it's", 1, 2, lacking=True),),
     ),
 )
 """Of tables that are made with their first rows, and so in no schema."""

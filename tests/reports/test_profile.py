@@ -17,7 +17,9 @@ from profiles_db.criteria import ASPECTS
 from profiles_db.dimensions import ERROR, PEARSON, TESTS
 from profiles_db.errors import EvidenceError
 from profiles_db.measurement import POOLED, Measurement
-from profiles_db.profile import Profile
+from profiles_db.profile import Measured, Profile
+from profiles_db.records import EmbeddingPoint, Epoch
+from profiles_db.run_rows import RunRows
 from reports.profile import render_profile, write_profile
 from reports.profile_view import ProfilesView, ProfileView
 from tests.reports.decisions import HOSTILE
@@ -307,6 +309,36 @@ def _rated(profile: Profile, *, genders: bool = True) -> Profile:
     return replace(profile, measurements=(*profile.measurements, *made))
 
 
+def _by_groups(profile: Profile, value: str = "north") -> Profile:
+    """With two accents, of which one is unknown, the speakers, and two of these by bootstraps."""
+    identity: dict[str, Any] = {
+        "study": profile.study, "backbone": profile.backbone, "weights": "w", "corpus": "ravdess",
+    }  # fmt: skip
+    few = "1 speaker, 2 needed"
+    rows: list[dict[str, Any]] = [{"criterion": "speaker_uar_deviation", "value": 0.083}]
+    for name, gap in (("speaker", 0.31), ("accent", 0.26)):
+        about: dict[str, Any] = {
+            "statistic": name, "notes": (f"highest: {value}, lowest: west",),
+        }  # fmt: skip
+        rows.append({**about, "criterion": "group_uar_gap", "value": gap, "baseline": 0.04})
+        rows.append({**about, "criterion": "excess_group_uar_gap", "value": gap - 0.04})
+        rows.append({**about, "criterion": "largest_fair_group_uar_gap", "value": 0.11})
+    for group, uar in ((value, 0.71), ("west=1", None)):
+        about = {"statistic": f"accent={group}", "n": 960}
+        unknown = {"unknown": few if uar is None else None}
+        rows.append({**about, **unknown, "criterion": "group_uar", "value": uar})
+        for label, recall in (("happy", 0.62), ("sad", 0.43)):
+            for criterion in ("group_recall", "group_precision"):
+                known = {**about, **unknown, "criterion": criterion, "label": label}
+                rows.append({**known, "value": None if uar is None else recall})
+    rows += [
+        {"criterion": "speaker_uar", "statistic": f"speaker={who}", "value": uar, "n": 240}
+        for who, uar in (("1001", 0.7), ("1002", 0.5))
+    ]
+    made = tuple(Measurement(**identity, **row) for row in rows)
+    return replace(profile, measurements=(*profile.measurements, *made))
+
+
 def test_dimensions_stand_in_a_table_of_their_own() -> None:
     arousal, valence, mean = ProfileView(_rated(a_profile()), "p").dimensions
     assert (arousal.title, valence.title, mean.title) == ("Arousal", "Valence", "Mean")
@@ -332,9 +364,199 @@ def test_genders_of_ratings_are_no_genders_of_recalls_nor_the_other_way_round() 
     assert "CCC, female" not in without
 
 
+def test_groups_stand_attribute_by_attribute_with_what_a_fair_model_would_score() -> None:
+    view = ProfileView(_by_groups(a_profile()), "p")
+    accent, speaker = view.attributes
+    assert (accent.title, speaker.title) == ("accent", "speaker")
+    assert [group.value for group in accent.groups] == ["north", "west=1"]
+    assert accent.classes == ["happy", "sad"]
+    assert accent.groups[0].precision["sad"].value == 0.43
+    assert [m for m in (accent.gap, accent.excess, accent.most) if m is None] == []
+    assert list(view.speakers) == ["1002", "1001"]
+    text = render_profile([_by_groups(a_profile())]).replace("\xa0", " ")
+    section = text.split("By group</h3>")[1].split("Which hidden states")[0]
+    for words in ("26.0 %", "4.0 % on average", "11.0 % at most", "22.0 %", "highest: north"):
+        assert words in section
+    assert "1 speaker, 2 needed" in section
+    assert "group uar" not in text.split("Further figures")[1], "it has a table of its own"
+    assert "By group" not in render_profile([a_profile()])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_groups_fit_the_page_and_can_be_read(
+    scheme: str, width: int, tmp_path: Path, browser: Browser
+) -> None:
+    path = tmp_path / "profiles.html"
+    write_profile([_by_groups(a_profile(), HOSTILE[0])], path)
+    context = browser.new_context(
+        color_scheme=scheme,  # type: ignore[arg-type]
+        bypass_csp=True,
+        viewport={"width": width, "height": 900},
+    )
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    found = Axe().run(page).response["violations"]
+    assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == []
+    context.close()
+
+
 def test_folders_of_the_machine_that_measured_are_in_no_report() -> None:
     folder = {"path": "/home/somebody/sounds", "digest": "sha256:77"}
     profile = replace(a_profile(), protocol={"robustness": {"background": folder, "gain_db": [1]}})
     text = render_profile([profile])
     assert "somebody" not in text
     assert "sha256:77" in text
+
+
+def _trained(repetitions: int) -> RunRows:
+    """Two folds, three epochs; the second training is 4 points better throughout."""
+    return RunRows(
+        epochs=tuple(
+            Epoch(repetition, fold, epoch, 1.0, 1.0, 0.4 + 0.1 * epoch + 0.04 * repetition, 1e-3)
+            for repetition in range(repetitions)
+            for fold in (1, 2)
+            for epoch in (1, 2, 3)
+        )
+    )
+
+
+def test_dev_scores_are_averaged_over_folds_and_vary_between_trainings() -> None:
+    view = ProfileView(a_profile(), "p", _trained(2))
+    assert [one.epoch for one in view.epochs] == [1, 2, 3]
+    assert [one.mean for one in view.epochs] == pytest.approx([0.52, 0.62, 0.72])
+    spread = [one.deviation or 0 for one in view.epochs]
+    assert spread == pytest.approx([0.04 / 2**0.5] * 3)
+    profile = replace(a_profile(), repetitions=2)
+    text = render_profile([profile], rows={profile.run: _trained(2)}).replace("\xa0", " ")
+    assert "parts: 52.0 % after epoch 1; 72.0 % after epoch 3." in text
+    assert "one standard deviation between the trainings" in text
+    single = render_profile([profile], rows={profile.run: _trained(1)})
+    assert "how much trainings differ is unknown" in single
+    assert "How stable" not in render_profile([profile])
+
+
+def test_less_data_is_a_curve_and_a_table() -> None:
+    profile = a_profile()
+    identity: dict[str, Any] = {
+        "study": profile.study, "backbone": profile.backbone, "weights": "w", "corpus": "ravdess",
+        "criterion": "uar_by_data",
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"level": 1.0, "value": 0.61, "low": 0.5, "high": 0.7},
+        {"level": 0.125, "value": 0.42, "notes": ("3 speakers, 40 clips on average",)},
+        {"level": 0.5, "value": 0.55, "flags": ("1 of 6 heads had no clip of some class",)},
+    ]
+    made = [Measurement(**identity, **row, statistic=f"{row['level']}") for row in rows]
+    profile = replace(profile, measurements=(*profile.measurements, *made))
+    assert list(ProfileView(profile, "p").amounts) == [0.125, 0.5, 1.0]
+    text = render_profile([profile]).replace("\xa0", " ")
+    section = text.split("How much data</h3>")[1].split("Which hidden states")[0]
+    assert "speakers: 42.0 % with 12.5 %; 55.0 % with 50 %; 61.0 % with 100 %." in section
+    for words in ("12.5 %", "3 speakers, 40 clips on average", "1 of 6 heads had no clip"):
+        assert words in section
+    assert "uar by data" not in text.split("Further figures")[1]
+
+
+def _point(number: int, **changes: Any) -> EmbeddingPoint:
+    given: dict[str, Any] = {
+        "speaker": f"s{number % 12:02d}", "gender": "female", "label": CLASSES[number % 4],
+        "x": float(number % 7), "y": float(number % 5), "among": 100,
+    }  # fmt: skip
+    own = given | changes
+    return EmbeddingPoint(
+        repetition=0, fold=1, utterance=f"clip-{number}", spread=30.0, label_silhouette=0.1,
+        speaker_silhouette=-0.2, gender_silhouette=None, **own,
+    )  # fmt: skip
+
+
+def _pictured(words: str = "angry") -> tuple[Profile, dict[str, RunRows]]:
+    profile = replace(
+        a_profile(kind="random"),
+        measured=(Measured("embeddings", 1, {"method": "pca", "neighbours": 5}, "b", "2026"),),
+    )
+    identity: dict[str, Any] = {
+        "study": profile.study, "backbone": profile.backbone, "weights": "w", "corpus": "ravdess",
+    }  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"criterion": "neighbour_agreement", "value": 0.41, "baseline": 0.25},
+        {"criterion": "silhouette", "value": -0.05},
+    ]
+    made = [Measurement(**identity, **row, statistic="label") for row in rows]
+    made.append(
+        Measurement(
+            **identity, criterion="neighbour_agreement", statistic="gender", value=None,
+            unknown="no clip's gender is known",
+        )
+    )  # fmt: skip
+    points = tuple(_point(n, label=words if n % 4 == 3 else CLASSES[n % 4]) for n in range(60))
+    profile = replace(profile, measurements=(*profile.measurements, *made))
+    return profile, {profile.run: RunRows(points=points)}
+
+
+def test_points_lie_where_they_should_and_the_rarest_kinds_are_grey() -> None:
+    profile, rows = _pictured()
+    picture = ProfileView(profile, "p", rows[profile.run]).embeddings
+    assert picture is not None
+    first, far = picture.spots[0], picture.spots[6]
+    assert (far.x - first.x) / 6 == pytest.approx((first.y - picture.spots[1].y) / 1)
+    assert all(14 <= spot.x <= 506 and 14 <= spot.y <= 386 for spot in picture.spots)
+    by_label, by_speaker, by_gender = picture.colourings
+    assert [kind.name for kind in by_label.kinds] == sorted(CLASSES)
+    assert (len(by_speaker.kinds), by_speaker.others) == (8, 4)
+    assert [kind.name for kind in by_gender.kinds] == ["female"]
+    assert first.classes == f"l{by_label.color_of('neutral')} s0 g0"
+    assert {spot.classes.split()[1] for spot in picture.spots} == {
+        *(f"s{n}" for n in range(8)),
+        "sn",
+    }
+    text = render_profile([profile], rows=rows)
+    assert "60 of 100 clips, drawn at random" in text
+    assert "<title>clip-0, neutral, s00, female</title>" in text
+    assert "\N{MINUS SIGN}0.05" in text
+    assert "no clip&#39;s gender is known" in text
+    assert "neighbour agreement" not in text, "it has a table of its own"
+    without = render_profile([profile])
+    assert "neighbour agreement" in without, "without the picture the figures are kept"
+
+
+@pytest.mark.browser
+def test_colours_switch_without_a_script_and_print_as_a_still(
+    tmp_path: Path, browser: Browser
+) -> None:
+    path = tmp_path / "profile.html"
+    profile, rows = _pictured(HOSTILE[0])
+    write_profile([profile], path, rows=rows)
+    for scheme in ("light", "dark"):
+        context = browser.new_context(
+            color_scheme=scheme,
+            bypass_csp=True,
+            viewport={"width": 400, "height": 900},
+        )
+        page = context.new_page()
+        page.goto(path.as_uri())
+        assert page.locator("script").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        own = page.locator(".embedding circle")
+
+        def fills(own: Any = own) -> list[str]:
+            found: list[str] = own.evaluate_all("all => all.map(c => getComputedStyle(c).fill)")
+            return found
+
+        by_label = fills()
+        assert len(set(by_label)) == 4
+        page.get_by_label("Speaker", exact=True).check()
+        assert len(set(fills())) == 9
+        assert page.locator(".of-speaker").is_visible()
+        assert not page.locator(".of-label").is_visible()
+        page.get_by_label("Gender", exact=True).check()
+        assert len(set(fills())) == 1
+        found = Axe().run(page).response["violations"]
+        assert [v["id"] for v in found if v["impact"] in {"serious", "critical"}] == []
+        page.emulate_media(media="print")
+        assert not page.locator(".pick").is_visible()
+        assert page.locator(".embedding svg").is_visible()
+        context.close()

@@ -20,7 +20,8 @@ def measure(
         str | None,
         typer.Option(
             help="`default`, `all`, or names with commas: performance, privacy, safety, fairness, "
-            "sustainability; on request robustness, dimensional; and those of other packages."
+            "sustainability; on request robustness, dimensional, groups, embeddings, data_amount; "
+            "and those of other packages."
         ),
     ] = None,
     recompute: Annotated[

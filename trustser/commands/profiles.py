@@ -21,6 +21,7 @@ from profiles_db.errors import InputError
 from profiles_db.files import write_text
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
+from profiles_db.speakers import speaker_agreement
 from trustser.commands.profiles_export import (
     Format,
     as_csv,
@@ -38,6 +39,7 @@ profiles_app = typer.Typer(
 Database = Annotated[Path, typer.Option("--db", help="DuckDB file that keeps the profiles.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT_DB = Path("trustser.duckdb")
+_OF_SPEAKERS = "speaker_uar_deviation"
 
 
 @profiles_app.command("list")
@@ -106,7 +108,7 @@ def compare_profiles(
         chosen = named(snapshot.outlines(), names or (), db)
         found = snapshot.with_measurements(_of_one_study(chosen, study, db))
     if json:
-        print_json([as_record(profile) for profile in found])
+        print_json([_compared(profile, found[0]) for profile in found])
         return
     rows = [
         (
@@ -117,6 +119,10 @@ def compare_profiles(
         for name in CRITERIA
         if any(profile.pooled(name) for profile in found)
     ]
+    if any(profile.pooled(_OF_SPEAKERS) for profile in found):
+        agreements = (_agreement(profile, found[0]) for profile in found[1:])
+        title = "order of the speakers, Spearman's rho with the first"
+        rows.append((ASPECT_TITLES["fairness"], title, "", *agreements))
     heads = [f"{profile.backbone}, {weights_mark(profile)}" for profile in found]
     print_table(
         f"Study {found[0].study} on {corpus_mark(found[0])}; * flagged, see `profiles show`; "
@@ -248,6 +254,20 @@ def _cell(profile: Profile, criterion: str, first: Profile | None = None) -> str
     if first is not None and first.pooled(criterion) is not None:
         mark += " ≠" if first.basis(criterion) != profile.basis(criterion) else ""
     return f"{_value(measurement)} {interval}{mark}".strip()
+
+
+def _agreement(profile: Profile, first: Profile) -> str:
+    """Whether a profile orders the speakers as the first one does."""
+    found = speaker_agreement(first, profile)
+    if found.rho is None:
+        return f"unknown: {found.unknown}"
+    return f"{found.rho:.2f} over {found.speakers} speakers"
+
+
+def _compared(profile: Profile, first: Profile) -> dict[str, Any]:
+    """The whole profile, and how its order of the speakers agrees with that of the first."""
+    agreement = dataclasses.asdict(speaker_agreement(first, profile))
+    return as_record(profile) | {"speaker_agreement": agreement}
 
 
 def _value(measurement: Measurement) -> str:

@@ -43,12 +43,14 @@ def report(
     Example: trustser report whisper_tiny --db profiles.duckdb -o whisper_tiny.html
     """
     # DuckDB and the pictures take a while to load.
+    from profiles_db.run_rows import run_rows  # noqa: PLC0415
     from reports.profile import write_profile  # noqa: PLC0415
 
     when = timestamp(made_at)
     with open_to_read(db) as snapshot:
         found = snapshot.with_measurements(_chosen(snapshot.outlines(), runs or [], db))
-    write_profile(found, output, made_at=when)
+        rows = run_rows(snapshot, found)
+    write_profile(found, output, made_at=when, rows=rows)
     count = f"{len(found)} profile{'s' if len(found) > 1 else ''}"
     typer.echo(f"Report of {count}: {output}")
 

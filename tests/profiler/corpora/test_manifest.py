@@ -98,6 +98,43 @@ def test_columns_in_any_order_and_case_and_others_ignored(tmp_path: Path) -> Non
     assert corpus.utterances[0].id == "a/happy.wav"
 
 
+def test_groups_are_read_and_empty_ones_unknown(tmp_path: Path) -> None:
+    rows = [f"{row}, {('Old', 'young', '')[n % 3]},us" for n, row in enumerate(ROWS)]
+    corpus = Manifest().read(
+        write(tmp_path, f"{HEADER},Group_age_band,group_accent,take", *(f"{r},1" for r in rows))
+    )
+    assert corpus.utterances[0].groups == (("age_band", "Old"), ("accent", "us"))
+    assert corpus.utterances[2].groups == (("accent", "us"),)
+    assert "Groups of clips by: age_band, accent." in corpus.notes
+    assert corpus.notes[0] == "Columns not used: take."
+    plain = Manifest().read(write(tmp_path, HEADER, *ROWS, name="plain.csv"))
+    assert {one.groups for one in plain.utterances} == {()}
+    assert [one.id for one in plain.utterances] == [one.id for one in corpus.utterances]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "part"),
+    [
+        ("group_", "x", "letters a to z"),
+        ("group_a=b", "x", "letters a to z"),
+        ("group_gender", "x", "'gender' is a column of its own"),
+        ("group_speaker", "x", "'speaker' is a column of its own"),
+        ("group_a,group_a", "x,x", "column 'group_a' twice"),
+        ("group_a", "x" * 61, "at most 60 printable characters"),
+        ("group_a", '"x\ny"', "at most 60 printable characters"),
+    ],
+)
+def test_groups_that_do_not_hold(tmp_path: Path, header: str, cell: str, part: str) -> None:
+    assert part in fault(tmp_path, f"{HEADER},{header}", *(f"{row},{cell}" for row in ROWS))
+
+
+def test_two_spellings_of_one_group(tmp_path: Path) -> None:
+    rows = [f"{row},{('us', 'US')[n % 2]},{('a', 'b')[n % 2]}" for n, row in enumerate(ROWS)]
+    message = fault(tmp_path, f"{HEADER},group_accent,group_b", *rows)
+    assert "group_accent 'us' is also spelled 'US'" in message
+    assert "group_b" not in message
+
+
 def test_genders_as_people_write_them(tmp_path: Path) -> None:
     words = ["female", "F", "Male", "m", "", "unknown"]
     rows = [
