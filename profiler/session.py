@@ -5,16 +5,26 @@ Where depths are asked for, each backbone comes whole first: its features hold t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from profiler.backbones.base import Backbone
 from profiler.backbones.catalogue import resolve, whole_and_depth
 from profiler.backbones.depth import Depths, depths_of, parse_depths
 from profiler.backbones.load import load
+from profiler.corpora.base import Corpus
+from profiler.corpora.registry import reader_of
 from profiler.machine import pick_device
-from profiler.measures.registry import chosen
+from profiler.measures.generalisation import (
+    FEWEST_CLASSES,
+    Generalisation,
+    GeneralisationSettings,
+)
+from profiler.measures.linguistic import Linguistic, LinguisticSettings, digest_of_texts
+from profiler.measures.registry import chosen, measures
+from profiler.measures.synthesis import require_voice
 from profiler.pipeline.engines.choose import Choice, EngineName
 from profiler.pipeline.plan import BackboneSpec
 from profiler.progress import Progress
@@ -24,7 +34,9 @@ from profiler.study import Study, open_study
 from profiles_db.depths import with_depth
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
-from profiles_db.store import Store
+from profiles_db.records import Run, StepResult
+from profiles_db.row_tables import TRAINING, row_tables
+from profiles_db.store import Step, Store
 
 
 def profile_all(
@@ -106,6 +118,9 @@ def profile_all(
         study = open_study(
             dataset, data_root, protocol, progress, allow_outside=allow_outside, cache=cache
         )
+    protocol = _with_texts(protocol, study.corpus, dataset, wanted or ())
+    study = replace(study, protocol=protocol)
+    _require_possible(study.corpus, protocol, wanted or ())
     if first_folds is not None:
         study = replace(study, folds=study.folds[:first_folds])
     request = {
@@ -146,6 +161,7 @@ def measure_further(
     workers: int | None,
     progress: Progress,
     cache_limit: int | None = None,
+    settings: Callable[[Protocol], Protocol] | None = None,
 ) -> Profile:
     """Take further measures of a run that is there, with the heads that were trained for it.
 
@@ -165,12 +181,21 @@ def measure_further(
     workers : int or None
     progress : Progress
     cache_limit : int, optional
+    settings : callable, optional
+        From the settings that the run was made with to those that hold now. Only settings of
+        measures that are `wanted` may differ; rows that they shape are those of another run, of
+        the same heads, which has all else from this one.
+
+    Returns
+    -------
+    Profile
+        The run, or the other one.
 
     Raises
     ------
     InputError
-        If the run was made without a corpus or by an earlier release, or corpus, weights, kind of
-        device or a measure's settings are others than then.
+        If the run was made without a corpus or by an earlier release, or corpus, weights or kind
+        of device are others than then, or settings that are not of measures that are wanted.
     """
     request = found.provenance.get("request")
     if not request:
@@ -188,16 +213,26 @@ def measure_further(
     choice.prepare([found.backbone], where)
     backbone = spec.load()
     root = data_root or (Path(request["data_root"]) if request["data_root"] else None)
+    stored = Protocol.from_record(found.protocol)
+    protocol = stored if settings is None else settings(stored)
+    _require_own_settings(found, stored, protocol, wanted)
     study = open_study(
         request["dataset"],
         root,
-        Protocol.from_record(found.protocol),
+        stored,
         progress,
         allow_outside=request["allow_outside"],
         cache=cache,
     )
     _require_same(found, study, backbone)
     _require_same_run(found, describe_run(study, backbone, where, request).run)
+    protocol = _with_texts(protocol, study.corpus, request["dataset"], wanted)
+    study = replace(study, protocol=protocol)
+    _require_possible(study.corpus, protocol, wanted)
+    other = describe_run(study, backbone, where, request)
+    if other.run != found.run:
+        progress.say(f"{backbone.name}: run {other.run}, of the same heads as run {found.run}")
+        _carry_over(found, other, stored, protocol, store)
     outcome = profile(
         study,
         spec,
@@ -259,6 +294,103 @@ def _require_same(found: Profile, study: Study, backbone: Backbone) -> None:
             rule=f"{found.weights_id}, found {backbone.weights.id}",
             remedy="name the same weights with --weights",
         )
+
+
+def _require_own_settings(
+    found: Profile, stored: Protocol, protocol: Protocol, wanted: Sequence[str]
+) -> None:
+    """Refuse settings that are not of the measures to be taken."""
+    before, after = stored.as_record(), protocol.as_record()
+    others = [name for name in after if before[name] != after[name] and name not in wanted]
+    if others:
+        raise InputError(
+            f"changes settings of {', '.join(others)}",
+            where=f"run {found.run}",
+            rule=f"settings of what is measured now: {', '.join(wanted)}",
+            remedy="name the measure with --measures; for other heads run `trustser profile`",
+        )
+
+
+def _carry_over(
+    found: Profile, other: Run, stored: Protocol, protocol: Protocol, store: Store
+) -> None:
+    """Enter `other` with the heads' answers, and what `found` was measured with alike."""
+    alike = {
+        one.measure: one
+        for one in found.measured
+        if one.measure in measures()
+        and stored.measure(one.measure) == protocol.measure(one.measure)
+    }
+    store.begin(other)
+    seconds = store.seconds(found.run)
+    rows: dict[Step, list[Any]] = {
+        step: [] for step in sorted(seconds) if step[0] in (TRAINING, *alike)
+    }
+    for table in row_tables().values():
+        if table.step == TRAINING or table.step in alike:
+            for row in store.rows(found.run, table.kind):
+                rows[table.step, row.repetition, row.fold].append(row)
+    for step, own in rows.items():
+        store.add_step(other.run, StepResult(*step, tuple(own), seconds[step]))
+    for name, measured in alike.items():
+        store.record(other.run, measured, [m for m in found.measurements if m.measure == name])
+
+
+def _with_texts(
+    protocol: Protocol, corpus: Corpus, dataset: str, wanted: Sequence[str]
+) -> Protocol:
+    """The protocol with the texts of the corpus named, where they are spoken and no id says them.
+
+    So texts that changed name another run.
+    """
+    if Linguistic.name not in wanted or reader_of(dataset).texts_by_id:
+        return protocol
+    known = any(one.text for one in corpus.utterances)
+    texts = digest_of_texts(corpus.utterances) if known else None
+    settings = protocol.of_measure(LinguisticSettings).model_copy(update={"texts": texts})
+    return replace(protocol, measures={**protocol.measures, Linguistic.name: settings})
+
+
+def _require_possible(corpus: Corpus, protocol: Protocol, wanted: Sequence[str]) -> None:
+    """Refuse, before any work begins, what cannot be measured here.
+
+    Raises
+    ------
+    TrustserError
+        If texts are to be spoken, and there is no synthesiser with such a voice; if heads are to
+        be tested on corpora whose labels are not their classes.
+    """
+    if Linguistic.name in wanted and any(one.text for one in corpus.utterances):
+        require_voice(protocol.of_measure(LinguisticSettings).voice)
+    _require_classes(corpus, protocol, wanted)
+
+
+def _require_classes(corpus: Corpus, protocol: Protocol, wanted: Sequence[str]) -> None:
+    """Refuse, before any work begins, to test on corpora whose labels are not the heads' classes.
+
+    Raises
+    ------
+    InputError
+        If a label is mapped to what is no class, or fewer than two classes are left.
+    """
+    if Generalisation.name not in wanted:
+        return
+    for name, other in protocol.of_measure(GeneralisationSettings).corpora.items():
+        rule = f"classes of {corpus.name}: {', '.join(corpus.classes)}"
+        strange = sorted({c for c in other.labels.values() if c and c not in corpus.classes})
+        if strange:
+            raise InputError(
+                f"labels of {name} count as {', '.join(strange)}", where="--label-map", rule=rule
+            )
+        shared = {other.counts_as(label) for label in other.clips} & set(corpus.classes)
+        if len(shared) < FEWEST_CLASSES:
+            raise InputError(
+                f"{name} has fewer than two of the classes, its labels are "
+                f"{', '.join(other.clips)}",
+                where="--test-on",
+                rule=rule,
+                remedy="say with --label-map which class each of its labels counts as",
+            )
 
 
 def _require_same_run(found: Profile, here: str) -> None:

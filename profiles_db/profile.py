@@ -129,18 +129,26 @@ class Measured:
 
 
 def without_paths(protocol: Mapping[str, Any]) -> dict[str, Any]:
-    """A protocol with folders named by what they hold alone, not by where they lay.
+    """A protocol with folders and corpora named by what they hold alone, not by where they lay.
 
     Examples
     --------
     >>> without_paths({"robustness": {"background": {"path": "/home/me", "digest": "sha256:1"}}})
     {'robustness': {'background': 'sha256:1'}}
+    >>> without_paths({"test_on": [{"dataset": "x", "path": "/home/me", "digest": "sha256:1"}]})
+    {'test_on': [{'dataset': 'x', 'digest': 'sha256:1'}]}
     """
     found: dict[str, Any] = {}
     for name, value in protocol.items():
-        if isinstance(value, Mapping):
-            folder = value.keys() == {"path", "digest"}
-            found[name] = value["digest"] if folder else without_paths(value)
-        else:
-            found[name] = value
+        found[name] = _without_path(value)
     return found
+
+
+def _without_path(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_without_path(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    if value.keys() == {"path", "digest"}:
+        return value["digest"]
+    return without_paths({k: v for k, v in value.items() if k != "path" or "digest" not in value})

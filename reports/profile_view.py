@@ -17,6 +17,7 @@ from profiles_db.criteria import (
     CRITERIA,
     DIMENSIONAL_CRITERIA,
     Aspect,
+    Unit,
     shown_aspects,
 )
 from profiles_db.depths import split_depth
@@ -39,6 +40,11 @@ _TABLED: Final = frozenset(
     }
 )
 _EMBEDDING_CRITERIA: Final = ("neighbour_agreement", "silhouette", "variance_shown")
+_IN_PERCENT: Final = frozenset(
+    {"cross_corpus_recall", "cross_corpus_uar_restricted", "uar_on_shared_classes", "words_uar",
+     "words_share", "words_ceiling"}
+)  # fmt: skip
+"""Details that are no criteria, and are shown in percent."""
 GENDERS: Final = ("female", "male")
 NO_ROWS: Final = RunRows()
 _SHADES: Final = (0.005, 0.1, 0.3, 0.5, 0.7)
@@ -392,6 +398,12 @@ class ProfileView:
             and m.gender is None
             and not _among_dimensions(m)
         ]
+
+    def unit_of(self, criterion: str) -> Unit | None:
+        """The unit that a figure is shown in; None for a bare number."""
+        if criterion in CRITERIA:
+            return CRITERIA[criterion].unit
+        return "fraction" if criterion in _IN_PERCENT else None
 
     def _attack(self, kind: str, snr_db: float) -> Attack:
         own = {m.criterion: m for m in self._pooled if (m.attack, m.snr_db) == (kind, snr_db)}

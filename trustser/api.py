@@ -51,6 +51,8 @@ def profile(
     weights_seed: int = 0,
     allow_outside: bool = False,
     depths: str | None = None,
+    test_on: Sequence[str] = (),
+    label_map: PathLike | Mapping[str, Any] | None = None,
     progress: bool | Progress = False,
 ) -> list[Profile]:
     """Train heads on frozen backbones, measure them, and keep rows and figures in a database.
@@ -70,8 +72,9 @@ def profile(
         `pretrained`, `random` (an untrained stand-in), or a path. If not given `pretrained`, and
         `random` where sustainability alone is measured, which does not depend on them.
     measures : str or sequence of str, optional
-        `default`, `all`, or names: performance, privacy, safety, fairness, sustainability, and
-        those of other packages. `sustainability` alone needs no corpus.
+        `default`, `all`, or names: performance, privacy, safety, fairness, sustainability, on
+        request robustness, generalisation and linguistic, and those of other packages.
+        `sustainability` alone needs no corpus.
     settings : mapping, optional
         Settings by name, such as ``{"training.epochs": 5}``, or by section and name.
     protocol : path or Protocol, optional
@@ -96,6 +99,12 @@ def profile(
         Let a manifest name files outside its own folder.
     depths : str, optional
         `all`, or numbers of layers with commas: each a candidate beside the whole encoder.
+    test_on : sequence of str, optional
+        Other corpora for the measure `generalisation`, each ``NAME=PATH``, or ``NAME`` where the
+        corpus needs no path.
+    label_map : path or mapping, optional
+        Which class a label of these corpora counts as (None: left out), for all of them or by the
+        name of the corpus; labels that it leaves out count as the class of their own name.
     progress : bool or Progress, optional
         Whether to show progress on standard error, or where it goes.
 
@@ -135,11 +144,14 @@ def profile(
     from profiler.protocol import Protocol, load_protocol  # noqa: PLC0415
     from profiler.session import profile_all, profile_all_costs  # noqa: PLC0415
     from profiles_db.store import Store  # noqa: PLC0415
+    from trustser.other_corpora import with_other_corpora  # noqa: PLC0415
 
     shown = _progress(progress)
     all_settings = load_protocol(
         None if protocol is None or isinstance(protocol, Protocol) else Path(protocol),
-        values=settings,
+        values=with_other_corpora(
+            settings, measures, test_on, _map(label_map), allow_outside=allow_outside
+        ),
         base=protocol if isinstance(protocol, Protocol) else None,
         say=shown.say,
     )
@@ -190,6 +202,9 @@ def measure(
     cache_limit: int | str | None = None,
     device: str = "auto",
     workers: int | None = None,
+    test_on: Sequence[str] = (),
+    label_map: PathLike | Mapping[str, Any] | None = None,
+    allow_outside: bool = False,
     progress: bool | Progress = False,
 ) -> list[Profile]:
     """Measure finished runs further, with the heads that were trained, or recompute their figures.
@@ -206,19 +221,20 @@ def measure(
     recompute : bool, optional
         Compute figures again from the stored rows: no sound, no weights, no torch.
     settings : mapping or sequence of str, optional
-        With `recompute`: settings that rows suffice for, such as ``{"fairness.resamples": 500}``,
-        or texts ``SECTION.NAME=VALUE``.
+        Settings of these measures, such as ``{"robustness.gain_db": [3]}``, or texts
+        ``SECTION.NAME=VALUE``. Others than the run has name a run of their own, of the same heads.
+        With `recompute` those alone that rows suffice for, such as ``{"fairness.resamples": 500}``.
     db : path, optional
     data_root, weights : optional
         Where corpus and weights lie, if not where they lay.
-    cache, cache_limit, device, workers, progress : optional
-        As in `trustser.profile`.
+    cache, cache_limit, device, workers, test_on, label_map, allow_outside, progress : optional
+        As in `trustser.profile`; `allow_outside` is of the corpora that `test_on` names.
 
     Returns
     -------
     list of Profile
-        The runs as they are then. A part that could not be measured is unknown, and named in
-        `failed`.
+        The runs that were measured, as they are then. A part that could not be measured is
+        unknown, and named in `failed`.
 
     Raises
     ------
@@ -226,6 +242,7 @@ def measure(
         Of the kind that says what is wrong.
     """
     from profiles_db.store import Store  # noqa: PLC0415
+    from trustser.other_corpora import with_other_corpora  # noqa: PLC0415
     from trustser.stored_profiles import named  # noqa: PLC0415
 
     shown, path = _progress(progress), Path(db)
@@ -234,30 +251,37 @@ def measure(
     store = Store(path, on_wait=shown.say)
     runs = named(store.outlines(), [name], path)
     found = store.with_measurements(runs)
-    if recompute:
-        _recompute(found, store, measures, settings, shown)
-    elif settings:
+    values = settings if isinstance(settings, Mapping) else None
+    texts = () if settings is None or isinstance(settings, Mapping) else settings
+    if recompute and (test_on or label_map is not None):
         raise InputError(
-            "changes what is measured",
-            where="--set",
-            rule="settings of a run stay as they are; with --recompute those that rows suffice "
-            "for may change",
-            remedy="run `trustser profile` with the setting: trained heads are used again",
+            "needs sound", where="--test-on", remedy="leave out one of --recompute and --test-on"
         )
-    else:
-        _further(
-            found,
-            store,
-            measures,
-            cache=_path(cache),
-            cache_limit=_bytes(cache_limit),
-            data_root=_path(data_root),
-            weights=weights,
-            device=device,
-            workers=workers,
-            progress=shown,
-        )
-    return store.with_measurements(runs)
+    values = with_other_corpora(
+        values, measures, test_on, _map(label_map), allow_outside=allow_outside
+    )
+
+    def changed(stored: Protocol) -> Protocol:
+        from profiler.protocol import load_protocol  # noqa: PLC0415
+
+        return load_protocol(None, texts, values=values, say=shown.say, base=stored)
+
+    if recompute:
+        _recompute(found, store, measures, changed, shown)
+        return store.with_measurements(runs)
+    return _further(
+        found,
+        store,
+        measures,
+        cache=_path(cache),
+        cache_limit=_bytes(cache_limit),
+        data_root=_path(data_root),
+        weights=weights,
+        device=device,
+        workers=workers,
+        progress=shown,
+        settings=changed if values or texts else None,
+    )
 
 
 def advise(
@@ -619,23 +643,16 @@ def _recompute(
     found: Sequence[Profile],
     store: Store,
     measures: str | Sequence[str] | None,
-    settings: Mapping[str, Any] | Sequence[str] | None,
+    settings: Callable[[Protocol], Protocol],
     progress: Progress,
 ) -> None:
     from profiler.measures.registry import chosen  # noqa: PLC0415
-    from profiler.protocol import load_protocol  # noqa: PLC0415
     from profiler.recompute import recompute  # noqa: PLC0415
 
     wanted = None if measures is None else chosen(_names(measures))
-    values = settings if isinstance(settings, Mapping) else None
-    texts = () if settings is None or isinstance(settings, Mapping) else settings
-
-    def changed(stored: Protocol) -> Protocol:
-        return load_protocol(None, texts, values=values, say=progress.say, base=stored)
-
     with progress.stage("recomputing figures", len(found)) as stage:
         for one in found:
-            outcome = recompute(one, store, wanted, settings=changed)
+            outcome = recompute(one, store, wanted, settings=settings)
             for measure_name, reason in outcome.kept.items():
                 progress.say(f"run {one.run}: {measure_name} stays as it is: {reason}")
             stage.advance()
@@ -648,25 +665,26 @@ def _further(
     *,
     cache: Path | None,
     **options: Any,
-) -> None:
+) -> list[Profile]:
     from profiler.cache_home import cache_home  # noqa: PLC0415
     from profiler.from_rows import measure_rows, rows_suffice  # noqa: PLC0415
     from profiler.measures.registry import chosen  # noqa: PLC0415
 
     wanted = chosen(_names(measures or "default"))
     place = cache or cache_home()
-    if options["weights"] is None and all(rows_suffice(one, wanted) for one in found):
+    as_it_is = options["weights"] is None and options["settings"] is None
+    if as_it_is and all(rows_suffice(one, wanted) for one in found):
         for one in found:
             root, shown = options["data_root"], options["progress"]
             measure_rows(one, wanted, store, cache=place, data_root=root, progress=shown)
-        return
+        return store.with_measurements(found)
     from trustser.extras import require_profile  # noqa: PLC0415
 
     require_profile("measure")
     from profiler.session import measure_further  # noqa: PLC0415
 
-    for one in found:
-        measure_further(one, wanted, store, cache=place, **options)
+    done = [measure_further(one, wanted, store, cache=place, **options) for one in found]
+    return list({one.run: one for one in done}.values())
 
 
 def profiles_for(
@@ -714,6 +732,12 @@ def _bytes(size: int | str | None) -> int | None:
     from trustser.option_values import parse_size  # noqa: PLC0415
 
     return parse_size(size, "--cache-limit") if isinstance(size, str) else size
+
+
+def _map(
+    label_map: PathLike | Mapping[str, Any] | None,
+) -> Path | Mapping[str, Any] | None:
+    return label_map if isinstance(label_map, Mapping) else _path(label_map)
 
 
 def _path(path: PathLike | None) -> Path | None:

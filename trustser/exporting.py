@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from trustser.extras import require_profile
-from trustser.naming import named
+from trustser.stored_profiles import named
 
 if TYPE_CHECKING:
     from profiler.deployment.format import Config

@@ -14,7 +14,7 @@ from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, format_value
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
 from trustser.commands.profiles_export import model_result
-from trustser.marks import corpus_mark, weights_mark
+from trustser.stored_profiles import corpus_mark, weights_mark
 
 if TYPE_CHECKING:
     from profiler.corpora.reader import CorpusReader

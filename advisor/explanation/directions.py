@@ -9,6 +9,8 @@ from profiles_db.criteria import CRITERIA, format_value
 _COUNTED: Final[dict[str, str]] = {
     "uar": "Emotions recognised (UAR)",
     "accuracy": "Emotions recognised",
+    "cross_corpus_uar": "Emotions recognised on other corpora (UAR)",
+    "cross_corpus_drop": "UAR lost on other corpora",
     "gender_inference": "Gender inferred by the strongest attacker",
     "gender_accuracy": "Gender inferred",
     "gender_uar": "Gender inferred (UAR)",

@@ -40,6 +40,8 @@ class Utterance:
     groups : tuple of (attribute, value)
         Further groups that the clip belongs to, such as ("age_band", "60+"); an attribute whose
         value the corpus does not know is not among them.
+    text : str or None
+        What is said, where it is known.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Utterance:
     split: Part | None = None
     ratings: Mapping[Dimension, float] = field(default_factory=dict, hash=False)
     groups: tuple[tuple[str, str], ...] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

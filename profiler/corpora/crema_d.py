@@ -33,8 +33,22 @@ EMOTIONS: Final = {
     "F": "fearful",
     "D": "disgust",
 }
+SENTENCES: Final = {
+    "IEO": "It's eleven o'clock.",
+    "TIE": "That is exactly what happened.",
+    "IOM": "I'm on my way to the meeting.",
+    "IWW": "I wonder what this is about.",
+    "TAI": "The airplane is almost full.",
+    "MTI": "Maybe tomorrow it will be cold.",
+    "IWL": "I would like a new alarm clock.",
+    "ITH": "I think I have a doctor's appointment.",
+    "DFA": "Don't forget a jacket.",
+    "ITS": "I think I've seen this before.",
+    "TSI": "The surface is slick.",
+    "WSI": "We'll stop in a couple of minutes.",
+}
 UNUSABLE: Final = "1076_MTI_SAD_XX"
-_NAME: Final = re.compile(r"(\d{4})_[A-Z]{3}_[A-Z]{3}_[A-Z]{2}")
+_NAME: Final = re.compile(r"(\d{4})_([A-Z]{3})_[A-Z]{3}_[A-Z]{2}")
 _GENDERS: Final[Mapping[str, Gender]] = {"Female": "female", "Male": "male"}
 
 
@@ -56,6 +70,7 @@ class CremaD(CorpusReader):
         "AudioWAV/1001_DFA_ANG_XX.wav\n..."
     )
     all_classes = (*BASIC_CLASSES, "fearful", "disgust")
+    texts_by_id = True
     folding = "5 folds over the actors 1001 to 1091, dev the last fifth of the rest"
 
     def contents(self, root: Path) -> Contents:
@@ -97,7 +112,14 @@ def _read_clips(
             left_out[name] = reason
         else:
             actor = match[1]
-            yield Utterance(name, audio / f"{name}{suffix}", actor, genders[actor], EMOTIONS[vote])
+            yield Utterance(
+                name,
+                audio / f"{name}{suffix}",
+                actor,
+                genders[actor],
+                EMOTIONS[vote],
+                text=SENTENCES.get(match[2]),
+            )
 
 
 def _reason_to_leave_out(name: str, vote: str) -> str:

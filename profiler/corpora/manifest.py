@@ -33,8 +33,12 @@ from profiles_db.dimensions import DIMENSIONS, Dimension, RatingScale
 from profiles_db.errors import CorpusError
 
 REQUIRED: Final = ("path", "speaker", "label")
-OPTIONAL: Final = ("gender", "session", "split")
+OPTIONAL: Final = ("gender", "session", "split", "text")
 KNOWN: Final = (*REQUIRED, *OPTIONAL, *DIMENSIONS)
+_MISSPELT: Final = tuple(name for name in KNOWN if name != "text")
+"""Columns that another name may be a misspelling of: `test` is none of `text`."""
+LONGEST_TEXT: Final = 10_000
+"""Characters; what is spoken in a clip is shorter."""
 USUAL_SCALE: Final = RatingScale(0, 1)
 """Of a column of ratings that names none."""
 _NUMBER: Final = r"[+-]?\d+(?:\.\d+)?"
@@ -101,7 +105,7 @@ class Manifest(CorpusReader):
     request = "your own recordings"
     layout = (
         "data/manifest.csv (path,speaker,label[,gender][,session][,split][,arousal:1-7]"
-        "[,group_accent]...)\n"
+        "[,text][,group_accent]...)\n"
         "data/clips/a.wav"
     )
     classes = ()
@@ -181,7 +185,7 @@ class _Rows:
         faults += [fault for name in groups if (fault := _fault_of_group(name))]
         self.ignored = [name for name in columns if name and name not in known]
         for name in self.ignored:
-            near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.75)
+            near = difflib.get_close_matches(name, _MISSPELT, n=1, cutoff=0.75)
             faults += [f"column {name!r}: {near[0]!r} is meant?"] if near else []
         if faults and len(columns) == 1 and any(mark in columns[0] for mark in ";\t"):
             faults.append("cells are separated by commas")
@@ -226,8 +230,9 @@ class _Rows:
             return None
         speaker, label = sys.intern(row["speaker"]), sys.intern(row["label"])
         groups = self._groups(line, row)
+        text = self._text(line, row.get("text", ""))
         path = self.folder / id_
-        return Utterance(id_, path, speaker, gender, label, session, split, ratings, groups)
+        return Utterance(id_, path, speaker, gender, label, session, split, ratings, groups, text)
 
     def _groups(self, line: int, row: dict[str, str]) -> tuple[tuple[str, str], ...]:
         """The clip's groups; an empty cell is an unknown one."""
@@ -240,6 +245,15 @@ class _Rows:
             elif value:
                 found.append((attribute, value))
         return tuple(found)
+
+    def _text(self, line: int, cell: str) -> str | None:
+        """What is said, with single spaces; None where the cell is empty."""
+        if "\0" in cell or len(cell) > LONGEST_TEXT:
+            self.faults.add(
+                line, "NUL in the text" if "\0" in cell else f"a text of {len(cell)} characters"
+            )
+            return None
+        return sys.intern(" ".join(cell.split())) or None
 
     def _id(self, line: int, text: str) -> str | None:
         """The path relative to the manifest, which is the clip's id; None with a fault added."""

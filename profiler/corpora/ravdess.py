@@ -28,8 +28,13 @@ EMOTIONS: Final = {
     "07": "disgust",
     "08": "surprised",
 }
+STATEMENTS: Final = {
+    "01": "Kids are talking by the door",
+    "02": "Dogs are sitting by the door",
+}
 _NAME: Final = re.compile(
-    r"(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>\d\d)(-\d\d){3}-(?P<actor>\d\d)"
+    r"(?P<modality>\d\d)-(?P<channel>\d\d)-(?P<emotion>\d\d)-\d\d-(?P<statement>\d\d)-\d\d"
+    r"-(?P<actor>\d\d)"
 )
 _AUDIO: Final = {".wav", ".flac"}
 
@@ -49,6 +54,7 @@ class Ravdess(CorpusReader):
     request = "https://zenodo.org/records/1188976 (Audio_Speech_Actors_01-24.zip)"
     layout = "Actor_01/03-01-01-01-01-01-01.wav\n...\nActor_24/03-01-08-02-02-02-24.wav"
     all_classes = (*BASIC_CLASSES, "fearful", "disgust", "surprised")
+    texts_by_id = True
     folding = "5 folds over the sorted actors, dev the last fifth of the rest"
 
     def contents(self, root: Path) -> Contents:
@@ -83,7 +89,8 @@ def _scan(folder: Path, left_out: dict[str, str]) -> Iterator[Utterance]:
         else:
             actor = match["actor"]
             label = EMOTIONS[match["emotion"]]
-            yield Utterance(path.stem, path, actor, gender_of(int(actor)), label)
+            text = STATEMENTS.get(match["statement"])
+            yield Utterance(path.stem, path, actor, gender_of(int(actor)), label, text=text)
 
 
 def _reason_to_leave_out(match: re.Match[str] | None) -> str:

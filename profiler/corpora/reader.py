@@ -82,6 +82,8 @@ class CorpusReader(ABC):
         Whether no person spoke it.
     shares_speakers : bool
         Whether its published split has the same speakers in several parts.
+    texts_by_id : bool
+        Whether a clip's id says what is spoken.
     needs_root : bool
         Whether a data root must be given and be there.
     says_groups : bool
@@ -101,6 +103,7 @@ class CorpusReader(ABC):
     folding: ClassVar[str]
     synthetic: ClassVar[bool] = False
     shares_speakers: ClassVar[bool] = False
+    texts_by_id: ClassVar[bool] = False
     needs_root: ClassVar[bool] = True
     says_groups: ClassVar[bool] = False
 
@@ -122,6 +125,19 @@ class CorpusReader(ABC):
         """Where the corpus lies if no root is given; asked for where `needs_root` is false."""
         raise self.not_found(None, "no data root given")
 
+    def find(self, root: Path | None = None) -> Contents:
+        """Every labelled clip at `root` (`own_root` by default), of every class, not yet folded.
+
+        Raises
+        ------
+        CorpusError
+            Where the corpus is missing, incomplete or not in its layout.
+        """
+        root = self.own_root() if root is None else root
+        if self.needs_root and not root.exists():
+            raise self.not_found(root, "no such folder")
+        return self.contents(root)
+
     def read(self, root: Path | None = None, classes: str = "default") -> Corpus:
         """Read the corpus: its utterances, classes and folds. Audio is not opened.
 
@@ -139,11 +155,9 @@ class CorpusReader(ABC):
         CorpusError
             Where the corpus is missing, incomplete or not in its layout.
         """
-        root = self.own_root() if root is None else root
-        if self.needs_root and not root.exists():
-            raise self.not_found(root, "no such folder")
         chosen = self.choose(classes) if self.all_classes else ()
-        contents = self.contents(root)
+        root = self.own_root() if root is None else root
+        contents = self.find(root)
         labels = sorted({utterance.label for utterance in contents.utterances})
         chosen = chosen or self.choose(classes, labels)
         utterances, others = select(contents.utterances, chosen)

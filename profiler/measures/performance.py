@@ -51,6 +51,7 @@ class Performance(Measure):
     title = "System performance"
     aspect = "system_performance"
     settings = PerformanceSettings
+    criteria = ("uar", "accuracy", "macro_f1", "expected_calibration_error")
 
     def figures(self, evidence: Evidence, settings: PerformanceSettings) -> list[Measurement]:
         """UAR, accuracy, macro F1 and calibration; recalls, folds, confusion, layer weights."""

@@ -14,7 +14,9 @@ from profiler.measures.data_amount import DataAmount
 from profiler.measures.dimensional import Dimensional
 from profiler.measures.embeddings import Embeddings
 from profiler.measures.fairness import Fairness
+from profiler.measures.generalisation import Generalisation
 from profiler.measures.groups import Groups
+from profiler.measures.linguistic import Linguistic
 from profiler.measures.performance import Performance
 from profiler.measures.privacy import Privacy
 from profiler.measures.robustness import Robustness
@@ -28,7 +30,7 @@ _SECTIONS: Final = ("study", "training")
 """Sections of settings that are no measure's."""
 _OWN: Final[tuple[type[Measure], ...]] = (
     Performance, Privacy, Safety, Fairness, Sustainability, Robustness, Dimensional, Groups,
-    Embeddings, DataAmount,
+    Embeddings, DataAmount, Generalisation, Linguistic,
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from profiler.machine import HEAP, batch_of
 from profiler.measures import corruptions
 from profiler.measures.base import ClipTask
 from profiler.measures.robustness import Condition
+from profiler.measures.shared_passes import logits, repetitions_by_clip
 from profiler.measures.sound_folders import SoundFolder
 from profiler.measures.statistics import Floats
 from profiler.pipeline.context import Context
@@ -56,12 +57,9 @@ def answers(
     tasks : sequence of ClipTask
     settings : RobustnessSettings
     """
-    repetitions: dict[str, list[int]] = {}
-    for task in tasks:
-        repetitions.setdefault(task.clip, []).append(task.repetition)
     sounds = Sounds(settings)
     found: list[CorruptedAnswer] = []
-    for name, wanted in repetitions.items():
+    for name, wanted in repetitions_by_clip(tasks).items():
         utterance = context.utterances[name]
         by_length: dict[int, list[tuple[Condition, Samples]]] = {}
         for condition, wave in corrupted(context, utterance, settings, sounds):
@@ -70,7 +68,7 @@ def answers(
             for some in chunks(alike, context.attack_batch):
                 states = context.hidden_states(batch_of([wave for _, wave in some], context.device))
                 for repetition in wanted:
-                    heard = heads[repetition](list(states.unbind(0))).argmax(dim=1).tolist()
+                    heard = logits(heads[repetition], states).argmax(dim=1).tolist()
                     found += [
                         CorruptedAnswer(
                             repetition,

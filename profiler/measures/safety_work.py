@@ -10,6 +10,7 @@ import itertools
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,7 @@ from profiler.corpora.base import Utterance
 from profiler.machine import HEAP, batch_of
 from profiler.measures import attacks
 from profiler.measures.base import ClipTask
+from profiler.measures.shared_passes import logits, repetitions_by_clip
 from profiler.pipeline.context import Context
 from profiler.training.batches import chunks
 from profiler.training.head import Head
@@ -79,9 +81,7 @@ def attack(
     """
     for head in heads.values():
         head.requires_grad_(False)
-    repetitions: dict[str, list[int]] = {}
-    for task in tasks:
-        repetitions.setdefault(task.clip, []).append(task.repetition)
+    repetitions = repetitions_by_clip(tasks)
     for_pgd = {(task.clip, task.repetition) for task in tasks if task.kind == _PGD}
     outcomes: list[AttackOutcome] = []
     for clips in _of_equal_length(context, [context.utterances[name] for name in repetitions]):
@@ -129,7 +129,7 @@ def _perturbations(
         return  # no gradient, so noise alone
     gradients = attacks.loss_gradients(
         context.hidden_states,
-        [_answering(heads[repetition]) for repetition in shared],
+        [partial(logits, heads[repetition]) for repetition in shared],
         clips.wave,
         clips.classes,
     )
@@ -156,19 +156,8 @@ def _perturbations(
             yield _Perturbed("pgd", settings.snr_db, under_pgd, found, states, [repetition])
 
 
-def _answering(head: Head) -> attacks.Model:
-    """A head on hidden states of shape (clips, layers, frames, features)."""
-
-    def answer(states: Tensor) -> Tensor:
-        logits: Tensor = head(list(states.unbind(0)))
-        return logits
-
-    return answer
-
-
 def _hearing(context: Context, head: Head) -> attacks.Model:
-    answer = _answering(head)
-    return lambda wave: answer(context.hidden_states(wave))
+    return lambda wave: logits(head, context.hidden_states(wave))
 
 
 @torch.no_grad()
@@ -179,7 +168,6 @@ def _answers(
     waves = torch.cat([one.wave for one in perturbed])
     listeners = [one.repetitions for one in perturbed for _ in range(len(one.wave))]
     found: list[dict[int, int]] = [{} for _ in listeners]
-    answer = {repetition: _answering(head) for repetition, head in heads.items()}
     start = 0
     for part in torch.split(waves, context.attack_batch):
         states = context.hidden_states(part)
@@ -188,7 +176,7 @@ def _answers(
             own = [p for p, heard_by in enumerate(asked) if repetition in heard_by]
             heard = states if len(own) == len(part) else states[own]
             for position, predicted in zip(
-                own, answer[repetition](heard).argmax(dim=1).tolist(), strict=True
+                own, logits(heads[repetition], heard).argmax(dim=1).tolist(), strict=True
             ):
                 found[start + position][repetition] = predicted
         start += len(part)

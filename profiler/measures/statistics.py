@@ -19,7 +19,7 @@ speakers of this kind. Three things vary:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -72,7 +72,7 @@ def jackknife(
     strata: Sequence[str],
     *,
     spread: Statistic | None = None,
-    trained: bool = True,
+    trained: bool | Mapping[str, float] = True,
 ) -> Estimate:
     """Interval of a figure in [0, 1] that changes smoothly with who is counted.
 
@@ -86,8 +86,10 @@ def jackknife(
         A statistic as spread as `statistic` over speakers, to take the variance of instead: the
         figure over all folds together for a mean over folds, which leaves out no whole fold where
         it leaves out a speaker.
-    trained : bool, optional
-        Whether heads trained on other speakers of the corpus make the figure.
+    trained : bool or mapping, optional
+        Whether heads trained on other speakers of the corpus make the figure. Where they were
+        trained on other speakers than these, what the variance over each stratum is multiplied by
+        (see `trained_on`).
 
     Returns
     -------
@@ -117,10 +119,13 @@ def jackknife(
     value, between = _by_repetition(statistic, len(strata))
     if value is None:
         return UNDEFINED
-    shares = _left_out(spread or statistic, strata)
+    factors = trained if isinstance(trained, Mapping) else {}
+    shares = _left_out(spread or statistic, strata, factors)
     if shares is None:
         return Estimate(value, None, None)
-    over_speakers = float(np.square(shares).sum()) * _training(trained, len(strata))
+    over_speakers = float(np.square(shares).sum())
+    if isinstance(trained, bool):
+        over_speakers *= _training(trained, len(strata))
     known = _Variance(over_speakers, _degrees(shares, len(strata) - len(set(strata))))
     return Estimate(value, *_ends(value, known.plus(between), len(strata)))
 
@@ -253,6 +258,21 @@ def _training(trained: bool, speakers: int) -> float:
     return 1 + TRAINING / speakers if trained else 1.0
 
 
+def trained_on(learned: int, tested: int) -> float:
+    """What the variance over `tested` speakers is multiplied by, of heads of `learned` others.
+
+    Heads that learned from other speakers of the same kind vary as `TRAINING` says: as much as
+    `TRAINING / learned` times the variance over so many speakers, which is `tested / learned` times
+    that over those tested. Where both are the same number, it is what `jackknife` takes.
+
+    Examples
+    --------
+    >>> trained_on(24, 24), trained_on(24, 96)
+    (1.3333333333333333, 2.333333333333333)
+    """
+    return 1 + TRAINING * tested / learned**2
+
+
 def _degrees(shares: Floats, free: int) -> float:
     """Degrees of freedom of a sum of squares whose terms have this kurtosis, at most `free`.
 
@@ -278,20 +298,24 @@ def _ends(value: float, variance: _Variance, speakers: int) -> tuple[float, floa
     return float(low), float(high)
 
 
-def _left_out(statistic: Statistic, strata: Sequence[str]) -> Floats | None:
+def _left_out(
+    statistic: Statistic, strata: Sequence[str], factors: Mapping[str, float]
+) -> Floats | None:
     """Each speaker's share of the statistic, whose squares sum to its variance, or None.
 
     None where a stratum has fewer than two speakers, or the statistic is undefined without one.
+    `factors` multiply the variance over a stratum.
     """
     groups = _groups(strata)
     shares = []
     for members in groups:
+        factor = factors.get(strata[int(members[0][0])], 1.0)
         if len(members) < MIN_SPEAKERS:
             return None
         values = np.concatenate([_mean(statistic(some)) for some in _without(members, len(strata))])
         if not np.isfinite(values).all():
             return None
-        shares.append((values - values.mean()) * np.sqrt(1 - 1 / len(members)))
+        shares.append((values - values.mean()) * np.sqrt(factor * (1 - 1 / len(members))))
     return np.concatenate(shares)
 
 

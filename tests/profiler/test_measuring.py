@@ -14,7 +14,7 @@ from profiler.measures.costs import architecture, device
 from profiler.measures.costs.memory import PeakMemory
 from profiler.measures.registry import measures
 from profiler.pipeline import jobs, measuring
-from profiles_db.criteria import CRITERIA, OPTIONAL_ASPECTS
+from profiles_db.criteria import CRITERIA
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
 from profiles_db.store import Store
@@ -23,8 +23,10 @@ from trustser import __main__ as main
 SHORT: Final = ("folds=2", "resamples=100", "pgd_steps=0", "snr_curve_db=[]", "probe_epochs=1")
 MEASURED: Final = {
     name
-    for name, one in CRITERIA.items()
-    if one.aspect not in OPTIONAL_ASPECTS and "published studies only" not in one.definition
+    for measure in measures().values()
+    if measure.by_default
+    for name in measure.criteria
+    if "published studies only" not in CRITERIA[name].definition
 }
 """What a profile holds that was asked for nothing more."""
 TIMED: Final = ("latency_p50", "latency_p95", "real_time_factor", "memory")

@@ -25,6 +25,7 @@ from profiles_db.errors import InputError
 from tests.profiles_db.test_located_yaml import BOMB
 
 SOUNDS = {"path": "/sounds", "digest": f"sha256:{'0' * 64}"}
+OTHER_CORPUS = {"dataset": "demo", "digest": f"sha256:{'0' * 64}", "clips": {"a": 1}}
 OTHER: dict[str, dict[str, Any]] = {
     "study": {"classes": "all", "seconds": 5.0, "min_seconds": 0.2, "folds": 1},
     "training": {
@@ -59,6 +60,8 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "embeddings": {"layer": 2, "method": "tsne", "points": 50, "neighbours": 5},
     "data_amount": {"shares": (0.3,)},
+    "generalisation": {"test_on": (OTHER_CORPUS,)},
+    "linguistic": {"voice": "de", "texts": f"sha256:{'0' * 64}"},
 }  # fmt: skip
 EACH = [(section, name) for section, values in OTHER.items() for name in values]
 
@@ -204,6 +207,12 @@ def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
         ("robustness.telephone_kbits=[12]", "13 or 64"),
         ("robustness.append=[1000000]", "less than or equal to 160000"),
         ("robustness.gain_db=[" + "1," * 21 + "]", "at most 20 items"),
+        ("generalisation.test_on=[nope=x]", "no corpus 'nope'"),
+        ("generalisation.test_on=[=x]", "names no corpus"),
+        ("generalisation.test_on=[demo, demo]", "named twice"),
+        ("generalisation.test_on=[{dataset: demo, nope: 1}]", "generalisation.test_on"),
+        ("generalisation.test_on=[{dataset: demo, labels: {nope: sad}}]", "no label nope"),
+        ("generalisation.test_on=[3]", "generalisation.test_on"),
     ],
 )
 def test_bad_settings_get_one_line(setting: str, expected: str) -> None:

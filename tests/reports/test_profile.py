@@ -74,6 +74,16 @@ def test_layers_are_in_the_order_of_their_numbers(page: Page) -> None:
     assert [row[0] for row in _rows(page, "Which hidden states")] == [str(n) for n in range(1, 13)]
 
 
+def test_shares_that_are_no_criteria_are_shown_in_percent() -> None:
+    base = a_profile()
+    share = Measurement(base.study, base.backbone, "w", base.corpus, "words_share", 0.125)
+    there = replace(share, criterion="cross_corpus_recall", label="sad", statistic="on crema_d")
+    text = render_profile([replace(base, measurements=(*base.measurements, share, there))])
+    further = re.sub(r"<[^>]+>|\s", " ", text.partition("Further figures")[2])
+    assert re.search(r"words share\s+12\.5\s*%", further)
+    assert re.search(r"cross corpus recall\s+class=sad,on crema_d\s+12\.5\s*%", further)
+
+
 def test_flags_folds_and_further_figures_are_shown() -> None:
     text = render_profile([a_profile()])
     assert text.count("noise beats FGSM") >= 2

@@ -58,7 +58,26 @@ CASES: tuple[tuple[str, int, str], ...] = (
     ("measure fbank --db ok.duckdb --recompute --set fairness.resamples=1", 2, "greater than"),
     ("measure fbank --db ok.duckdb --recompute --set safety.snr_db=40", 2, "other rows would be"),
     ("measure fbank --db ok.duckdb --measures safety", 2, "by a release that did not note how"),
-    ("measure fbank --db ok.duckdb --set safety.snr_db=40", 2, "changes what is measured"),
+    ("measure fbank --db ok.duckdb --set safety.snr_db=40", 2, "did not note how"),
+    ("measure fbank --db ok.duckdb --test-on demo", 2, "generalisation is not measured"),
+    ("measure fbank --db ok.duckdb --recompute --test-on demo", 2, "needs sound"),
+    *(
+        (f"{PROFILE} --measures generalisation --test-on {name}", 2, words)
+        for name, words in (
+            ("''", "names no corpus"), ("manifest=pipe", NOT_REGULAR), ("nope=x", "no corpus"),
+            ("manifest=/dev/zero", NOT_REGULAR), ("manifest=loop", "no such"),
+            ("ravdess=folder", "RAVDESS not found"), ("crema_d=plain.txt", "CREMA-D not found"),
+            ("$'manifest=a\\x1b'", "no such"),
+        )
+    ),
+    *(
+        (f"{PROFILE} --measures generalisation --test-on demo --label-map {path}", 2, words)
+        for path, words in (
+            ("pipe", NOT_REGULAR), ("/dev/zero", NOT_REGULAR), ("folder", "is a folder"),
+            ("empty", "holds no map"), ("nul", "not YAML"), ("utf16", "not UTF-8"),
+            ("bomb.yaml", "anchor 'a'"), ("deep.yaml", "more than 20 levels"),
+        )
+    ),
     (f"{PROFILE} --measures nope", 2, "no measure is called 'nope'"),
     (f"{PROFILE} --measures ,", 2, "names no measure"),
     (f"{PROFILE} --measures safety --only sustainability", 2, "names measures twice"),

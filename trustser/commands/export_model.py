@@ -9,7 +9,7 @@ import typer
 
 from trustser import api
 from trustser.api import DEFAULT_DB
-from trustser.opening import tell
+from trustser.terminal import tell
 
 
 def export_model(

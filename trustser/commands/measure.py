@@ -20,8 +20,8 @@ def measure(
         str | None,
         typer.Option(
             help="`default`, `all`, or names with commas: performance, privacy, safety, fairness, "
-            "sustainability; on request robustness, dimensional, groups, embeddings, data_amount; "
-            "and those of other packages."
+            "sustainability; on request robustness, dimensional, groups, embeddings, data_amount, "
+            "generalisation, linguistic; and those of other packages."
         ),
     ] = None,
     recompute: Annotated[
@@ -37,7 +37,8 @@ def measure(
         typer.Option(
             "--set",
             metavar="MEASURE.NAME=VALUE",
-            help="With --recompute: a setting that rows suffice for, such as fairness.resamples.",
+            help="A setting of these measures, such as robustness.gain_db=[3]; with --recompute "
+            "one that rows suffice for, such as fairness.resamples.",
         ),
     ] = None,
     data_root: Annotated[
@@ -58,11 +59,33 @@ def measure(
         int | None,
         typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
     ] = None,
+    test_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=PATH]",
+            help="With the measure generalisation: another corpus to test on; repeatable.",
+        ),
+    ] = None,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: which class each label of --test-on counts as."),
+    ] = None,
+    allow_outside: Annotated[
+        bool,
+        typer.Option(
+            "--allow-outside", help="Let a manifest of --test-on name files outside its folder."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the profiles as JSON.")] = False,
 ) -> None:
     """Measure finished runs further, with the heads that were trained, or recompute their figures.
 
+    With settings that the run does not have, a run of its own is made, of the same heads.
+
     Example: trustser measure whisper_tiny --measures safety --db profiles.duckdb
+
+    On another corpus: trustser measure whisper_tiny --measures generalisation
+    --test-on crema_d=CREMA-D --db profiles.duckdb
     """
     from profiler.pipeline.measuring import require_measured  # noqa: PLC0415
 
@@ -80,6 +103,9 @@ def measure(
             cache_limit=cache_limit,
             device=device,
             workers=workers,
+            test_on=test_on or (),
+            label_map=label_map,
+            allow_outside=allow_outside,
             progress=progress,
         )
     if json:

@@ -13,7 +13,7 @@ import typer
 from profiles_db.errors import InputError
 from profiles_db.printing import shown
 from trustser.api import DEFAULT_DB, load_model
-from trustser.opening import tell
+from trustser.terminal import tell
 
 if TYPE_CHECKING:
     from profiler.deployment.predict import Said

@@ -104,12 +104,26 @@ def profile(
         bool,
         typer.Option("--allow-outside", help="Let a manifest name files outside its own folder."),
     ] = False,
+    test_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=PATH]",
+            help="With the measure generalisation: another corpus to test on; repeatable.",
+        ),
+    ] = None,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(help="YAML file: which class each label of --test-on counts as."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the profiles as JSON.")] = False,
 ) -> None:
     """Train heads on frozen backbones and measure the five aspects of trust.
 
     Example: trustser profile --backbone whisper_tiny --dataset ravdess --data-root RAVDESS
     --db profiles.duckdb
+
+    Tested on another corpus: trustser profile --backbone whisper_tiny --dataset ravdess --data-root
+    RAVDESS --measures performance,generalisation --test-on crema_d=CREMA-D
     """
     require_profile("profile")
     from profiler.pipeline.measuring import require_measured  # noqa: PLC0415
@@ -145,6 +159,8 @@ def profile(
             weights_seed=weights_seed,
             allow_outside=allow_outside,
             depths=depths,
+            test_on=test_on or (),
+            label_map=label_map,
             progress=progress,
         )
     if json:
