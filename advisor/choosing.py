@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,17 +10,20 @@ from pathlib import Path
 from advisor.assembly import candidates
 from advisor.decision import FORMAT, Decision
 from advisor.evidence.gathering import Evidence, gather
+from advisor.explanation.application import cautions, coverage
 from advisor.explanation.sentences import explain
 from advisor.ranking import sensitivity
+from advisor.ranking.baseline import baseline_bounds, judge_against
 from advisor.ranking.dominance import plane
-from advisor.ranking.findings import Bound, Sampling, WeightedCriterion
+from advisor.ranking.fact_requirements import judge_fact
+from advisor.ranking.findings import AnyBound, Bound, FactBound, Sampling, WeightedCriterion
 from advisor.ranking.information import missing, sways
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.matrix import build
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR, Draws, tie_groups
 from advisor.ranking.weights import shown_aspects, weighted_criteria
-from advisor.records import Figure, ScenarioRecord
+from advisor.records import Alternative, Figure, Outcome, ScenarioRecord
 from advisor.scenario.loading import Scenario, load_scenario
 from profiles_db.criteria import CRITERIA, OPTIONAL_ASPECTS
 from profiles_db.errors import EvidenceError, InputError
@@ -79,13 +82,13 @@ def advise(
 
 def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decision:
     """The decision, all inputs at hand."""
-    judgement = judge_evidence(scenario, evidence)
+    judgement = judgement_of(scenario, evidence)
     draws = Draws(judgement.matrix, judgement.figures, sampling)
     matrix, choice, eligible = judgement.matrix, judgement.choice, judgement.eligible
     facts = (matrix, judgement.figures, judgement.bounds, judgement.outcomes, choice)
     groups = tie_groups(draws, eligible)
     shown = shown_aspects(judgement.criteria, evidence.study)
-    bounded = {requirement.criterion for requirement in judgement.requirements}
+    bounded = {b.criterion for b in judgement.bounds if not isinstance(b, FactBound)}
     undecided = Decision(
         format=FORMAT,
         choice=choice,
@@ -101,6 +104,10 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
             scenario.spec.method,
             scenario.spec.flagged,
             scenario.texts,
+            scenario.spec.purpose,
+            scenario.spec.affected,
+            scenario.spec.setting,
+            scenario.spec.data.stated(),
         ),
         study=evidence.study,
         sampling=sampling,
@@ -124,31 +131,46 @@ def decide(scenario: Scenario, evidence: Evidence, sampling: Sampling) -> Decisi
         missing=missing(*facts),
         explanation=(),
         versions=versions(),
+        coverage=tuple(coverage(scenario.spec.data, evidence.study)),
+        cautions=tuple(cautions(scenario.spec)),
     )
     return explain(undecided, judgement).sealed()
 
 
-def judge_evidence(scenario: Scenario, evidence: Evidence) -> Judgement:
-    """What follows from scenario and evidence without any drawing.
+def judgement_of(scenario: Scenario, evidence: Evidence) -> Judgement:
+    """Who meets what and who scores how much, without any drawing.
 
     Raises
     ------
-    ScenarioError
+    ScenarioError, EvidenceError
         The scenario does not fit the evidence.
-    EvidenceError
-        A weighed criterion is known for nobody, or times of several devices would be compared.
     """
     criteria = weighted_criteria(scenario, evidence.study)
-    bounds = bounds_of(scenario)
+    bounds = (*bounds_of(scenario), *baseline_bounds(scenario, evidence))
     _check_known(criteria, evidence)
     _check_devices(criteria, bounds, evidence)
     figures = {a.name: a.figures for a in evidence.alternatives}
     outcomes = {
-        name: [judge(b, known, scenario.spec.scale_of(b.criterion)) for b in bounds]
-        for name, known in figures.items()
+        a.name: [_outcome(scenario, bound, a, figures) for bound in bounds]
+        for a in evidence.alternatives
     }
     matrix = build(figures, criteria, scenario.spec.method, scenario.spec.flagged)
     return Judgement(evidence, matrix, bounds, outcomes)
+
+
+def _outcome(
+    scenario: Scenario,
+    bound: AnyBound,
+    alternative: Alternative,
+    figures: Mapping[str, Mapping[str, Figure]],
+) -> Outcome:
+    """How one candidate does on one bound."""
+    if isinstance(bound, Bound):
+        return judge(bound, alternative.figures, scenario.spec.scale_of(bound.criterion))
+    if isinstance(bound, FactBound):
+        return judge_fact(bound, alternative.facts)
+    scale = scenario.spec.scale_of(bound.criterion)
+    return judge_against(bound, alternative.name, figures, scale)
 
 
 def _check_known(criteria: tuple[WeightedCriterion, ...], evidence: Evidence) -> None:
@@ -184,9 +206,10 @@ def _reason(figures: Sequence[Figure | None]) -> str:
 
 
 def _check_devices(
-    criteria: tuple[WeightedCriterion, ...], bounds: tuple[Bound, ...], evidence: Evidence
+    criteria: tuple[WeightedCriterion, ...], bounds: tuple[AnyBound, ...], evidence: Evidence
 ) -> None:
-    used = {c.criterion for c in criteria} | {bound.criterion for bound in bounds}
+    used = {c.criterion for c in criteria}
+    used |= {bound.criterion for bound in bounds if not isinstance(bound, FactBound)}
     timed = sorted(used & set(_DEVICE_CRITERIA))
     devices = sorted({a.device for a in evidence.alternatives if a.device})
     if timed and len(devices) > 1:

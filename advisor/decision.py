@@ -13,12 +13,14 @@ from typing import Any
 
 from advisor.explanation.wording import share
 from advisor.ranking.findings import (
+    AnyRequirement,
+    Caution,
+    Coverage,
     Flip,
     LeaveOneOut,
     MethodResult,
     Missing,
     Plane,
-    Requirement,
     Sampling,
     Sentence,
     Stability,
@@ -29,8 +31,11 @@ from advisor.ranking.methods import METHODS
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
 from profiles_db.errors import InputError
 
-FORMAT = 4
+FORMAT = 5
 """Version of the layout of `Decision.to_json`."""
+
+READABLE = (4, FORMAT)
+"""Layouts that are read: the fields that the latest has more take their defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class Decision:
         Of every criterion that a figure, a requirement or a sentence names.
     sways : tuple of Sway
         Which single measurement would change the choice, likeliest first.
+    coverage : tuple of Coverage
+        For each kind of speech that the application will hear, which corpora hold it.
+    cautions : tuple of Caution
+        What its setting and the people it judges make one ask.
     hash : str
         SHA-256 over the canonical JSON of all the rest.
 
@@ -81,7 +90,7 @@ class Decision:
     criteria_titles: Mapping[str, str]
     candidates: tuple[Candidate, ...]
     excluded: tuple[Excluded, ...]
-    requirements: tuple[Requirement, ...]
+    requirements: tuple[AnyRequirement, ...]
     tie_groups: tuple[tuple[str, ...], ...]
     beats: Mapping[str, float]
     methods: tuple[MethodResult, ...]
@@ -93,6 +102,8 @@ class Decision:
     missing: tuple[Missing, ...]
     explanation: tuple[Sentence, ...]
     versions: Mapping[str, str]
+    coverage: tuple[Coverage, ...] = ()
+    cautions: tuple[Caution, ...] = ()
     hash: str = ""
 
     @property
@@ -157,10 +168,10 @@ class Decision:
             raise InputError(f"not a decision of this program: ranking method {unknown[0]!r:.60}")
         if not _is_finite(decision.to_dict()):
             raise InputError("not a decision of this program: a number that is not finite")
-        if decision.format != FORMAT:
+        if decision.format not in READABLE:
             raise InputError(
                 f"decision of layout {decision.format}",
-                rule=f"this version reads layout {FORMAT}",
+                rule=f"this version reads layouts {' and '.join(map(str, READABLE))}",
                 remedy="use the version of trustser that wrote it",
             )
         return decision

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from advisor.choosing import judge_evidence
+from advisor.choosing import judgement_of
 from advisor.evidence.gathering import Evidence
 from advisor.ranking.findings import Bound, Sampling
 from advisor.ranking.requirements import bounds_of
@@ -32,8 +32,13 @@ from profiles_db.criteria import CRITERIA, Scale
 def needed_criteria(scenario: Scenario, evidence: Evidence) -> tuple[str, ...]:
     """The criteria that a scenario weighs or bounds."""
     weighed = [c.criterion for c in weighted_criteria(scenario, evidence.study)]
-    bounded = [bound.criterion for bound in bounds_of(scenario)]
+    bounded = [bound.criterion for bound in figure_bounds(scenario)]
     return tuple(dict.fromkeys([*weighed, *bounded]))
+
+
+def figure_bounds(scenario: Scenario) -> tuple[Bound, ...]:
+    """The requirements and budgets on figures; those on facts need no measuring."""
+    return tuple(bound for bound in bounds_of(scenario) if isinstance(bound, Bound))
 
 
 def allowance(confidence: float, candidates: int, looks: int) -> float:
@@ -69,7 +74,7 @@ def reach(
         In [0, 1]; they sum to more than 1 where much is unknown.
     """
     criteria = needed_criteria(scenario, evidence)
-    bounds = bounds_of(scenario)
+    bounds = figure_bounds(scenario)
     scales = {name: scenario.spec.scale_of(name) for name in criteria}
     sampling = Sampling(DRAWS, seed, WEIGHT_FACTOR)
     found = {}
@@ -80,7 +85,7 @@ def reach(
             else one
             for one in evidence.alternatives
         ]
-        judgement = judge_evidence(scenario, replace(evidence, alternatives=tuple(assumed)))
+        judgement = judgement_of(scenario, replace(evidence, alternatives=tuple(assumed)))
         draws = Draws(judgement.matrix, judgement.figures, sampling)
         scored = own.name in judgement.matrix.names
         found[own.name] = (
@@ -121,5 +126,5 @@ def _assumed(
 def _best(name: str, scale: Scale, bounds: Collection[Bound]) -> float:
     """The better of the scale's best end and what its bounds ask for."""
     asked = [bound.bound for bound in bounds if bound.criterion == name]
-    better = max if CRITERIA[name].direction == "higher" else min
+    better = max if CRITERIA[name].direction == "maximise" else min
     return float(better([scale.best, *asked]))

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
+from profiles_db.corpus_facts import CorpusFacts
 from profiles_db.criteria import ASPECT_CRITERION, GUESSED, Aspect
+from profiles_db.encoder_facts import Fact
 from profiles_db.measurement import IntervalKind, Origin
 from profiles_db.profile import WeightsKind
 
@@ -21,6 +23,10 @@ OnUnknown = Literal["fail", "warn"]
 OnFlag = Literal["distrust", "accept"]
 """What a flagged figure counts as: unknown to requirements and the worst end of its scale to the
 score, or what it says."""
+Across = Literal["mean", "worst"]
+"""What stands for several corpora: their weighted mean, or the worst of them."""
+Admitted = Literal["all", "none", "only"]
+"""Whether candidates of a kind stand: with all others, not at all, or alone."""
 EvidenceKind = Literal["published", "measured"]
 Standing = Literal["in", "out", "unjudged", "unscored"]
 """Meets every requirement and has a score; fails a requirement; is kept out by unknown figures
@@ -119,7 +125,8 @@ class Outcome:
     `margin` is its distance to the bound in the criterion's unit, positive where the bound holds;
     `margin_share` the same as a share of the criterion's scale. `blocks` says whether the
     candidate is out for it. `probability` is the share of draws in which the value holds the
-    bound, None where it is unknown. `reason` explains an unknown.
+    bound, None where it is unknown. `reason` explains an unknown. `found` is what a fact says, and
+    where, for requirements on facts, which have no numbers.
     """
 
     requirement: str
@@ -130,6 +137,7 @@ class Outcome:
     margin_share: float | None = None
     probability: float | None = None
     reason: str = ""
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +146,12 @@ class Relaxation:
 
     `to` is the new bound in the criterion's unit, `to_text` the same as one writes it in a
     scenario, rounded so that it still lets the candidate in; `share` is the change as a share of
-    the criterion's scale. `to` is None where no bound helps, because the figure is unknown.
+    the criterion's scale. `to` is None where no bound helps, because the figure is unknown, or
+    because a fact (which has no `bound`) is what it is.
     """
 
     requirement: str
-    bound: float
+    bound: float | None
     to: float | None
     to_text: str
     share: float | None
@@ -161,6 +170,8 @@ class Alternative:
         speech, part of the folds only.
     figures : mapping from criterion to Figure
         All evidence of the study, whether it is scored or not.
+    facts : mapping from fact to Fact
+        What the encoder is, beside its figures.
     """
 
     name: str
@@ -179,6 +190,7 @@ class Alternative:
     finished: str
     marks: tuple[str, ...]
     figures: Mapping[str, Figure]
+    facts: Mapping[str, Fact] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +292,8 @@ class ScenarioRecord:
     """What was asked. `texts` holds the file first, then those it extends.
 
     `flagged` is what flagged figures count as, where a requirement does not say otherwise.
+    `affected` are those who are judged, `setting` where it works, `data` the speech that it will
+    hear, by key of the scenario.
     """
 
     name: str
@@ -288,6 +302,10 @@ class ScenarioRecord:
     method: str
     flagged: OnFlag
     texts: tuple[ScenarioText, ...]
+    purpose: str = ""
+    affected: tuple[str, ...] = ()
+    setting: tuple[str, ...] = ()
+    data: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +315,8 @@ class StudyRecord:
     `studies` are the names or hashes; `corpora` maps each corpus to its weight; `assumed` maps a
     criterion to the reason for its assumed interval; `aspect_criterion` says which criterion
     stands for an aspect here and `aspect_reasons` why, where it is not the usual one. An optional
-    aspect of which the study has no figure is not among them.
+    aspect of which the study has no figure is not among them. `speech` says of each corpus what is
+    known of who speaks in it.
     """
 
     kind: EvidenceKind
@@ -312,6 +331,7 @@ class StudyRecord:
     untrained: bool
     synthetic: bool
     protocol: Mapping[str, str] = field(default_factory=dict)
+    speech: Mapping[str, CorpusFacts] = field(default_factory=dict)
 
     def standing_for(self, aspect: Aspect) -> str:
         """The criterion that stands for an aspect, also where the study has nothing of it."""

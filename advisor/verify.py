@@ -7,20 +7,24 @@ only published evidence is held against what ships with the program.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from typing import Any, Final
 
 from advisor.assembly import digest_of
 from advisor.choosing import MOST_SEED, decide
-from advisor.decision import Decision
+from advisor.decision import FORMAT, Decision, canonical_json
 from advisor.evidence.gathering import Evidence, gather
 from advisor.ranking.findings import Sampling
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
 from advisor.records import Figure
 from advisor.scenario.loading import Scenario, parse_scenario
 from profiles_db.criteria import ASPECTS, CRITERIA, OPTIONAL_ASPECTS
+from profiles_db.encoder_facts import encoder_facts
 from profiles_db.errors import EvidenceError, InputError, ScenarioError
 
 TOLERANCE: Final = 1e-9
@@ -111,13 +115,14 @@ def verify(text: str) -> Verification:
     >>> verify(advise("edge").to_json()).holds
     True
     """
-    carried = _readable(Decision.from_json(text))
+    carried = readable(Decision.from_json(text))
     scenario = parse_scenario(carried.scenario.texts)
     evidence = Evidence(carried.study, carried.candidates, carried.excluded)
     recomputed = decide(scenario, evidence, _sampling(carried))
-    altered = tuple(_altered_evidence(carried, scenario))
-    results = tuple(_altered_results(carried, recomputed))
-    hash_matches = carried.digest() == carried.hash
+    stated = None if carried.format == FORMAT else _plain(text)
+    altered = tuple(_altered_evidence(carried, scenario, stated))
+    results = tuple(_altered_results(carried, recomputed, stated))
+    hash_matches = (carried.digest() if stated is None else _digest(stated)) == carried.hash
     return Verification(
         holds=hash_matches and not altered and not results,
         hash_matches=hash_matches,
@@ -128,12 +133,27 @@ def verify(text: str) -> Verification:
     )
 
 
+def _plain(text: str) -> dict[str, Any]:
+    """An older decision as it is written, without the fields that have come since."""
+
+    def refuse(constant: str) -> float:
+        raise InputError(f"not a decision of this program: {constant} is not finite")
+
+    content: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    return content
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    written = canonical_json({**content, "hash": ""})
+    return "sha256:" + hashlib.sha256(written.encode()).hexdigest()
+
+
 def _sampling(carried: Decision) -> Sampling:
     """The one way this program draws; the seed is the carried one."""
     return Sampling(DRAWS, carried.sampling.seed, WEIGHT_FACTOR)
 
 
-def _readable(decision: Decision) -> Decision:
+def readable(decision: Decision) -> Decision:
     """The decision, if it can be computed with at all."""
     names = [candidate.name for candidate in decision.candidates]
     if not names or len(set(names)) < len(names):
@@ -158,10 +178,21 @@ def _is_possible(figure: Figure) -> bool:
     return all(abs(number) < MOST_VALUE for number in numbers)  # NaN is not below anything
 
 
-def _altered_evidence(decision: Decision, scenario: Scenario) -> Iterator[Alteration]:
+def _altered_evidence(
+    decision: Decision, scenario: Scenario, stated: Mapping[str, Any] | None
+) -> Iterator[Alteration]:
+    for candidate in decision.candidates if stated is None else ():
+        facts = encoder_facts(candidate.backbone, candidate.weights_kind, candidate.weights_origin)
+        known = {name: asdict(fact) for name, fact in facts.items()}
+        where = f"candidates.{candidate.name}.facts"
+        yield from _differences(where, asdict(candidate)["facts"], known)
     original = _original(scenario)
     if original is not None:
-        yield from _differences("study", asdict(decision.study), asdict(original.study))
+        record = asdict(original.study)
+        known = record if stated is None else _shared(record, stated["study"])
+        found = asdict(decision.study)
+        found = found if stated is None else _shared(found, stated["study"])
+        yield from _differences("study", found, known)
         expected = {a.name: asdict(a)["figures"] for a in original.alternatives}
         for candidate in decision.candidates:
             where = f"candidates.{candidate.name}.figures"
@@ -187,14 +218,29 @@ def _original(scenario: Scenario) -> Evidence | None:
         return None
 
 
-def _altered_results(carried: Decision, recomputed: Decision) -> Iterator[Alteration]:
+def _altered_results(
+    carried: Decision, recomputed: Decision, stated: Mapping[str, Any] | None
+) -> Iterator[Alteration]:
+    """What follows otherwise; of a decision of an older layout, in the fields that it has."""
     found, expected = asdict(_without_evidence(carried)), asdict(_without_evidence(recomputed))
+    if stated is not None:
+        found, expected = _shared(found, stated), _shared(expected, stated)
     for key in (field for field in found if field not in _NOT_RECOMPUTED):
         yield from _differences(key, found[key], expected[key])
 
 
+def _shared(content: Any, stated: Any) -> Any:
+    """The part of `content` whose keys `stated` has too."""
+    if isinstance(content, Mapping) and isinstance(stated, Mapping):
+        return {k: _shared(v, stated[k]) for k, v in content.items() if k in stated}
+    if isinstance(content, list | tuple) and isinstance(stated, list):
+        pairs = zip_longest(content, stated[: len(content)])
+        return [_shared(item, known) for item, known in pairs]
+    return content
+
+
 def _without_evidence(decision: Decision) -> Decision:
-    bare = [replace(c, figures={}, digests={}) for c in decision.candidates]
+    bare = [replace(c, figures={}, digests={}, facts={}) for c in decision.candidates]
     return replace(decision, candidates=tuple(bare))
 
 

@@ -11,7 +11,8 @@ from typing import Final
 from advisor.decision import Decision
 from advisor.explanation.grading import GRADES
 from advisor.explanation.wording import listed
-from advisor.ranking.findings import Requirement, WeightedCriterion
+from advisor.ranking.fact_requirements import asked_text
+from advisor.ranking.findings import AnyRequirement, FactRequirement, Requirement, WeightedCriterion
 from advisor.ranking.weights import shown_aspects, standing_for
 from advisor.records import Candidate, Figure, Outcome, Standing
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
@@ -72,7 +73,7 @@ class View:
         self.weighted: Mapping[str, WeightedCriterion] = {
             weighted.criterion: weighted for weighted in decision.criteria
         }
-        self.requirements: Mapping[str, Requirement] = {r.id: r for r in decision.requirements}
+        self.requirements: Mapping[str, AnyRequirement] = {r.id: r for r in decision.requirements}
         self._colors = {name: number for number, name in enumerate(sorted(self.candidates))}
 
     @property
@@ -236,8 +237,52 @@ class View:
         return [
             BoundMark(axis.scale.score(bound.bound), bound.text)
             for bound in self.decision.requirements
-            if bound.criterion == axis.criterion and axis.scale.holds(bound.bound)
+            if isinstance(bound, Requirement)
+            and bound.criterion == axis.criterion
+            and axis.scale.holds(bound.bound)
         ]
+
+    @property
+    def application(self) -> list[tuple[str, str]]:
+        """What the scenario says of its application, each with a title; empty where nothing."""
+        asked = self.decision.scenario
+        words = {
+            "Purpose": asked.purpose,
+            "Judged": ", ".join(asked.affected),
+            "Setting": ", ".join(asked.setting),
+            **{key.capitalize(): ", ".join(named) for key, named in asked.data.items()},
+        }
+        return [
+            (title.replace("_", " "), text.replace("_", " ") if title != "Purpose" else text)
+            for title, text in words.items()
+            if text
+        ]
+
+    @property
+    def asks_facts(self) -> bool:
+        """Whether a requirement is on a fact."""
+        return any(isinstance(r, FactRequirement) for r in self.decision.requirements)
+
+    @property
+    def matrix_caption(self) -> str:
+        """What the cells of the matrix of requirements say, for the kinds that there are."""
+        kinds = {requirement.kind for requirement in self.decision.requirements}
+        dates = {f.as_of for c in self.decision.candidates for f in c.facts.values() if f.as_of}
+        as_of = f", as of {listed(sorted(dates))}" if dates else ""
+        parts = []
+        if kinds & {"requirement", "budget"}:
+            parts.append(
+                "The figure held against the bound, and its distance; plus is on the right side "
+                "of it."
+            )
+        if "baseline" in kinds:
+            parts.append(
+                "Of a comparison with the baseline, the figure and how it differs, with the 95 % "
+                "interval of the difference."
+            )
+        if "fact" in kinds:
+            parts.append(f"Of a fact, what is known and where it is stated{as_of}.")
+        return " ".join(parts)
 
     @property
     def kept_out_of_all(self) -> str:
@@ -281,10 +326,49 @@ class View:
         """Why a candidate has no place; empty where it has one."""
         return {
             "in": "", "unscored": "cannot be scored", "out": "out: fails a requirement",
-            "unjudged": "cannot be judged: a figure that a requirement needs is unknown",
+            "unjudged": "cannot be judged: what a requirement needs is unknown",
         }[candidate.standing]  # fmt: skip
 
-    def kept_out(self, requirement: Requirement) -> str:
+    def asked(self, requirement: AnyRequirement) -> str:
+        """What a requirement asks of what its title names."""
+        if isinstance(requirement, Requirement):
+            return wording.bound(requirement.comparison, requirement.bound, requirement.unit)
+        if isinstance(requirement, FactRequirement):
+            return asked_text(requirement.test, requirement.expected)
+        return f"no worse than {self.title(requirement.baseline)}"
+
+    def said(self, requirement: AnyRequirement) -> str:
+        """A requirement in words, short."""
+        if isinstance(requirement, FactRequirement):
+            return requirement.text
+        return f"{requirement.title} {self.asked(requirement)}"
+
+    def would_let_in(self, candidate: Candidate) -> list[str]:
+        """For each requirement that keeps a candidate out, what would let it in."""
+        blocking = {
+            (self.requirements[o.requirement].kind, o.status)
+            for o in candidate.outcomes
+            if o.blocks
+        }
+        if ("fact", "fail") in blocking:
+            return ["nothing: a fact rules it out"]
+        if ("baseline", "fail") in blocking:
+            return ["nothing: it is worse than the baseline"]
+        lacking = {
+            ("fact", "unknown"): "a source for the facts that are unknown",
+            ("baseline", "unknown"): "a measurement that tells it from the baseline",
+        }
+        found = [words for cause, words in lacking.items() if cause in blocking]
+        for relaxation in candidate.relaxations:
+            requirement = self.requirements[relaxation.requirement]
+            if isinstance(requirement, Requirement) and relaxation.to is not None:
+                words = requirement.comparison.replace("_", " ")
+                found.append(f"{requirement.title} {words} {relaxation.to_text}")
+            elif isinstance(requirement, Requirement):
+                found.append(f"a figure of {requirement.title} that can be relied on")
+        return found
+
+    def kept_out(self, requirement: AnyRequirement) -> str:
         """How many candidates a requirement keeps out: who fails it, and who cannot be judged."""
         found = Counter(
             outcome.status
@@ -297,7 +381,7 @@ class View:
         parts += [f"{unknown} cannot be judged by it"] if unknown else []
         return f"Of {len(self.candidates)}, {' and '.join(parts)}"
 
-    def outcome(self, candidate: Candidate, requirement: Requirement) -> Outcome:
+    def outcome(self, candidate: Candidate, requirement: AnyRequirement) -> Outcome:
         """How `candidate` does on `requirement`."""
         return next(o for o in candidate.outcomes if o.requirement == requirement.id)
 

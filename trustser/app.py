@@ -13,6 +13,7 @@ from trustser.commands.cache import cache_app
 from trustser.commands.choose import choose
 from trustser.commands.database import database_app
 from trustser.commands.datasets import datasets_app
+from trustser.commands.diff import diff
 from trustser.commands.export_model import export_model
 from trustser.commands.measure import measure
 from trustser.commands.predict import predict
@@ -56,6 +57,7 @@ app.command()(predict)
 app.command()(advise)
 app.command()(choose)
 app.command()(verify)
+app.command()(diff)
 app.command()(validate)
 app.command()(schema)
 app.command()(init)

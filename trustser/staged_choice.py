@@ -20,17 +20,19 @@ import yaml
 
 from advisor.choosing import decide
 from advisor.decision import Decision
-from advisor.elimination import allowance, needed_criteria, reach, unknown_of
+from advisor.elimination import allowance, figure_bounds, needed_criteria, reach, unknown_of
 from advisor.evidence.averaging import figure_of
 from advisor.evidence.gathering import Evidence, gather
-from advisor.ranking.findings import Bound, Sampling
+from advisor.ranking.fact_requirements import judge_fact
+from advisor.ranking.findings import Bound, FactBound, Sampling
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
-from advisor.records import Excluded, ScenarioText
+from advisor.records import Excluded, Outcome, ScenarioText
 from advisor.scenario.loading import Scenario, parse_scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA, format_value
+from profiles_db.encoder_facts import encoder_facts
 from profiles_db.errors import EvidenceError, InputError, ScenarioError
-from profiles_db.profile import Profile
+from profiles_db.profile import Profile, WeightsKind
 from profiles_db.store import Store
 
 if TYPE_CHECKING:
@@ -147,6 +149,7 @@ class Choosing:
 
     def run(self) -> Chosen:
         """Measure until the choice is settled, all is measured, or time is up."""
+        self._check_facts()
         self._check_budgets()
         left_out = {one.name for one in self._excluded}
         inside = [name for name in self.candidates if name not in left_out]
@@ -175,8 +178,10 @@ class Choosing:
         """Stage after stage, until all who can come out first are measured, or time is up."""
         looks: list[Look] = []
         racing = list(inside)
+        stated = self.scenario.spec.baseline
+        needed = [name for name in inside if name == (stated and stated.candidate)]
         for stage in stages:
-            if not self._measure(stage, racing):
+            if not self._measure(stage, [*needed, *(n for n in racing if n not in needed)]):
                 return looks, False
             racing = self._look(stage, inside, least, looks)
             if not racing or (len(racing) == 1 and not self._unknown(racing[0])):
@@ -190,13 +195,25 @@ class Choosing:
 
     # Before training
 
+    def _check_facts(self) -> None:
+        """Leave out whom a requirement on facts excludes, such as a licence."""
+        kind: WeightsKind = "random" if self.options["weights"] == "random" else "pretrained"
+        bounds = [b for b in bounds_of(self.scenario) if isinstance(b, FactBound)]
+        for name in self.candidates:
+            facts = encoder_facts(name, kind, str(self.options["weights"]))
+            for bound in bounds:
+                outcome = judge_fact(bound, facts)
+                if outcome.blocks:
+                    self._leave_out(name, f"{bound.text}: {outcome.found or outcome.reason}")
+                    break
+
     def _check_budgets(self) -> None:
         """Leave out whom a bound on costs excludes: those need the encoder alone."""
         from profiler.session import profile_all_costs  # noqa: PLC0415 - needs torch
 
         bounds = [
             bound
-            for bound in bounds_of(self.scenario)
+            for bound in figure_bounds(self.scenario)
             if CRITERIA[bound.criterion].aspect == "sustainability"
         ]
         if not bounds:
@@ -218,12 +235,14 @@ class Choosing:
             for bound in bounds:
                 outcome = judge(bound, figures, self.scenario.spec.scale_of(bound.criterion))
                 if outcome.blocks:
-                    self._leave_out(name, bound, outcome.tested)
+                    self._leave_out(name, f"{bound.text}: it is {_found(outcome, bound)}")
                     break
 
-    def _leave_out(self, name: str, bound: Bound, tested: float | None) -> None:
-        found = "unknown" if tested is None else format_value(tested, bound.unit)
-        reason = f"{bound.text}: it is {found}"
+    def _leave_out(self, name: str, reason: str) -> None:
+        """Note why a candidate is not trained; the one that nobody may fall behind is needed."""
+        stated = self.scenario.spec.baseline
+        if name == (stated and stated.candidate) or name in {one.name for one in self._excluded}:
+            return
         self._excluded.append(Excluded(name, f"{reason}; not trained"))
         self.progress.say(f"{name}: out before training: {reason}.")
 
@@ -310,6 +329,10 @@ class Choosing:
         return time.monotonic() - self._started
 
 
+def _found(outcome: Outcome, bound: Bound) -> str:
+    return "unknown" if outcome.tested is None else format_value(outcome.tested, bound.unit)
+
+
 def candidates_of(scenario: Scenario, named: Sequence[str] | None) -> list[str]:
     """The candidates named, else those that the scenario includes; without those it excludes.
 
@@ -372,7 +395,7 @@ def _needed(scenario: Scenario) -> tuple[str, ...]:
     spec = scenario.spec
     stands_for = {str(aspect): name for aspect, name in ASPECT_CRITERION.items()}
     weighed = [stands_for.get(key, key) for key, value in spec.priorities.items() if value > 0]
-    return tuple(dict.fromkeys([*weighed, *(bound.criterion for bound in bounds_of(scenario))]))
+    return tuple(dict.fromkeys([*weighed, *(bound.criterion for bound in figure_bounds(scenario))]))
 
 
 def measured_scenario(scenario: Scenario, profiles: Sequence[Profile]) -> Scenario:

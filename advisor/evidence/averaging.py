@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Final
 
-from advisor.records import Figure, Part
+from advisor.records import Across, Figure, Part
+from profiles_db.criteria import CRITERIA
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
 
 _SHARED: Final = {field.name for field in fields(Figure)} & {
     field.name for field in fields(Measurement)
 }
+
+WORST: Final = "Each figure is that of the corpus on which it is worst, not a mean over corpora."
 
 
 def figure_of(measurement: Measurement) -> Figure:
@@ -27,7 +30,10 @@ def as_figure(figure: Figure | Measurement) -> Figure:
 
 
 def combine(
-    criterion: str, by_corpus: Mapping[str, Profile], weights: Mapping[str, float]
+    criterion: str,
+    by_corpus: Mapping[str, Profile],
+    weights: Mapping[str, float],
+    across: Across = "mean",
 ) -> Figure:
     """The figure of a candidate over all corpora of the decision.
 
@@ -38,6 +44,8 @@ def combine(
         The candidate's profiles.
     weights : mapping from corpus to float
         Share of each corpus, summing to 1.
+    across : 'mean' or 'worst'
+        What stands for all of them.
 
     Returns
     -------
@@ -55,7 +63,36 @@ def combine(
     unknown = [f"{m.unknown} ({corpus})" for corpus, m in measurements.items() if m.unknown]
     if unknown:
         return Figure(criterion, None, unknown="; ".join(unknown))
+    if across == "worst":
+        return _worst(criterion, measurements, weights)
     return _mean(criterion, measurements, weights)
+
+
+def _worst(
+    criterion: str, measurements: Mapping[str, Measurement], weights: Mapping[str, float]
+) -> Figure:
+    """The figure of the corpus on which it is worst.
+
+    The worst of several truths lies between the worst of their lower and the worst of their upper
+    ends where each lies in its own interval. Flags of all corpora stay: what is flagged may be the
+    worst.
+    """
+    mean = _mean(criterion, measurements, weights)
+    worst = min if CRITERIA[criterion].direction == "maximise" else max
+    values = {corpus: m.value for corpus, m in measurements.items() if m.value is not None}
+    corpus = worst(values, key=values.__getitem__)
+    lows = [part.low for part in mean.parts if part.low is not None]
+    highs = [part.high for part in mean.parts if part.high is not None]
+    whole = len(lows) == len(highs) == len(mean.parts)
+    return replace(
+        mean,
+        value=values[corpus],
+        low=worst(lows) if whole else None,
+        high=worst(highs) if whole else None,
+        source=f"worst of {', '.join(measurements)}: {corpus}",
+        n=measurements[corpus].n,
+        baseline=measurements[corpus].baseline,
+    )
 
 
 def _mean(

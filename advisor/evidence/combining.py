@@ -112,6 +112,7 @@ def _record(evidence: Sequence[Evidence], owners: dict[str, int | None]) -> Stud
         notes=(*notes, *(note for study in studies for note in study.notes)),
         untrained=any(study.untrained for study in studies),
         synthetic=any(study.synthetic for study in studies),
+        speech={name: one for study in reversed(studies) for name, one in study.speech.items()},
     )
 
 

@@ -8,14 +8,17 @@ from difflib import get_close_matches
 
 from advisor.evidence import selection as measured
 from advisor.evidence.alternatives import Evidence
-from advisor.evidence.averaging import combine
+from advisor.evidence.averaging import WORST, combine
 from advisor.evidence.combining import combined
 from advisor.evidence.publications import published
 from advisor.explanation.wording import plain
-from advisor.records import Alternative, Excluded, StudyRecord
-from advisor.scenario.language import EvidenceSpec
+from advisor.records import Across, Admitted, Alternative, Excluded, StudyRecord
+from advisor.scenario.language import CandidatesSpec, EvidenceSpec
 from advisor.scenario.loading import Scenario
+from profiles_db.corpus_facts import corpus_facts
 from profiles_db.criteria import CRITERIA, criteria_of
+from profiles_db.depths import split_depth
+from profiles_db.encoder_facts import encoder_facts
 from profiles_db.errors import EvidenceError
 from profiles_db.profile import Profile, without_paths
 
@@ -64,10 +67,14 @@ def _part(scenario: Scenario, spec: EvidenceSpec, profiles: Sequence[Profile] | 
 def _measured(spec: EvidenceSpec, profiles: Sequence[Profile]) -> Evidence:
     choice = measured.select(spec, profiles)
     weights = choice.weights
+    record = _measured_record(choice)
+    if spec.across == "worst" and len(weights) > 1:
+        record = replace(record, notes=(*record.notes, WORST))
     return Evidence(
-        _measured_record(choice),
+        record,
         tuple(
-            _measured_alternative(name, by_corpus, weights) for name, by_corpus in choice.named()
+            _measured_alternative(name, by_corpus, weights, spec.across)
+            for name, by_corpus in choice.named()
         ),
         choice.excluded,
     )
@@ -91,11 +98,12 @@ def _measured_record(choice: measured.Selection) -> StudyRecord:
         untrained=any(profile.weights_kind == "random" for profile in profiles),
         synthetic=any(profile.synthetic for profile in profiles),
         protocol={key: plain(value) for key, value in sorted(protocol.items())},
+        speech={corpus: corpus_facts(corpus) for corpus in choice.weights},
     )
 
 
 def _measured_alternative(
-    name: str, by_corpus: Mapping[str, Profile], weights: Mapping[str, float]
+    name: str, by_corpus: Mapping[str, Profile], weights: Mapping[str, float], across: Across
 ) -> Alternative:
     profiles = tuple(by_corpus.values())
     first = profiles[0]
@@ -116,7 +124,10 @@ def _measured_alternative(
         runs=tuple(profile.run for profile in profiles if profile.run),
         finished=max(profile.finished for profile in profiles),
         marks=measured.marks(profiles),
-        figures={criterion: combine(criterion, by_corpus, weights) for criterion in criteria},
+        figures={
+            criterion: combine(criterion, by_corpus, weights, across) for criterion in criteria
+        },
+        facts=encoder_facts(first.backbone, first.weights_kind, first.weights_origin),
     )
 
 
@@ -131,6 +142,8 @@ def _selected(scenario: Scenario, evidence: Evidence) -> Evidence:
             left_out.append(Excluded(alternative.name, "the scenario does not include it"))
         elif names & set(spec.exclude):
             left_out.append(Excluded(alternative.name, "the scenario excludes it"))
+        elif reason := _not_admitted(alternative, spec):
+            left_out.append(Excluded(alternative.name, reason))
         else:
             kept.append(alternative)
     if not kept:
@@ -138,6 +151,23 @@ def _selected(scenario: Scenario, evidence: Evidence) -> Evidence:
             ("candidates",), "no candidate is left", rule="at least one candidate"
         )
     return replace(evidence, alternatives=tuple(kept), excluded=tuple(left_out))
+
+
+def _not_admitted(alternative: Alternative, spec: CandidatesSpec) -> str:
+    """Why a candidate does not stand by its kind; empty where it does."""
+    first_layers = split_depth(alternative.backbone)[1] is not None
+    labels = alternative.facts["training_labels"].value
+    tuned = isinstance(labels, tuple) and "emotion" in labels
+    kinds: dict[str, tuple[bool, Admitted]] = {
+        "the first layers of an encoder": (first_layers, spec.depths),
+        "trained on emotion labels": (tuned, spec.tuned),
+    }
+    for words, (is_one, admitted) in kinds.items():
+        if is_one and admitted == "none":
+            return f"it is {words}, which the scenario leaves out"
+        if not is_one and admitted == "only":
+            return f"it is not {words}, which alone the scenario includes"
+    return ""
 
 
 def _check_names(scenario: Scenario, evidence: Evidence, key: str, names: tuple[str, ...]) -> None:

@@ -21,6 +21,7 @@ from advisor.records import Alternative, Figure
 from advisor.scenario.language import EvidenceSpec
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import ASPECT_CRITERION
+from profiles_db.encoder_facts import encoder_facts
 from profiles_db.profile import Profile
 from profiles_db.published_studies import load_published
 
@@ -292,6 +293,7 @@ def _newcomer(name: str, title: str, evidence: Evidence) -> Alternative:
         finished="",
         marks=(),
         figures={},
+        facts=encoder_facts(name),
     )
 
 

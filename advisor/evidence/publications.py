@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from advisor.evidence.alternatives import Evidence
-from advisor.evidence.averaging import combine, figure_of
+from advisor.evidence.averaging import WORST, combine, figure_of
 from advisor.records import Alternative, Figure, StudyRecord
 from advisor.scenario.language import EvidenceSpec
 from advisor.scenario.loading import Scenario
+from profiles_db.corpus_facts import corpus_facts
 from profiles_db.criteria import CRITERIA, criteria_of
+from profiles_db.encoder_facts import encoder_facts
 from profiles_db.profile import Profile
 from profiles_db.published_studies import DEFAULT_STUDY, PublishedStudy, load_published
 
@@ -58,6 +60,13 @@ def _check_corpora(scenario: Scenario, study: PublishedStudy, spec: EvidenceSpec
             rule="corpora of a study that has figures for each",
             remedy="remove it",
         )
+    if spec.across != "mean" and not study.by_corpus:
+        raise scenario.problem(
+            ("evidence", "across"),
+            f"{study.name} prints means over its corpora, not one by one",
+            rule="across: mean",
+            remedy="remove it, or name a study that has figures for each corpus",
+        )
     for corpus in spec.corpora:
         if corpus not in study.corpora:
             raise scenario.problem(
@@ -76,11 +85,14 @@ def _by_corpus(study: PublishedStudy, spec: EvidenceSpec) -> Evidence:
         profiles.setdefault(profile.backbone, {})[profile.corpus] = profile
     weights = {name: _weights(study, name, stated) for name in CRITERIA}
     used = {corpus: None for shares in weights.values() for corpus in shares}
-    record = _record(study, stated or dict.fromkeys(used, 1 / len(used)), _left_out(study, stated))
+    notes = [*_left_out(study, stated), *([WORST] if spec.across == "worst" else [])]
+    record = _record(study, stated or dict.fromkeys(used, 1 / len(used)), notes)
     alternatives = []
     for by_corpus in profiles.values():
         figures = {
-            name: combine(name, {c: by_corpus[c] for c in shares if c in by_corpus}, shares)
+            name: combine(
+                name, {c: by_corpus[c] for c in shares if c in by_corpus}, shares, spec.across
+            )
             for name, shares in weights.items()
             if shares and any(profile.pooled(name) for profile in by_corpus.values())
         }
@@ -127,6 +139,11 @@ def _record(
         untrained=False,
         synthetic=False,
         protocol=study.protocol,
+        speech={
+            corpus.name: corpus_facts(corpus.name, corpus.language, corpus.title)
+            for corpus in study.corpus_facts
+            if corpus.name in corpora
+        },
     )
 
 
@@ -150,4 +167,5 @@ def _alternative(
         finished="",
         marks=(),
         figures=figures,
+        facts=encoder_facts(profile.backbone),
     )

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from advisor.decision import Decision
 from advisor.explanation.wording import flag_text, listed, share, title_of, value_text
-from advisor.ranking.findings import Sentence, WeightedCriterion
+from advisor.ranking.findings import (
+    BaselineRequirement,
+    FactRequirement,
+    Requirement,
+    Sentence,
+    WeightedCriterion,
+)
 from advisor.ranking.judgement import Judgement
 from advisor.records import Candidate, Figure
 
@@ -27,8 +33,13 @@ def caveats(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
 
 def _used(decision: Decision) -> list[str]:
     names = [c.criterion for c in decision.criteria]
-    names += [r.criterion for r in decision.requirements if r.criterion not in names]
+    names += [r.criterion for r in _bounds(decision)]
     return list(dict.fromkeys(names))
+
+
+def _bounds(decision: Decision) -> list[Requirement | BaselineRequirement]:
+    """The requirements on figures; facts have none."""
+    return [r for r in decision.requirements if not isinstance(r, FactRequirement)]
 
 
 def _figures(decision: Decision, criterion: str) -> Iterator[Figure]:
@@ -182,7 +193,7 @@ def _with_baseline(candidate: Candidate, criterion: str) -> str:
 
 def _consequence(decision: Decision, criterion: str) -> str:
     """What a flag on the criterion does in this decision."""
-    stances = {r.flagged for r in decision.requirements if r.criterion == criterion}
+    stances = {r.flagged for r in _bounds(decision) if r.criterion == criterion}
     weighted = any(c.criterion == criterion for c in decision.criteria)
     distrusted = []
     if weighted and decision.scenario.flagged == "distrust":

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from advisor.decision import Decision
+from advisor.explanation.application import application_sentences
 from advisor.explanation.caveats import caveats
 from advisor.explanation.counting import counting_sentences
 from advisor.explanation.grading import grades_text
 from advisor.explanation.why_not import blocked_text, why
 from advisor.explanation.wording import listed, scores_text, share, title_of
-from advisor.ranking.findings import Sentence, Topic
+from advisor.ranking.findings import BaselineRequirement, FactRequirement, Sentence, Topic
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.methods import METHODS
 from advisor.ranking.uncertainty import LEVEL
@@ -43,6 +44,7 @@ def _sentences(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     yield from _methods(decision, judgement)
     yield from counting_sentences(judgement)
     yield from caveats(decision, judgement)
+    yield from application_sentences(decision)
 
 
 def _choice(decision: Decision, judgement: Judgement) -> Sentence:
@@ -84,11 +86,29 @@ def _nothing(decision: Decision) -> str:
     if not unjudged and not unscored:
         return f"None of the {count} candidates meets every requirement, so that nothing is chosen."
     parts = [f"{failing} fail{'s' if failing == 1 else ''} a requirement"] if failing else []
-    parts += [f"{unjudged} cannot be judged, for want of a figure"] if unjudged else []
+    parts += [f"{unjudged} cannot be judged, for want of {_wanted(decision)}"] if unjudged else []
     parts += [f"{unscored} cannot be scored"] if unscored else []
     return (
         f"None of the {count} candidates can be said to meet every requirement, so that nothing "
         f"is chosen: {listed(parts)}."
+    )
+
+
+def _wanted(decision: Decision) -> str:
+    """What those lack who cannot be judged: figures, facts, or both."""
+    on_facts = {r.id for r in decision.requirements if isinstance(r, FactRequirement)}
+    lacking = {
+        outcome.requirement in on_facts
+        for candidate in decision.candidates
+        if candidate.standing == "unjudged"
+        for outcome in candidate.outcomes
+        if outcome.blocks
+    }
+    against = any(isinstance(r, BaselineRequirement) and r.excludes for r in decision.requirements)
+    if against:
+        return "evidence that tells"
+    return {frozenset({True}): "a fact", frozenset({False}): "a figure"}.get(
+        frozenset(lacking), "a figure or a fact"
     )
 
 

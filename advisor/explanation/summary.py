@@ -13,7 +13,7 @@ from advisor.records import Candidate
 from profiles_db.criteria import ASPECT_TITLES
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>&#|~@])")
-_TOPICS = ("tie", "margin", "decisive", "relax", "flagged", "missing", "mark")
+_TOPICS = ("tie", "margin", "decisive", "relax", "flagged", "missing", "mark", "coverage")
 
 
 def as_text(decision: Decision) -> str:
@@ -48,6 +48,10 @@ def _core(decision: Decision) -> Iterator[str]:
     for sentence in decision.explanation:
         if sentence.topic in _TOPICS:
             yield sentence.text
+    questions = sum(caution.kind == "counsel" for caution in decision.cautions)
+    if questions:
+        plural = "s" if questions > 1 else ""
+        yield f"{questions} question{plural} for your counsel: see the report or --json."
 
 
 def _line(candidate: Candidate, width: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from advisor.explanation.wording import against, listed, title_of, value_text
-from advisor.ranking.findings import Requirement
+from advisor.ranking.findings import AnyRequirement, BaselineRequirement, FactRequirement
 from advisor.ranking.judgement import Judgement
 from advisor.records import Candidate, Outcome
 
@@ -45,8 +45,14 @@ def _why_out(candidate: Candidate, judgement: Judgement) -> str:
     return f"{candidate.title} {start}: {listed(parts)}."
 
 
-def blocked_text(outcome: Outcome, requirement: Requirement) -> str:
+def blocked_text(outcome: Outcome, requirement: AnyRequirement) -> str:
     """Which bound a candidate misses, and by how much."""
+    if isinstance(requirement, FactRequirement):
+        return _fact_blocked(outcome, requirement)
+    if isinstance(requirement, BaselineRequirement):
+        if outcome.status == "unknown":
+            return f"whether “{requirement.text}” cannot be told ({outcome.reason})"
+        return f"it is not “{requirement.text}” ({outcome.found})"
     name = title_of(requirement.criterion)
     if outcome.tested is None or outcome.margin is None:
         return (
@@ -55,6 +61,12 @@ def blocked_text(outcome: Outcome, requirement: Requirement) -> str:
     what = "the safe end of its " if requirement.holds_for == "interval" else "its "
     tested, short = against(outcome.tested, requirement.bound, requirement.unit)
     return f"{what}{name} of {tested} misses “{requirement.text}” by {short}"
+
+
+def _fact_blocked(outcome: Outcome, requirement: FactRequirement) -> str:
+    if outcome.status == "unknown":
+        return f"whether “{requirement.text}” is unknown ({outcome.reason})"
+    return f"“{requirement.text}” does not hold: {outcome.found}"
 
 
 def _why_unscored(candidate: Candidate, judgement: Judgement) -> str:

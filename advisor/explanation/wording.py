@@ -154,6 +154,20 @@ def apart(low: float, high: float, unit: Unit) -> tuple[str, str]:
     return f"{first:f}{SHOWN[unit]}", f"{last:f}{SHOWN[unit]}"
 
 
+def difference_text(value: float, low: float, high: float, unit: Unit) -> str:
+    """A signed difference with its interval, as people write it.
+
+    Examples
+    --------
+    >>> difference_text(0.012, -0.004, 0.028, "fraction"), difference_text(2e9, 2e9, 2e9, "MAC")
+    ('+1.2 points (−0.4 to +2.8)', '+2.00 GMAC')
+    """
+    name = " points" if unit == "fraction" else SHOWN[unit]
+    numbers = [f"{_shown_number(one, unit):+.{_PLACES[unit]}f}" for one in (value, low, high)]
+    ends = "" if low == high else f" ({numbers[1]} to {numbers[2]})"
+    return f"{numbers[0]}{name}{ends}".replace("-", "\N{MINUS SIGN}")
+
+
 def _roundings(value: float, unit: Unit) -> Iterator[Decimal]:
     """The value to the digits that its unit is written with, and to ever more, then to all."""
     number = in_shown_unit(value, unit)

@@ -28,6 +28,8 @@ Topic = Literal[
     "measure_next",
     "evidence",
     "mark",
+    "coverage",
+    "counsel",
 ]
 
 
@@ -86,6 +88,77 @@ class Requirement(Bound):
     excludes: tuple[str, ...]
     choice_without: str | None
     decisive: bool
+
+
+FactTest = Literal[
+    "is",
+    "one_of",
+    "none_of",
+    "includes",
+    "excludes",
+    "after",
+    "before",
+    "at_least",
+    "at_most",
+]
+Expected = bool | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class FactBound:
+    """A requirement on a fact before it is held against anyone.
+
+    `test` says what is asked of `fact` and `expected` for what; `text` is the whole as people say
+    it.
+    """
+
+    id: str
+    fact: str
+    title: str
+    test: FactTest
+    expected: tuple[Expected, ...]
+    on_unknown: OnUnknown
+    text: str
+    why: str
+    kind: Literal["fact"] = "fact"
+
+
+@dataclass(frozen=True, slots=True)
+class FactRequirement(FactBound):
+    """A requirement on a fact that was held against every candidate; as `Requirement` is."""
+
+    excludes: tuple[str, ...] = ()
+    choice_without: str | None = None
+    decisive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineBound:
+    """That a candidate may not be worse than `baseline` in one criterion, before it is judged."""
+
+    id: str
+    criterion: str
+    title: str
+    unit: Unit
+    baseline: str
+    on_unknown: OnUnknown
+    flagged: OnFlag
+    text: str
+    why: str
+    kind: Literal["baseline"] = "baseline"
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRequirement(BaselineBound):
+    """A comparison with the baseline that was made for every candidate; as `Requirement` is."""
+
+    excludes: tuple[str, ...] = ()
+    choice_without: str | None = None
+    decisive: bool = False
+
+
+AnyBound = Bound | FactBound | BaselineBound
+AnyRequirement = Requirement | FactRequirement | BaselineRequirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +239,37 @@ class Missing:
     reason: str
     flagged: bool
     could_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Whether the corpora hold a kind of speech that the application will hear.
+
+    `key` and `word` are those of the scenario's `data`; `corpora` hold it, of those `unstated`
+    nobody said. Where both are empty, no evidence is of such speech.
+    """
+
+    key: str
+    word: str
+    corpora: tuple[str, ...]
+    unstated: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What the setting and the people who are judged make one ask.
+
+    `kind` tells a question for counsel (`counsel`, with the `rule` it is about) from what to mind
+    in use (`use`). `as_of` is when the rule was looked up, and `origin` where.
+    """
+
+    id: str
+    kind: Literal["counsel", "use"]
+    text: str
+    rule: str
+    law: str
+    as_of: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from advisor.explanation.wording import flag_text
-from advisor.ranking.findings import Bound, Missing, Sway, WeightedCriterion
+from advisor.ranking.findings import AnyBound, Bound, Missing, Sway, WeightedCriterion
 from advisor.ranking.matrix import Mask, Matrix, best_index
 from advisor.ranking.scoring import Array
 from advisor.ranking.uncertainty import spread
@@ -28,7 +28,7 @@ Outcomes = Mapping[str, Sequence[Outcome]]
 def sways(
     matrix: Matrix,
     figures: Figures,
-    bounds: Sequence[Bound],
+    bounds: Sequence[AnyBound],
     outcomes: Outcomes,
     choice: str | None,
 ) -> tuple[Sway, ...]:
@@ -36,7 +36,8 @@ def sways(
 
     Likeliest first; figures that cannot change it are left out.
     """
-    used = {c.criterion for c in matrix.criteria} | {bound.criterion for bound in bounds}
+    used = {c.criterion for c in matrix.criteria}
+    used |= {bound.criterion for bound in bounds if isinstance(bound, Bound)}
     found = [
         sway
         for name in matrix.names
@@ -51,7 +52,7 @@ def sways(
 def _sway(
     matrix: Matrix,
     figures: Figures,
-    bounds: Sequence[Bound],
+    bounds: Sequence[AnyBound],
     outcomes: Outcomes,
     choice: str | None,
     cell: tuple[str, str],
@@ -82,7 +83,7 @@ def _combined(matrix: Matrix, name: str, criterion: str, values: Array) -> Array
 
 def _eligible(
     matrix: Matrix,
-    bounds: Sequence[Bound],
+    bounds: Sequence[AnyBound],
     outcomes: Outcomes,
     name: str,
     criterion: str,
@@ -93,7 +94,7 @@ def _eligible(
     eligible = np.repeat(fixed[None], len(shift), axis=0)
     own = np.ones(len(shift), dtype=np.bool_)
     for bound, outcome in zip(bounds, outcomes[name], strict=True):
-        if bound.criterion != criterion or outcome.margin is None:
+        if not isinstance(bound, Bound) or bound.criterion != criterion or outcome.margin is None:
             own &= not outcome.blocks
         else:
             own &= outcome.margin + (shift if bound.comparison == "at_least" else -shift) >= 0
@@ -104,13 +105,14 @@ def _eligible(
 def missing(
     matrix: Matrix,
     figures: Figures,
-    bounds: Sequence[Bound],
+    bounds: Sequence[AnyBound],
     outcomes: Outcomes,
     choice: str | None,
 ) -> tuple[Missing, ...]:
     """Figures that a weight or a bound needs and the evidence lacks, or has but flagged."""
     weighted = {c.criterion: matrix.flagged for c in matrix.criteria}
-    used = [*weighted.items(), *((bound.criterion, bound.flagged) for bound in bounds)]
+    bounded = [(bound.criterion, bound.flagged) for bound in bounds if isinstance(bound, Bound)]
+    used = [*weighted.items(), *bounded]
     return tuple(
         Missing(
             name,

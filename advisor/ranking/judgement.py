@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from advisor.evidence.gathering import Evidence
-from advisor.ranking.findings import Bound, MethodResult, Requirement, WeightedCriterion
+from advisor.ranking.findings import (
+    AnyBound,
+    AnyRequirement,
+    BaselineBound,
+    BaselineRequirement,
+    Bound,
+    FactBound,
+    FactRequirement,
+    MethodResult,
+    Requirement,
+    WeightedCriterion,
+)
 from advisor.ranking.matrix import Matrix
 from advisor.ranking.methods import METHODS
 from advisor.records import Alternative, Figure, Outcome, values_of
@@ -21,14 +33,14 @@ class Judgement:
     ----------
     evidence : Evidence
     matrix : Matrix
-    bounds : tuple of Bound
+    bounds : tuple of Bound and FactBound
     outcomes : mapping from candidate to sequence of Outcome
         In the order of `bounds`.
     """
 
     evidence: Evidence
     matrix: Matrix
-    bounds: tuple[Bound, ...]
+    bounds: tuple[AnyBound, ...]
     outcomes: Mapping[str, Sequence[Outcome]]
 
     @property
@@ -80,23 +92,27 @@ class Judgement:
         return self.eligible + tuple(n for n in self.by_priorities if n not in self.eligible)
 
     @cached_property
-    def requirements(self) -> tuple[Requirement, ...]:
+    def requirements(self) -> tuple[AnyRequirement, ...]:
         """The bounds with what each does to the choice."""
         return tuple(self._requirement(bound) for bound in self.bounds)
 
-    def _requirement(self, bound: Bound) -> Requirement:
+    def _requirement(self, bound: AnyBound) -> AnyRequirement:
         without = self.matrix.best(self.passing(without=bound.id))
         blocked = [
             name
             for name, outcomes in self.outcomes.items()
             if any(o.blocks for o in outcomes if o.requirement == bound.id)
         ]
-        return Requirement(
-            **values_of(bound, Bound),
-            excludes=tuple(sorted(blocked)),
-            choice_without=without,
-            decisive=without != self.choice,
-        )
+        done: dict[str, Any] = {
+            "excludes": tuple(sorted(blocked)),
+            "choice_without": without,
+            "decisive": without != self.choice,
+        }
+        if isinstance(bound, FactBound):
+            return FactRequirement(**values_of(bound, FactBound), **done)
+        if isinstance(bound, BaselineBound):
+            return BaselineRequirement(**values_of(bound, BaselineBound), **done)
+        return Requirement(**values_of(bound, Bound), **done)
 
     @cached_property
     def methods(self) -> tuple[MethodResult, ...]:

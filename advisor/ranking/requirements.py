@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from advisor.explanation.wording import flag_text, full_title, value_text
-from advisor.ranking.findings import Bound
+from advisor.ranking.fact_requirements import fact_text
+from advisor.ranking.findings import AnyBound, Bound, FactBound
 from advisor.records import Figure, Outcome, Relaxation
+from advisor.scenario.fact_language import FactRequirementSpec
 from advisor.scenario.loading import Scenario
 from advisor.scenario.quantities import parse_quantity, quantity_text, write_quantity
 from profiles_db.criteria import CRITERIA, Scale
+from profiles_db.encoder_facts import FACTS
 
 NEAR: Final = 0.25
 """A near miss: the bounds it fails have to move by at most this share of their scales, all told,"""
@@ -19,10 +22,13 @@ NEAR_RELATIVE: Final = 0.5
 """and each by at most this share of itself."""
 
 
-def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
+def bounds_of(scenario: Scenario) -> tuple[AnyBound, ...]:
     """All bounds of a scenario: its requirements, then its budget, each with its own id."""
-    spec, bounds = scenario.spec, list[Bound]()
+    spec, bounds = scenario.spec, list[AnyBound]()
     for stated in spec.requirements:
+        if isinstance(stated, FactRequirementSpec):
+            bounds.append(_fact_bound(stated, _unique(stated.fact, bounds)))
+            continue
         bounds.append(
             _bound(
                 id=_unique(stated.criterion, bounds),
@@ -53,6 +59,19 @@ def bounds_of(scenario: Scenario) -> tuple[Bound, ...]:
     return tuple(bounds)
 
 
+def _fact_bound(stated: FactRequirementSpec, unique: str) -> FactBound:
+    return FactBound(
+        id=unique,
+        fact=stated.fact,
+        title=FACTS[stated.fact].title,
+        test=stated.test,
+        expected=stated.expected,
+        on_unknown=stated.on_unknown,
+        text=fact_text(stated.fact, stated.test, stated.expected),
+        why=stated.why,
+    )
+
+
 def _bound(**stated: Any) -> Bound:
     """A bound of what the scenario states, with the words and the unit of its criterion."""
     criterion = CRITERIA[stated["criterion"]]
@@ -63,7 +82,7 @@ def _bound(**stated: Any) -> Bound:
     return Bound(**stated, title=criterion.title, unit=criterion.unit, text=text)
 
 
-def _unique(name: str, bounds: Iterable[Bound]) -> str:
+def _unique(name: str, bounds: Iterable[AnyBound]) -> str:
     taken = {bound.id for bound in bounds}
     number, unique = 2, name
     while unique in taken:
@@ -103,7 +122,7 @@ def _tested(bound: Bound, figure: Figure | None) -> tuple[float | None, str]:
     return safe, "" if safe is not None else "the figure has no interval"
 
 
-def relaxations(bounds: Iterable[Bound], outcomes: Iterable[Outcome]) -> tuple[Relaxation, ...]:
+def relaxations(bounds: Iterable[AnyBound], outcomes: Iterable[Outcome]) -> tuple[Relaxation, ...]:
     """The smallest change of each bound that blocks a candidate, which together let it in."""
     return tuple(
         _relaxation(bound, outcome)
@@ -112,7 +131,9 @@ def relaxations(bounds: Iterable[Bound], outcomes: Iterable[Outcome]) -> tuple[R
     )
 
 
-def _relaxation(bound: Bound, outcome: Outcome) -> Relaxation:
+def _relaxation(bound: AnyBound, outcome: Outcome) -> Relaxation:
+    if not isinstance(bound, Bound):
+        return Relaxation(bound.id, None, None, "", None)
     if outcome.tested is None or outcome.margin_share is None:
         return Relaxation(bound.id, bound.bound, None, "", None)
     unit = CRITERIA[bound.criterion].unit
@@ -127,7 +148,7 @@ def is_near(found: tuple[Relaxation, ...]) -> bool:
 
 
 def _distance(relaxation: Relaxation) -> float:
-    if relaxation.to is None or relaxation.share is None:
+    if relaxation.to is None or relaxation.share is None or relaxation.bound is None:
         return math.inf
     change = abs(relaxation.to - relaxation.bound)
     return relaxation.share if change <= NEAR_RELATIVE * abs(relaxation.bound) else math.inf

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from advisor.ranking.findings import Bound, Sampling
+from advisor.ranking.findings import AnyBound, BaselineBound, FactBound, Sampling
 from advisor.ranking.matrix import Mask, Matrix, best_index
 from advisor.ranking.scoring import Array
 from advisor.records import Figure, Outcome
@@ -140,18 +140,24 @@ class Draws:
         ahead = self.combined[:, names.index(first)] > self.combined[:, names.index(second)]
         return float(np.mean(ahead))
 
-    def holds(self, bound: Bound, outcome: Outcome, name: str) -> Mask | None:
+    def holds(self, bound: AnyBound, outcome: Outcome, name: str) -> Mask | None:
         """In which draws the candidate holds the bound; None where it is unknown.
 
         What is tested moves with the value: the safe end of the interval keeps its distance.
         """
-        value = self.figures[name][bound.criterion].value if outcome.tested is not None else None
-        if value is None or outcome.tested is None:
+        if isinstance(bound, FactBound) or outcome.tested is None:
+            return None
+        if isinstance(bound, BaselineBound):
+            own, others = (self.value(one, bound.criterion) for one in (name, bound.baseline))
+            least = CRITERIA[bound.criterion].direction == "maximise"
+            return own >= others if least else own <= others
+        value = self.figures[name][bound.criterion].value
+        if value is None:
             return None
         moved = self.value(name, bound.criterion) + (outcome.tested - value)
         return moved >= bound.bound if bound.comparison == "at_least" else moved <= bound.bound
 
-    def meets(self, bounds: Sequence[Bound], outcomes: Sequence[Outcome], name: str) -> Mask:
+    def meets(self, bounds: Sequence[AnyBound], outcomes: Sequence[Outcome], name: str) -> Mask:
         """In which draws the candidate meets all bounds, shape (draws,)."""
         meets = np.ones(self.sampling.draws, dtype=np.bool_)
         for bound, outcome in zip(bounds, outcomes, strict=True):
@@ -160,7 +166,7 @@ class Draws:
         return meets
 
     def confidence(
-        self, choice: str, bounds: Sequence[Bound], outcomes: Mapping[str, Sequence[Outcome]]
+        self, choice: str, bounds: Sequence[AnyBound], outcomes: Mapping[str, Sequence[Outcome]]
     ) -> float:
         """Share of the draws in which `choice` comes out, the bounds checked again in each."""
         names = self.matrix.names

@@ -39,7 +39,7 @@ def criterion_of(key: str, study: StudyRecord, scenario: Scenario) -> str:
     """
     aspects: dict[str, str] = {str(a): study.standing_for(a) for a in ASPECTS}
     name, spec = aspects.get(key, key), scenario.spec
-    bounded = {*spec.budget.bounds(), *(stated.criterion for stated in spec.requirements)}
+    bounded = {*spec.budget.bounds(), *(one.criterion for one in spec.figure_requirements)}
     recounted = key != name and name == "paper_macs" and bounded & _COUNTINGS == {"macs"}
     return "macs" if recounted and "macs" not in spec.priorities else name
 

@@ -9,7 +9,11 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from advisor.scenario.breaches import Breach, BreachError
+from advisor.scenario.fact_language import FactRequirementSpec
 from advisor.scenario.language import (
+    FACT_TAG,
+    FIGURE_TAG,
+    BaselineSpec,
     BudgetSpec,
     CandidatesSpec,
     EvidenceSpec,
@@ -17,6 +21,7 @@ from advisor.scenario.language import (
     ScaleSpec,
     ScenarioSpec,
 )
+from advisor.scenario.purpose import DataSpec
 from profiles_db.errors import ScenarioError
 from profiles_db.located_yaml import Node, problem_at
 
@@ -24,8 +29,10 @@ _MODELS: Final[dict[str, type[BaseModel]]] = {
     "evidence": EvidenceSpec,
     "candidates": CandidatesSpec,
     "budget": BudgetSpec,
+    "baseline": BaselineSpec,
     "requirements": RequirementSpec,
     "scales": ScaleSpec,
+    "data": DataSpec,
 }
 _RULES: Final = {
     "string_type": "text",
@@ -53,11 +60,11 @@ def diagnose(error: ValidationError, root: Node) -> list[ScenarioError]:
 
 
 def _problems(detail: Any, root: Node) -> Iterator[tuple[tuple[int, int], ScenarioError]]:
-    path: Path = tuple(detail["loc"])
+    path: Path = tuple(step for step in detail["loc"] if step != FIGURE_TAG)
     cause = detail.get("ctx", {}).get("error")
     breaches = cause.breaches if isinstance(cause, BreachError) else (_breach(detail, path),)
     for breach in breaches:
-        steps = path + breach.path
+        steps = tuple(step for step in path if step != FACT_TAG) + breach.path
         at_key = breach.key or _IS_KEY in steps
         mark = root.find(tuple(step for step in steps if step != _IS_KEY), key=at_key)
         remedy = breach.remedy or _nearest(breach)
@@ -95,9 +102,11 @@ def _literal(detail: Any) -> Breach:
 
 def _valid_keys(path: Path) -> tuple[str, ...]:
     model = ScenarioSpec if len(path) == 1 else _MODELS[str(path[0])]
+    model = FactRequirementSpec if FACT_TAG in path else model
     extra = ("extends",) if model is ScenarioSpec else ()
-    return (*model.model_fields, *extra)
+    names = (field.alias or name for name, field in model.model_fields.items())
+    return (*names, *extra)
 
 
 def _named(path: Path) -> str:
-    return ".".join(str(step) for step in path) or "the scenario"
+    return ".".join(str(step) for step in path if step != FACT_TAG) or "the scenario"

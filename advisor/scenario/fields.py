@@ -8,7 +8,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     GetJsonSchemaHandler,
     WithJsonSchema,
@@ -25,6 +27,13 @@ WORDS: Final[dict[str, float]] = {"low": 1.0, "medium": 3.0, "high": 9.0}
 LEAST_WEIGHT: Final = 0.001
 MOST_WEIGHT: Final = 1000.0
 _SHOWN: Final = 60
+
+
+class Strict(BaseModel):
+    """Base of the models: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
 
 CriterionName = Annotated[
     str,
@@ -75,7 +84,8 @@ def _priority(raw: object) -> float:
     return float(raw)
 
 
-def _names(raw: object) -> object:
+def names_of(raw: object) -> object:
+    """One name as a list of one."""
     return [raw] if isinstance(raw, str) else raw
 
 
@@ -106,7 +116,7 @@ Count = Annotated[float, BeforeValidator(_quantity("parameters")), WithJsonSchem
 Bytes = Annotated[float, BeforeValidator(_quantity("bytes")), WithJsonSchema(_QUANTITY_SCHEMA)]
 Seconds = Annotated[float, BeforeValidator(_quantity("seconds")), WithJsonSchema(_QUANTITY_SCHEMA)]
 RawQuantity = Annotated[Any, WithJsonSchema(_QUANTITY_SCHEMA)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema(_NAMES_SCHEMA)]
+Names = Annotated[tuple[str, ...], BeforeValidator(names_of), WithJsonSchema(_NAMES_SCHEMA)]
 CorpusWeight = Annotated[float, Field(ge=LEAST_WEIGHT, le=MOST_WEIGHT)]
 Corpora = Annotated[
     dict[str, CorpusWeight], BeforeValidator(_corpora), WithJsonSchema(_CORPORA_SCHEMA)

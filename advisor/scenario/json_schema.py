@@ -30,6 +30,10 @@ def scenario_schema() -> dict[str, Any]:
     }
     _name_keys(properties["priorities"], dict(ASPECT_TITLES) | _definitions())
     _name_keys(properties["scales"], _definitions())
+    properties["baseline"] = {
+        **properties["baseline"],
+        "anyOf": [{"type": "string"}, {"$ref": "#/$defs/BaselineSpec"}],
+    }
     required = schema.pop("required")
     schema["anyOf"] = [{"required": ["extends"]}, {"required": required}]
     mappings = (properties["priorities"], properties["scales"])

@@ -9,19 +9,20 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
     StrictBool,
     StrictInt,
     StringConstraints,
+    Tag,
     field_validator,
     model_validator,
 )
 
-from advisor.records import Comparison, HoldsFor, OnFlag, OnUnknown
+from advisor.records import Across, Admitted, Comparison, HoldsFor, OnFlag, OnUnknown
 from advisor.scenario.breaches import Breach, BreachError, check_name, read_quantity
+from advisor.scenario.fact_language import FactRequirementSpec
 from advisor.scenario.fields import (
     Bytes,
     Corpora,
@@ -34,7 +35,10 @@ from advisor.scenario.fields import (
     PriorityKey,
     RawQuantity,
     Seconds,
+    Strict,
+    names_of,
 )
+from advisor.scenario.purpose import Affected, DataSpec, Setting
 from profiles_db.criteria import CRITERIA, Scale
 
 _SOURCES: Final = ("published", "measured")
@@ -55,12 +59,6 @@ def _named_source(name: str) -> dict[str, object]:
     if source not in _SOURCES or (not study and "/" in name):
         return {"source": name}
     return {"source": source, **({"study": study} if study else {})}
-
-
-class Strict(BaseModel):
-    """Base of the models: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class EvidenceSpec(Strict):
@@ -89,6 +87,10 @@ class EvidenceSpec(Strict):
         description="Corpora of measured profiles, or of a published study that has figures for "
         "each; with weights if several.",
     )
+    across: Across = Field(
+        "mean",
+        description="Figures over several corpora: their weighted mean, or the worst of them.",
+    )
     device: str | None = Field(None, description="Only profiles measured on this device.")
     min_folds: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
         1, description="Only profiles that rest on at least so many folds."
@@ -99,6 +101,10 @@ class EvidenceSpec(Strict):
     @model_validator(mode="after")
     def _fit(self) -> EvidenceSpec:
         self._check_sources()
+        if self.join and self.across != "mean":
+            what = "'across' does not apply to what is joined"
+            rule = "one model estimates means"
+            raise BreachError(Breach(what, rule, "remove one of the two", ("across",), key=True))
         measured_only = ("device", "min_folds", "allow_untrained", "allow_synthetic")
         stated = [key for key in measured_only if key in self.model_fields_set]
         if self.measured is None and stated:
@@ -152,6 +158,30 @@ class CandidatesSpec(Strict):
 
     include: Names | None = Field(None, description="Only these.")
     exclude: Names = Field((), description="All but these.")
+    depths: Admitted = Field("all", description="The first layers of encoders: all, none, or only.")
+    tuned: Admitted = Field(
+        "all",
+        description="Weights that were trained on emotion labels before: all, none, or only.",
+    )
+
+
+class BaselineSpec(Strict):
+    """The candidate in use today, than which none may be worse; its bare name is the short form."""
+
+    candidate: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="Its name in the evidence."
+    )
+    aspects: Annotated[tuple[PriorityKey, ...], BeforeValidator(names_of)] = Field(
+        (),
+        description="In which aspects or criteria none may be worse; by default all that count.",
+    )
+    on_unknown: OnUnknown = Field(
+        "fail", description="Whether what cannot be told keeps a candidate out or only warns."
+    )
+
+
+def _baseline(raw: object) -> object:
+    return {"candidate": raw} if isinstance(raw, str) else raw
 
 
 class BudgetSpec(Strict):
@@ -225,6 +255,24 @@ class RequirementSpec(Strict):
         return self
 
 
+FIGURE_TAG: Final = "[figure]"
+FACT_TAG: Final = "[fact]"
+"""How pydantic calls the two kinds of requirements within paths; no key is written so."""
+
+
+def _kind_of(raw: object) -> str:
+    """Which kind of requirement a mapping is meant as: it names a fact, or else a criterion."""
+    stated = raw if isinstance(raw, dict) else {}
+    fact = isinstance(raw, FactRequirementSpec) or ("fact" in stated and "criterion" not in stated)
+    return FACT_TAG if fact else FIGURE_TAG
+
+
+AnyRequirementSpec = Annotated[
+    Annotated[RequirementSpec, Tag(FIGURE_TAG)] | Annotated[FactRequirementSpec, Tag(FACT_TAG)],
+    Discriminator(_kind_of),
+]
+
+
 class ScaleSpec(Strict):
     """A fixed scale in place of the criterion's own: `worst` scores 0, `best` scores 1."""
 
@@ -267,6 +315,15 @@ class ScenarioSpec(Strict):
     context: Annotated[str, Field(max_length=5000)] = Field(
         "", description="Where the backbone will work, in free words."
     )
+    purpose: Annotated[str, Field(max_length=500)] = Field(
+        "", description="What the answers are used for, in a sentence."
+    )
+    affected: Affected = Field((), description="Who is judged by the answers: `[customers]`.")
+    setting: Setting = Field((), description="Where it works: `workplace`, `[health, consumer]`.")
+    data: DataSpec = Field(
+        default_factory=DataSpec,
+        description="The speech it will hear; the report says what no evidence is of.",
+    )
     evidence: Annotated[EvidenceSpec, BeforeValidator(_source)] = Field(
         default_factory=EvidenceSpec
     )
@@ -275,7 +332,10 @@ class ScenarioSpec(Strict):
         description="How much each aspect or criterion counts; what is not named does not count."
     )
     budget: BudgetSpec = Field(default_factory=BudgetSpec)
-    requirements: tuple[RequirementSpec, ...] = Field((), max_length=100)
+    requirements: tuple[AnyRequirementSpec, ...] = Field((), max_length=100)
+    baseline: Annotated[BaselineSpec | None, BeforeValidator(_baseline)] = Field(
+        None, description="The candidate in use today, than which none may be worse."
+    )
     scales: dict[str, ScaleSpec] = Field(default_factory=dict)
     method: MethodName = Field("weighted_sum", description="How the scores are combined.")
     flagged: OnFlag = Field(
@@ -298,6 +358,11 @@ class ScenarioSpec(Strict):
         if breaches:
             raise BreachError(*breaches)
         return scales
+
+    @property
+    def figure_requirements(self) -> tuple[RequirementSpec, ...]:
+        """The requirements that bound a figure."""
+        return tuple(one for one in self.requirements if isinstance(one, RequirementSpec))
 
     def scale_of(self, name: str) -> Scale:
         """The fixed scale of a criterion: the scenario's, or else the criterion's own."""

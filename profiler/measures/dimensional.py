@@ -457,7 +457,7 @@ def _between_genders(answers: Answers, measure: Figure, resamples: int) -> list[
                     estimate,
                     own.n,
                     statistic=statistic,
-                    baseline=compared.floor,
+                    baseline=compared.baseline,
                     flags=flags,
                     notes=notes,
                 )

@@ -115,7 +115,7 @@ def _deviation(
     )
     estimate = found.estimate if found.found else reaching_zero(found.estimate)
     notes = (f"{len(values)} speakers", *(() if found.found else (FAIR_ENOUGH,)))
-    return record(measure, DEVIATION, estimate, n=n, baseline=found.floor, notes=notes)
+    return record(measure, DEVIATION, estimate, n=n, baseline=found.baseline, notes=notes)
 
 
 def _least(

@@ -410,14 +410,14 @@ class _Gap:
     @property
     def excess(self) -> float | None:
         """The gap beyond what a fair model would score, at least 0."""
-        if self.found.floor is None or self.found.estimate.value is None:
+        if self.found.baseline is None or self.found.estimate.value is None:
             return None
-        return max(0.0, self.found.estimate.value - self.found.floor)
+        return max(0.0, self.found.estimate.value - self.found.baseline)
 
     @property
     def fair_excesses(self) -> Floats:
         """The same of each fair model."""
-        excesses: Floats = np.maximum(0.0, self.found.fair - (self.found.floor or 0.0))
+        excesses: Floats = np.maximum(0.0, self.found.fair - (self.found.baseline or 0.0))
         return excesses
 
     @property
@@ -438,7 +438,7 @@ class _Gap:
         self, measure: Figure, criterion: str, statistic: str | None, notes: tuple[str, ...]
     ) -> Measurement:
         """The gap, or the excess, for its attribute or (without `statistic`) for all of them."""
-        found, floor = self.found, self.found.floor
+        found, floor = self.found, self.found.baseline
         if criterion == EXCESS:
             if self.excess is None or floor is None:
                 reason = "no permutation leaves each group all classes"

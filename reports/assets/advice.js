@@ -103,7 +103,7 @@
 
   const STATES = {
     fail: "out: fails a requirement",
-    unknown: "cannot be judged: a figure that a requirement needs is unknown",
+    unknown: "cannot be judged: what a requirement needs is unknown",
     none: "cannot be scored",
   };
 

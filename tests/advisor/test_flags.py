@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from advisor import Decision, advise
 from advisor.explanation.summary import as_text
+from advisor.ranking.findings import Bound
 from advisor.ranking.methods import METHODS
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.records import Figure, OnFlag
@@ -139,6 +140,7 @@ FLAGGED = Figure("uar", 0.66, 0.64, 0.67, "bootstrap", flags=("only 3 speakers",
 def test_a_requirement_on_a_flagged_figure(file: str, own: str, status: str, blocks: bool) -> None:
     text = f"{file}requirements: [{{criterion: uar, at_least: 60 %{own}}}]\n"
     (bound,) = bounds_of(scenario_of(text))
+    assert isinstance(bound, Bound)
     outcome = judge(bound, {"uar": FLAGGED}, CRITERIA["uar"].scale)
     assert (outcome.status, outcome.blocks) == (status, blocks)
     expected = "66.0 % is flagged: only 3 speakers; more" if status == "unknown" else ""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advisor import advise
 from advisor.evidence.gathering import gather
-from advisor.ranking.findings import Bound
+from advisor.ranking.findings import Bound, Requirement
 from advisor.ranking.requirements import bounds_of, is_near, judge, relaxations
 from advisor.records import Figure, Relaxation
 from advisor.scenario.quantities import parse_quantity, quantity_text, write_quantity
@@ -21,6 +21,7 @@ from tests.advisor.tables import profile_of, scenario_of
 
 def _judge(text: str, figure: Figure | None) -> tuple[str, bool, float | None]:
     (bound,) = bounds_of(scenario_of(f"requirements: [{{criterion: {text}}}]\n"))
+    assert isinstance(bound, Bound)
     scale = CRITERIA[bound.criterion].scale
     outcome = judge(bound, {figure.criterion: figure} if figure else {}, scale)
     return outcome.status, outcome.blocks, outcome.margin
@@ -78,6 +79,7 @@ def test_the_relaxation_named_really_lets_the_candidate_in() -> None:
                 requirement = next(
                     r for r in decision.requirements if r.id == relaxation.requirement
                 )
+                assert isinstance(requirement, Requirement)
                 bound = quantity_text(requirement.bound, requirement.unit)
                 assert bound in text
                 text = text.replace(bound, relaxation.to_text)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor import advise
-from advisor.ranking.findings import Sampling
+from advisor.ranking.findings import Bound, Sampling
 from advisor.ranking.matrix import build
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import WEIGHT_FACTOR, Draws, spread, tie_groups
@@ -123,6 +123,7 @@ def test_the_probability_of_holding_a_bound_in_closed_form() -> None:
     half = 0.02 * NormalDist().inv_cdf(0.975)
     figures = {"a": _figure(0.51, 0.51 - half, 0.51 + half)}
     (bound,) = bounds_of(scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n"))
+    assert isinstance(bound, Bound)
     outcome = judge(bound, {"accuracy": figures["a"]}, CRITERIA["accuracy"].scale)
     held = _draws(figures).holds(bound, outcome, "a")
     assert held is not None
@@ -134,6 +135,7 @@ def test_confidence_checks_the_requirements_anew() -> None:
     figures = {"a": _figure(0.5, 0.4, 0.6), "b": _figure(0.2)}
     draws = _draws(figures)
     (bound,) = bounds_of(scenario_of("requirements: [{criterion: accuracy, at_least: 50 %}]\n"))
+    assert isinstance(bound, Bound)
     scale = CRITERIA["accuracy"].scale
     outcomes = {n: [judge(bound, {"accuracy": figure}, scale)] for n, figure in figures.items()}
     assert draws.rank_probabilities(["a"]) == {"a": (1.0,)}

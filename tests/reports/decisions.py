@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from advisor import Decision, advise, parse_scenario
-from advisor.ranking.findings import Sentence
+from advisor.ranking.findings import AnyRequirement, FactRequirement, Sentence
 from advisor.records import Candidate, Figure, ScenarioText
 from profiles_db.criteria import CRITERIA
 from tests.advisor.tables import profile_of
@@ -27,7 +27,11 @@ def hostile(decision: Decision, text: str) -> Decision:
     """`decision` with `text` wherever words come from a file that somebody else wrote."""
     sentences = tuple(Sentence(s.topic, s.subject, text) for s in decision.explanation)
     scenario = replace(
-        decision.scenario, title=text, context=text, texts=(ScenarioText(text, text + "\n"),)
+        decision.scenario,
+        title=text,
+        context=text,
+        purpose=text,
+        texts=(ScenarioText(text, text + "\n"),),
     )
     study = replace(
         decision.study,
@@ -43,7 +47,7 @@ def hostile(decision: Decision, text: str) -> Decision:
         scenario=scenario,
         study=study,
         candidates=tuple(_hostile(candidate, text) for candidate in decision.candidates),
-        requirements=tuple(replace(r, why=text, text=text) for r in decision.requirements),
+        requirements=tuple(_hostile_bound(r, text) for r in decision.requirements),
         versions={text: text},
     ).sealed()
 
@@ -59,7 +63,40 @@ def _hostile(candidate: Candidate, text: str) -> Candidate:
         name: replace(figure, source=text, flags=(text,))
         for name, figure in candidate.figures.items()
     }
-    return replace(candidate, title=text, why=text, marks=(text,), figures=figures)
+    facts = {name: replace(fact, source=text) for name, fact in candidate.facts.items()}
+    outcomes = tuple(
+        replace(outcome, found=text if outcome.found else "") for outcome in candidate.outcomes
+    )
+    return replace(
+        candidate,
+        title=text,
+        why=text,
+        marks=(text,),
+        figures=figures,
+        facts=facts,
+        outcomes=outcomes,
+    )
+
+
+def _hostile_bound(requirement: AnyRequirement, text: str) -> AnyRequirement:
+    if isinstance(requirement, FactRequirement):
+        return replace(requirement, why=text, text=text, expected=(text,))
+    return replace(requirement, why=text, text=text)
+
+
+FACTS = """version: 1
+title: A product in German
+priorities: {system_performance: high, safety: high}
+requirements:
+  - {fact: licence_allows_commercial_use, is: true, why: It is sold.}
+  - {fact: languages, includes: [de], on_unknown: warn}
+  - {criterion: uar, at_least: 60 %}
+"""
+
+
+def asking_facts() -> Decision:
+    """A choice that requirements on facts decide."""
+    return advise(parse_scenario((ScenarioText("facts.yaml", FACTS),)))
 
 
 def with_unknown(decision: Decision, name: str, criterion: str, reason: str) -> Decision:

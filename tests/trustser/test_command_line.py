@@ -19,8 +19,9 @@ from trustser.__main__ import run
 
 COMMANDS = (
     "profile", "profiles list", "profiles show", "profiles compare", "profiles export", "report",
-    "advise", "verify", "validate", "schema", "init", "backbones", "datasets", "datasets check",
-    "db backup", "db check", "cache list", "cache prune", "cache verify", "export-model", "predict",
+    "advise", "verify", "diff", "validate", "schema", "init", "backbones", "datasets",
+    "datasets check", "db backup", "db check", "cache list", "cache prune", "cache verify",
+    "export-model", "predict", "choose",
 )  # fmt: skip
 
 

@@ -130,6 +130,16 @@ CASES: tuple[tuple[str, int, str], ...] = (
     ("verify loop", 2, "cannot be read"),
     ("verify empty", 2, "no decision inside"),
     ("verify huge", 2, "holds more than 20 MiB"),
+    *((f"diff {path} {path}", 2, NOT_REGULAR) for path in ("/dev/zero", "pipe")),
+    ("diff folder folder", 2, "is a folder"),
+    ("diff loop empty", 2, "cannot be read"),
+    ("diff empty empty", 2, "no decision inside"),
+    ("diff plain.txt plain.txt", 2, "no decision inside"),
+    ("diff huge empty", 2, "holds more than 20 MiB"),
+    ("diff brace.json brace.json", 2, "not a decision of this program"),
+    ("diff object.json object.json", 2, "not a decision of this program"),
+    ("diff utf16 utf16", 2, "not UTF-8"),
+    ("diff empty", 2, "Missing argument"),
     *(
         (f"{command} --db {path}", 2, NOT_REGULAR)
         for command in ("profiles list", "profiles show x", "profiles compare", "report",
@@ -259,6 +269,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "other" / "config.json").write_text('{"model_type": "whisper"}')
     (place / "loop").symlink_to("loop")
     (place / "plain.txt").write_text("no such thing")
+    (place / "brace.json").write_text("{" * 100_000)
+    (place / "object.json").write_text("{}")
     (place / "empty").touch()
     (place / "nul").write_bytes(b"a: \0\n")
     (place / "ratings.csv").write_text("path,speaker,label,valence:1-7\na.wav,s,happy,9\n")

@@ -42,6 +42,7 @@ LOCAL = (
     "report --db a.duckdb -o profiles.html",
     "advise edge -o edge.html",
     "verify edge.html",
+    "diff edge.html edge.html",
     "validate edge",
     "backbones --no-counts",
     "backbones whisper_tiny apc",

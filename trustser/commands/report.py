@@ -81,9 +81,11 @@ def _shows(page: str, carried: str, file: Path) -> bool:
     import json  # noqa: PLC0415
 
     from advisor.choosing import versions  # noqa: PLC0415
+    from advisor.decision import FORMAT  # noqa: PLC0415
     from reports.advice import shown_otherwise  # noqa: PLC0415
 
-    if json.loads(carried)["versions"] != versions():
+    written = json.loads(carried)
+    if written["versions"] != versions() or written["format"] != FORMAT:
         typer.echo("Another version wrote this page, so its words were not compared with its data.")
         return True
     difference = shown_otherwise(page, str(file))
