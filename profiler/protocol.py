@@ -45,6 +45,8 @@ class TrainingSettings(Settings):
     batch_size: int = Field(default=64, ge=1, le=65_536)
     """Clips per training step; the last incomplete batch is dropped."""
     learning_rate: float = Field(default=5e-4, gt=0, le=100)
+    tune_learning_rate: float = Field(default=1e-4, gt=0, le=100)
+    """Of the encoder's layers that are trained with the head, where some are (`--tune`)."""
     betas: tuple[float, float] = (0.9, 0.98)
     """Adam's decay rates of the first and second moment."""
     weight_decay: float = Field(default=1e-4, ge=0, le=100)

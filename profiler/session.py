@@ -1,18 +1,26 @@
 """Several backbones through one study, one after the other; and runs measured further.
 
 Where depths are asked for, each backbone comes whole first: its features hold those of its depths.
+Where layers are to be tuned, they are so at each depth.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from profiler.backbones.base import Backbone
-from profiler.backbones.catalogue import resolve, whole_and_depth
-from profiler.backbones.depth import Depths, depths_of, parse_depths
+from profiler.backbones.catalogue import resolve, untuned, whole_and_depth
+from profiler.backbones.depth import (
+    Depths,
+    Tuning,
+    depths_of,
+    parse_depths,
+    parse_tuning,
+    tuned_layers,
+)
 from profiler.backbones.load import load
 from profiler.corpora.base import Corpus
 from profiler.corpora.registry import reader_of
@@ -37,6 +45,7 @@ from profiles_db.profile import Profile
 from profiles_db.records import Run, StepResult
 from profiles_db.row_tables import TRAINING, row_tables
 from profiles_db.store import Step, Store
+from profiles_db.tuning import with_tuned
 
 
 def profile_all(
@@ -60,6 +69,7 @@ def profile_all(
     depths: str | None = None,
     study: Study | None = None,
     first_folds: int | None = None,
+    tune: str | None = None,
 ) -> list[Profile]:
     """Profile each of `backbones`; every weight is loaded, once, before any work begins.
 
@@ -96,13 +106,15 @@ def profile_all(
     first_folds : int, optional
         Stop after so many folds for now. The run has the name of the whole one: asked for more
         folds later, it goes on from there.
+    tune : str, optional
+        `last:N` or `all`: how many of the last layers are trained with the head, at each depth.
 
     Returns
     -------
     list of Profile
         In the order of `backbones`, each whole and then from its least depth on.
     """
-    asked = _asked(backbones, depths)
+    asked = _asked(backbones, depths, tune)
     choice = Choice(workers, engine, ray_address)
     where = pick_device(device)
     choice.prepare(backbones, where)
@@ -110,7 +122,7 @@ def profile_all(
     specs: list[BackboneSpec] = []
     for name in backbones:
         spec = BackboneSpec(name, weights, weights_seed, where.type)
-        found = _at_depths(name, spec.load(), asked)
+        found = _forms(name, spec.load(), asked)
         specs += [replace(spec, name=one) for one in found]
         loaded += found.values()
         found.clear()  # so that `loaded` alone holds the weights
@@ -249,34 +261,68 @@ def measure_further(
     return outcome.profile
 
 
-def _asked(backbones: Sequence[str], depths: str | None) -> Depths:
-    """The depths asked for, which `backbones` have as far as their names alone tell.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """In which forms each backbone is asked for: beside itself at which depths, and how tuned."""
+
+    depths: Depths
+    tuning: Tuning
+
+
+def _asked(backbones: Sequence[str], depths: str | None, tune: str | None) -> _Asked:
+    """What is asked for, which `backbones` have as far as their names alone tell.
 
     Raises
     ------
     InputError
-        Where one has not, or is named with a depth already.
+        Where one has not, or is named with a depth or tuned layers already.
     """
-    asked = () if depths is None else parse_depths(depths)
-    for name in backbones if depths is not None else ():
-        if whole_and_depth(name)[1] is not None:
+    asked = _Asked(
+        () if depths is None else parse_depths(depths), None if tune is None else parse_tuning(tune)
+    )
+    for name in backbones:
+        frozen, tuned = untuned(name)
+        whole, depth = whole_and_depth(frozen)
+        if tuned is not None and (depths or tune) is not None:
+            raise InputError(
+                f"{name} names its tuned layers already",
+                where="--depths" if tune is None else "--tune",
+                remedy=f"name it frozen, --backbone {frozen}, and add --tune last:{tuned}",
+            )
+        if depth is not None and depths is not None:
             raise InputError(
                 f"{name} names a depth already",
                 where="--depths",
-                remedy=f"name the whole encoder: --backbone {whole_and_depth(name)[0]}",
+                remedy=f"name the whole encoder: --backbone {whole}",
             )
         layers = resolve(name).transformer_layers
         if layers is not None:
-            depths_of(name, layers, asked)
+            _numbers_of_layers(frozen, depth or layers, asked)
     return asked
 
 
-def _at_depths(name: str, whole: Backbone, asked: Depths) -> dict[str, Backbone]:
-    """`whole`, and its beginnings at each depth asked for, by the names that load them."""
-    if asked == ():
-        return {name: whole}
-    depths = depths_of(name, whole.transformer_layers, asked)
-    return {name: whole} | {with_depth(name, d): whole.first_layers(d) for d in depths}
+def _numbers_of_layers(name: str, layers: int, asked: _Asked) -> list[int]:
+    """How many of the `layers` of `name` each form asked for has: all, and at each depth."""
+    depths = [] if asked.depths == () else depths_of(name, layers, asked.depths)
+    if asked.tuning is not None:
+        tuned_layers(name, layers, asked.tuning)
+        for depth in depths:
+            tuned_layers(with_depth(name, depth), depth, asked.tuning)
+    return [layers, *depths]
+
+
+def _forms(name: str, whole: Backbone, asked: _Asked) -> dict[str, Backbone]:
+    """`whole`, and its beginnings at each depth asked for, tuned as asked for, by the names that
+    load them."""
+    _, *depths = _numbers_of_layers(name, whole.transformer_layers, asked)
+    found = {name: whole} | {with_depth(name, d): whole.first_layers(d) for d in depths}
+    if asked.tuning is None:
+        return found
+    tuned = {}
+    for form, backbone in found.items():
+        layers = tuned_layers(form, backbone.transformer_layers, asked.tuning)
+        tuned[with_tuned(form, layers)] = backbone.tune(layers)
+    return tuned
 
 
 def _require_same(found: Profile, study: Study, backbone: Backbone) -> None:
@@ -423,14 +469,15 @@ def profile_all_costs(
     device: str,
     progress: Progress,
     depths: str | None = None,
+    tune: str | None = None,
 ) -> list[Profile]:
     """Sustainability of each of `backbones` on this device, at `depths` too, without a corpus."""
-    asked = _asked(backbones, depths)
+    asked = _asked(backbones, depths, tune)
     where = pick_device(device)
     loaded = [
         one
         for name in backbones
-        for one in _at_depths(name, load(name, weights, device=where), asked).values()
+        for one in _forms(name, load(name, weights, device=where), asked).values()
     ]
     return [
         profile_costs(backbone, store, device=where, progress=progress).profile

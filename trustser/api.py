@@ -51,6 +51,7 @@ def profile(
     weights_seed: int = 0,
     allow_outside: bool = False,
     depths: str | None = None,
+    tune: str | None = None,
     test_on: Sequence[str] = (),
     label_map: PathLike | Mapping[str, Any] | None = None,
     progress: bool | Progress = False,
@@ -99,6 +100,8 @@ def profile(
         Let a manifest name files outside its own folder.
     depths : str, optional
         `all`, or numbers of layers with commas: each a candidate beside the whole encoder.
+    tune : str, optional
+        `last:N` or `all`: train the last N transformer layers, or all, together with the head.
     test_on : sequence of str, optional
         Other corpora for the measure `generalisation`, each ``NAME=PATH``, or ``NAME`` where the
         corpus needs no path.
@@ -167,6 +170,7 @@ def profile(
             device=device,
             progress=shown,
             depths=depths,
+            tune=tune,
         )
     return profile_all(
         backbones,
@@ -186,6 +190,7 @@ def profile(
         ray_address=ray_address,
         cache_limit=limit,
         depths=depths,
+        tune=tune,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from advisor.records import Excluded
@@ -13,6 +14,8 @@ from profiles_db.profile import Measured, Profile
 
 SHORTEST_HASH: Final = 4
 _SHOWN_HASH: Final = 12
+ADDED: Final[Mapping[str, object]] = MappingProxyType({"training.tune_learning_rate": 1e-4})
+"""Settings that runs of earlier releases do not name, and what these runs did."""
 _OF_ONE_CORPUS: Final = ("corpus", "corpora", "dataset", "classes", "labels")
 
 
@@ -227,12 +230,14 @@ def _check_protocols(profiles: list[Profile]) -> None:
 def _shared_protocol(profile: Profile) -> dict[str, object]:
     """The settings that all figures depend on: of the study and the training.
 
-    Runs of releases before settings had sections have all of them in one.
+    Runs of releases before settings had sections have all of them in one; settings that came later
+    are as in `ADDED`.
     """
     protocol = profile.protocol
     if "training" in protocol:
         sections = {name: protocol.get(name, {}) for name in ("study", "training")}
-        protocol = {f"{s}.{name}": v for s, part in sections.items() for name, v in part.items()}
+        named = {f"{s}.{name}": v for s, part in sections.items() for name, v in part.items()}
+        protocol = {**ADDED, **named}
     return {k: v for k, v in protocol.items() if k.rpartition(".")[2] not in _OF_ONE_CORPUS}
 
 

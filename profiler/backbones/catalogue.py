@@ -14,11 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from profiler.backbones.depth import parse_depth
+from profiler.backbones.depth import parse_depth, parse_tuned
 from profiler.backbones.entries import ENTRIES
 from profiler.backbones.entry import Entry
 from profiles_db.errors import InputError
 from profiles_db.files import read_json
+from profiles_db.tuning import split_tuned
 
 __all__ = [
     "CATALOGUE",
@@ -88,8 +89,33 @@ def resolve(name: str) -> Entry:
     >>> resolve("tera@1").layers  # the input embedding is no layer
     2
     """
-    whole, depth = whole_and_depth(name)
-    return _resolve_whole(whole) if depth is None else _resolve_whole(whole).first_layers(depth)
+    frozen, tuned = untuned(name)
+    whole, depth = whole_and_depth(frozen)
+    entry = _resolve_whole(whole)
+    if depth is not None:
+        entry = entry.first_layers(depth)
+    return entry if tuned is None else entry.tune(tuned)
+
+
+def untuned(name: str) -> tuple[str, int | None]:
+    """What a name calls the encoder with all layers frozen, and how many of them are tuned.
+
+    None where none are. A folder that is there is meant frozen, whatever its name ends with.
+
+    Raises
+    ------
+    InputError
+        Where what follows is no number of layers.
+
+    Examples
+    --------
+    >>> untuned("whisper_small@6+last2"), untuned("whisper_small@6")
+    (('whisper_small@6', 2), ('whisper_small@6', None))
+    """
+    frozen, number = split_tuned(name)
+    if number is None or Path(name).is_dir():
+        return name, None
+    return frozen, parse_tuned(number, name)
 
 
 def whole_and_depth(name: str) -> tuple[str, int | None]:

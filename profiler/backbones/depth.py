@@ -1,17 +1,20 @@
-"""Which numbers of layers of an encoder may be asked for, and how.
+"""Which numbers of layers of an encoder may be asked for, to be kept or tuned, and how.
 
-A depth counts transformer layers. Importing this module does not import torch.
+Both count transformer layers. Importing this module does not import torch.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from profiles_db.errors import InputError
 
 Depths: TypeAlias = tuple[int, ...] | None
 """Depths asked for beside the whole encoder; None for all that it has."""
 ALL: Final = "all"
+Tuning: TypeAlias = int | Literal["all"] | None
+"""How many of an encoder's last layers are asked to be trained with the head; None for none."""
+_LAST: Final = "last:"
 _LONGEST: Final = 4
 """Digits of a depth: no encoder has that many layers."""
 
@@ -52,8 +55,7 @@ def parse_depth(text: str, where: str) -> int:
     >>> parse_depth("6", "whisper_small@6")
     6
     """
-    digits = text.isascii() and text.isdigit() and len(text) <= _LONGEST
-    if not digits or int(text) == 0:
+    if not _is_count(text):
         raise InputError(
             f"{text!r:.40} is no number of layers",
             where=where,
@@ -102,3 +104,86 @@ def depths_of(name: str, layers: int, asked: Depths) -> list[int]:
     for depth in wanted:
         require_depth(name, depth, layers)
     return list(wanted)
+
+
+def require_tunable(name: str, tuned: int, layers: int) -> None:
+    """Refuse to train the last `tuned` transformer layers of an encoder that has not so many.
+
+    Raises
+    ------
+    InputError
+        Where it has no transformer layers, or `tuned` is not from 1 to all of them.
+    """
+    if layers == 0:
+        raise InputError(
+            f"{name} has no transformer layers to tune",
+            where=f"last:{tuned}",
+            remedy=f"profile it frozen, as {name}",
+        )
+    if not 1 <= tuned <= layers:
+        raise InputError(
+            f"{name} has no last {tuned} layers to tune",
+            where=f"last:{tuned}",
+            rule=f"1 to {layers}, which is all" if layers > 1 else "its only layer is last:1",
+            remedy=f"profile it frozen, as {name}" if tuned == 0 else "",
+        )
+
+
+def parse_tuning(text: str) -> Tuning:
+    """What `--tune` asks for.
+
+    Raises
+    ------
+    InputError
+        Where it is neither `all` nor `last:` with a whole number from 1 on.
+
+    Examples
+    --------
+    >>> parse_tuning("last:2"), parse_tuning("all")
+    (2, 'all')
+    """
+    text = text.strip()
+    if text == ALL:
+        return "all"
+    return parse_tuned(text.removeprefix(_LAST) if text.startswith(_LAST) else "", "--tune", text)
+
+
+def parse_tuned(number: str, where: str, written: str | None = None) -> int:
+    """A number of layers to be tuned as people write it, in `written` if not alone.
+
+    Raises
+    ------
+    InputError
+        Where it is no whole number from 1 on.
+    """
+    if not _is_count(number):
+        raise InputError(
+            f"{number if written is None else written!r:.40} names no layers to tune",
+            where=where,
+            rule="last:N with N from 1 on, or all",
+            remedy="write it as whisper_small+last2, or --tune last:2",
+        )
+    return int(number)
+
+
+def tuned_layers(name: str, layers: int, asked: int | Literal["all"]) -> int:
+    """How many of the last of `layers` transformer layers of the encoder `name` are to be trained.
+
+    Raises
+    ------
+    InputError
+        Where it does not have so many.
+
+    Examples
+    --------
+    >>> tuned_layers("whisper_tiny", 4, "all"), tuned_layers("whisper_tiny", 4, 1)
+    (4, 1)
+    """
+    number = max(layers, 1) if asked == "all" else asked
+    require_tunable(name, number, layers)
+    return number
+
+
+def _is_count(text: str) -> bool:
+    """Whether `text` is a number of layers as people write it, from 1 on."""
+    return text.isascii() and text.isdigit() and len(text) <= _LONGEST and int(text) > 0

@@ -47,10 +47,26 @@ class Encoder(Backbone):
         AudioError
             Where the clips are shorter than `min_samples`.
         """
+        return self.encode(self._features(waveform))
+
+    def entering(self, waveform: Tensor) -> Tensor:
+        """See `Backbone.entering`; the front end runs in float32 here too.
+
+        Raises
+        ------
+        AudioError
+            Where the clips are shorter than `min_samples`.
+        """
+        return self.enter(self._features(waveform))
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What enters the first transformer layer, given what `front_end` gave."""
+        raise NotImplementedError(f"{type(self).__name__} cannot be run up to its first layer")
+
+    def _features(self, waveform: Tensor) -> Tensor:
         require_length(self, waveform)
         with in_float32(waveform):
-            features = self.front_end(waveform)
-        return self.encode(features)
+            return self.front_end(waveform)
 
 
 def require_length(backbone: Backbone, waveform: Tensor) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from profiler.backbones.depth import require_depth
+from profiler.backbones.depth import require_depth, require_tunable
 from profiles_db.depths import with_depth
+from profiles_db.tuning import with_tuned
 
 STATES_BEFORE: Final[Mapping[str, int]] = MappingProxyType(
     {"whisper": 0, "wav2vec2": 0, "hubert": 0, "wavlm": 0, "tera": 1}
@@ -111,6 +112,22 @@ class Entry:
             title=f"{self.title}, first {f'{depth} layers' if depth > 1 else 'layer'}",
             layers=layers if have is not None else None,
             depth=depth,
+        )
+
+    def tune(self, layers: int) -> Entry:
+        """The entry of the same encoder, whose last `layers` transformer layers are tuned.
+
+        Raises
+        ------
+        InputError
+            Where it is known not to have them.
+        """
+        if self.transformer_layers is not None:
+            require_tunable(self.name, layers, self.transformer_layers)
+        return replace(
+            self,
+            name=with_tuned(self.name, layers),
+            title=f"{self.title}, last {f'{layers} layers' if layers > 1 else 'layer'} tuned",
         )
 
     @property

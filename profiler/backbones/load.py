@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from profiler.backbones.base import Backbone
-from profiler.backbones.catalogue import FACTORIES, Entry, resolve, whole_and_depth
+from profiler.backbones.catalogue import FACTORIES, Entry, resolve, untuned, whole_and_depth
 from profiler.backbones.precision import settle
 from profiler.machine import HEAP
 from profiles_db.errors import InputError
@@ -29,7 +29,8 @@ def load(
     ----------
     name : str
         A name of the catalogue or of another package's entry point, `hf:ORG/NAME`, or a local
-        folder in the transformers format; with `@K` behind it, its first K transformer layers.
+        folder in the transformers format; with `@K` behind it, its first K transformer layers;
+        with `+lastN`, the last N of these to be tuned.
     weights : str
         'pretrained' (from the cache or the hub), 'random' (the true architecture, drawn from
         `seed`), or the path of a local folder (transformers) or checkpoint file (s3prl). A front
@@ -41,7 +42,8 @@ def load(
     Raises
     ------
     InputError
-        Where no backbone of that name is known, or none of that depth.
+        Where no backbone of that name is known, or none of that depth, or with so many layers to
+        tune.
     CheckpointError
         Where the checkpoint is missing, would run code, or does not fit the architecture.
 
@@ -69,13 +71,15 @@ def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]
         Takes the seed and makes the backbone.
     """
     resolve(name)
-    whole, depth = whole_and_depth(name)
+    frozen, tuned = untuned(name)
+    whole, depth = whole_and_depth(frozen)
     entry = _identified(resolve(whole), weights)
     factory = factory_of(entry)
 
     def make(seed: int) -> Backbone:
         made = factory(entry, weights, seed)
-        return made if depth is None else made.first_layers(depth)
+        kept = made if depth is None else made.first_layers(depth)
+        return kept if tuned is None else kept.tune(tuned)
 
     return make
 

@@ -9,7 +9,8 @@ norms, and all that comes after the hidden states.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import torch
@@ -46,11 +47,19 @@ def hidden_states(backbone: Backbone, waveform: Tensor, precision: Precision) ->
     -------
     Tensor, shape (batch, layers, frames, hidden_size), float32
     """
-    if precision == "float32":
-        return backbone.hidden_states(waveform)
-    with torch.autocast(waveform.device.type, dtype=torch.bfloat16), _KeptInFloat32():
+    with passing(precision, waveform.device):
         states = backbone.hidden_states(waveform)
     return states.float()
+
+
+@contextmanager
+def passing(precision: Precision, device: torch.device) -> Iterator[None]:
+    """A context in which encoders, or some of their layers, are passed in `precision`."""
+    if precision == "float32":
+        yield
+        return
+    with torch.autocast(device.type, dtype=torch.bfloat16), _KeptInFloat32():
+        yield
 
 
 def settle(device: torch.device) -> None:

@@ -126,14 +126,51 @@ class Tera(Encoder):
 
     def encode(self, features: Tensor) -> Tensor:
         """Hidden states of normalised log-Mel `features`."""
-        chunks = math.ceil(features.shape[1] / self.sequence_length)
-        encoded = [self._encode_chunk(chunk) for chunk in features.chunk(chunks, dim=1)]
+        chunks = features.chunk(self._chunks(features), dim=1)
+        encoded = [self._encode_chunk(chunk) for chunk in chunks]
         return torch.cat(encoded, dim=2)
 
     def _encode_chunk(self, features: Tensor) -> Tensor:
-        positions = self.positions[: features.shape[1]].expand(len(features), -1, -1)
         everything = features.new_ones(features.shape[:2])
-        states = self.encoder(features, positions, everything, output_all_encoded_layers=True)
+        states = self.encoder(
+            features, self._positions(features), everything, output_all_encoded_layers=True
+        )
+        return torch.stack(states, dim=1)
+
+    def _chunks(self, frames: Tensor) -> int:
+        """How many chunks so many frames, in the second dimension, are encoded in."""
+        return math.ceil(frames.shape[1] / self.sequence_length)
+
+    def _positions(self, features: Tensor) -> Tensor:
+        return self.positions[: features.shape[1]].expand(len(features), -1, -1)
+
+    @property
+    def goes_on(self) -> bool:
+        """See `Backbone.goes_on`; where every hidden state has a norm of its own, none of them is
+        what enters the next layer."""
+        return not self.encoder.encoder.pre_layer_norm
+
+    @property
+    def transformer(self) -> nn.ModuleList:
+        """See `Backbone.transformer`."""
+        layers: nn.ModuleList = self.encoder.encoder.layer
+        return layers
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What enters the first layer: the input embedding."""
+        chunks = features.chunk(self._chunks(features), dim=1)
+        embed = self.encoder.input_representations
+        embedded = [embed(chunk, self._positions(chunk)) for chunk in chunks]
+        return torch.cat(embedded, dim=1)
+
+    def pass_layers(self, layers: nn.ModuleList, entering: Tensor) -> Tensor:
+        """See `Backbone.pass_layers`; a long clip in the same chunks as in `encode`."""
+        unmasked = entering.new_zeros(1)
+        states = []
+        hidden = list(entering.chunk(self._chunks(entering), dim=1))
+        for layer in layers:
+            hidden = [layer(chunk, unmasked) for chunk in hidden]
+            states.append(torch.cat(hidden, dim=1))
         return torch.stack(states, dim=1)
 
     def keep_layers(self, depth: int) -> None:

@@ -105,13 +105,72 @@ class WaveformEncoder(Encoder):
         states = (*outputs.hidden_states[1:-1], outputs.last_hidden_state)
         return torch.stack(states, dim=1)
 
+    @property
+    def goes_on(self) -> bool:
+        """See `Backbone.goes_on`."""
+        return True
+
+    @property
+    def transformer(self) -> nn.ModuleList:
+        """See `Backbone.transformer`."""
+        layers: nn.ModuleList = self.encoder.encoder.layers
+        return layers
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What enters the first layer: the projected convolutions' output with its positions."""
+        transformer = self.encoder.encoder
+        convolved = self.encoder.feature_extractor(features).transpose(1, 2)
+        projected = _first(self.encoder.feature_projection(convolved))
+        embedded: Tensor = projected + transformer.pos_conv_embed(projected)
+        return embedded if self._norm_is_last else transformer.layer_norm(embedded)
+
+    def pass_layers(self, layers: nn.ModuleList, entering: Tensor) -> Tensor:
+        """See `Backbone.pass_layers`; a final norm is the encoder's own.
+
+        WavLM's first layer tells all others how far frames lie apart: where it is not among
+        `layers`, the encoder's own does.
+        """
+        shared: dict[str, Tensor] = {}
+        relative = self.encoder.config.model_type == "wavlm"
+        if relative and len(layers) < len(self.transformer):
+            shared = {"position_bias": _position_bias(self.transformer[0], entering)}
+        states = []
+        hidden = entering
+        for layer in layers:
+            found = layer(hidden, **shared)
+            if relative:
+                hidden, shared["position_bias"] = found
+            else:
+                hidden = _first(found)
+            states.append(hidden)
+        if self._norm_is_last:
+            states[-1] = self.encoder.encoder.layer_norm(hidden)
+        return torch.stack(states, dim=1)
+
+    @property
+    def _norm_is_last(self) -> bool:
+        """Whether the transformer's norm stands behind its last layer, not before its first."""
+        return bool(getattr(self.encoder.config, "do_stable_layer_norm", False))
+
     def keep_layers(self, depth: int) -> None:
         """See `Backbone.keep_layers`."""
         transformer = self.encoder.encoder
         transformer.layers = transformer.layers[:depth]
-        if self.encoder.config.do_stable_layer_norm:  # else the norm stands before the first layer
+        if self._norm_is_last:
             transformer.layer_norm = nn.Identity()
         self.encoder.config.num_hidden_layers = depth
+
+
+def _first(found: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """What a module gives, of which some families' give more."""
+    return found[0] if isinstance(found, tuple) else found
+
+
+def _position_bias(first: Any, hidden: Tensor) -> Tensor:
+    """What WavLM's first layer hands on, shape (batch * heads, frames, frames)."""
+    batch, frames, _ = hidden.shape
+    bias: Tensor = first.attention.compute_bias(frames, frames)
+    return bias.repeat(batch, 1, 1)
 
 
 def receptive_field(kernels: list[int], strides: list[int]) -> int:

@@ -94,8 +94,29 @@ class Whisper(Encoder):
         features: Tensor = self.log_mel(waveform)
         return features
 
+    @property
+    def goes_on(self) -> bool:
+        """See `Backbone.goes_on`."""
+        return True
+
+    @property
+    def transformer(self) -> nn.ModuleList:
+        """See `Backbone.transformer`."""
+        layers: nn.ModuleList = self.encoder.layers
+        return layers
+
     def encode(self, features: Tensor) -> Tensor:
         """Hidden states of log-mel `features` of any length up to the positional table's.
+
+        Raises
+        ------
+        AudioError
+            Where the clip is longer than the positional table.
+        """
+        return self.pass_layers(self.transformer, self.enter(features))
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What enters the first layer: the convolutions' output at its positions.
 
         The table is cut to the clip rather than the clip padded to 30 s: positions are counted
         from the start of the clip, so a cut table is the same table.
@@ -110,12 +131,17 @@ class Whisper(Encoder):
         frames, table = embedded.shape[1], model.embed_positions.weight
         if frames > len(table):
             raise _too_long(self.name, frames, len(table))
-        hidden = embedded + table[:frames]
+        entering: Tensor = embedded + table[:frames]
+        return entering
+
+    def pass_layers(self, layers: nn.ModuleList, entering: Tensor) -> Tensor:
+        """See `Backbone.pass_layers`; the final norm is the encoder's own."""
+        hidden = entering
         states = []
-        for layer in model.layers:
+        for layer in layers:
             hidden = layer(hidden, None)
             states.append(hidden)
-        states[-1] = model.layer_norm(hidden)
+        states[-1] = self.encoder.layer_norm(hidden)
         return torch.stack(states, dim=1)
 
     def keep_layers(self, depth: int) -> None:

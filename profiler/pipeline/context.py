@@ -21,6 +21,7 @@ from profiler.pipeline.plan import Plan
 from profiler.protocol import Protocol
 from profiler.settings import digest_of
 from profiler.training.head import Head
+from profiler.training.tuning import TunedHead
 from profiles_db.row_tables import TRAINING
 
 
@@ -58,9 +59,15 @@ class Context:
             self._backbone = self.plan.spec.load()
         return self._backbone
 
+    @cached_property
+    def frozen(self) -> Backbone:
+        """What is the same for every head: the backbone, or its part below the tuned layers."""
+        return self.backbone.frozen_part() if self.backbone.tuned else self.backbone
+
     def release_weights(self) -> None:
         """Forget the weights until they are asked for: the workers of this process have theirs."""
         self._backbone = None
+        self.__dict__.pop("frozen", None)
         HEAP.give_back()
 
     @property
@@ -80,11 +87,11 @@ class Context:
 
     @cached_property
     def features(self) -> FeatureCache:
-        """The feature cache of this backbone and precision."""
+        """The feature cache of what is frozen of this backbone, and of the precision."""
         study = self.protocol.study
         return FeatureCache(
             self.plan.cache / "features",
-            lambda: self.backbone,
+            lambda: self.frozen,
             seconds=study.seconds,
             min_seconds=study.min_seconds,
             precision=self.protocol.training.precision,
@@ -109,8 +116,11 @@ class Context:
         return self.backbone.layers, self.backbone.hidden_size
 
     def hidden_states(self, waveform: Tensor) -> Tensor:
-        """Hidden states of `waveform` in the protocol's precision, given as float32."""
-        return hidden_states(self.backbone, waveform, self.protocol.training.precision)
+        """What the emotion heads take of `waveform`: hidden states, float32.
+
+        In the protocol's precision; where layers are tuned, those of the part below them.
+        """
+        return hidden_states(self.frozen, waveform, self.protocol.training.precision)
 
     @property
     def attack_batch(self) -> int:
@@ -118,13 +128,25 @@ class Context:
         return MAX_BATCH if self.device.type == "cuda" or self.backbone.pays_in_batches else 1
 
     def head(self, repetition: int, fold: int) -> Head:
-        """The trained emotion head, in eval mode, on the device."""
-        head = self.new_head(len(self.classes))
+        """The trained emotion head, with the layers tuned for it, in eval mode, on the device."""
+        head = self.new_emotion_head(len(self.classes))
         head.load_state_dict(self.plan.files(TRAINING, repetition, fold).tensors())
         return head.to(self.device).eval()
 
+    def new_emotion_head(self, classes: int) -> Head:
+        """As `new_head`, with its own copy of the layers that are tuned, where some are."""
+        if not self.backbone.tuned:
+            return self.new_head(classes)
+        training = self.protocol.training
+        return TunedHead(
+            self.backbone,
+            classes=classes,
+            width=training.hidden_size,
+            precision=training.precision,
+        )
+
     def new_head(self, classes: int) -> Head:
-        """A head for these hidden states, freshly drawn from the global random state."""
+        """A head for all hidden states, freshly drawn from the global random state."""
         layers, features = self.shape
         return Head(
             layers=layers,
@@ -147,7 +169,8 @@ class Context:
     def read(self, positions: Sequence[int]) -> list[States]:
         """Hidden states of the clips at `positions`, each of shape (layers, frames, features).
 
-        On a GPU they are moved there, once for all heads that use them.
+        Those that are kept: where layers are tuned, of the part below them. On a GPU they are moved
+        there, once for all heads that use them.
         """
         found = self.features.read([self.clips[self._names[position]] for position in positions])
         if self.device.type == "cpu":

@@ -1,7 +1,8 @@
 """The heads of some folds and repetitions: trained together, tested, and measured on what they saw.
 
 All of it takes one pass over the features per epoch and one more for the tests, however many heads
-and measures there are.
+and measures there are. Where layers of the encoder are tuned, each emotion head has hidden states
+of its own: measures see those, once it is trained, and train their heads upon them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from profiler.training.checkpoint import StateFiles
 from profiler.training.head import Head
 from profiler.training.learner import EpochLog, Learner, Recipe, Seen, Targets, Trained
 from profiler.training.loop import embed, train
+from profiler.training.mixing import Read
+from profiler.training.tuning import TunedHead, TunedLearner
 from profiles_db.records import (
     DimensionalEpoch,
     Epoch,
@@ -91,26 +94,50 @@ def train_and_test(
         states.keep()
         on_epoch(max(learner.epoch for learner in files))
 
-    training = context.protocol.training
-    train(
-        list(files),
-        context.read,
-        len(context.clips),
-        batch_size=training.batch_size,
-        seed=training.base_seed,
-        after_epoch=after_epoch,
-    )
-    trained = {learner: learner.result() for learner in files}
-    try:
-        seen = _seen(context, groups, trained)
-        seconds = (time.perf_counter() - start) / len(groups)
-        return [
-            one
-            for group, (emotion, own) in zip(groups, seen, strict=True)
-            for one in _results(context, group, emotion, own, seconds)
-        ]
-    finally:
-        context.forget_pooled()
+    def trained(learners: Sequence[Learner], read: Read) -> dict[Learner, Trained]:
+        training = context.protocol.training
+        train(
+            learners,
+            read,
+            len(context.clips),
+            batch_size=training.batch_size,
+            seed=training.base_seed,
+            after_epoch=after_epoch,
+        )
+        return {learner: learner.result() for learner in learners}
+
+    emotions = [group.emotion for group in groups if isinstance(group.emotion, TunedLearner)]
+    tuned = trained(emotions, context.read)
+    before = (time.perf_counter() - start) / len(groups)
+    found: list[tuple[StepResult, Head | None]] = []
+    for some, read in _of_same_states(context, groups, tuned):
+        start = time.perf_counter()
+        own = [one for group in some for one in group.learners().values() if one not in tuned]
+        try:
+            seen = _seen(context, some, tuned | trained(own, read), read)
+            seconds = before + (time.perf_counter() - start) / len(some)
+            for group, (emotion, of_measures) in zip(some, seen, strict=True):
+                found += _results(context, group, emotion, of_measures, seconds)
+        finally:
+            context.forget_pooled()
+    return found
+
+
+def _of_same_states(
+    context: Context, groups: Sequence[_Group], trained: Mapping[Learner, Trained]
+) -> list[tuple[Sequence[_Group], Read]]:
+    """The groups whose heads see the same hidden states, and what reads these.
+
+    All of them; but each by itself where layers are tuned, whose emotion heads are in `trained` or
+    were trained before.
+    """
+    found: list[tuple[Sequence[_Group], Read]] = []
+    for group in groups:
+        one = group.emotion
+        head = trained[one].head if isinstance(one, TunedLearner) else one
+        if isinstance(head, TunedHead):
+            found.append(([group], head.upon(context.read)))
+    return found or [(groups, context.read)]
 
 
 def _group(context: Context, cell: Cell) -> _Group:
@@ -151,11 +178,15 @@ def emotion_learner(context: Context, fold: Fold, parts: Parts, repetition: int)
         Targets(context.positions(part), tuple(labels[u.label] for u in part))
         for part in (parts.train, parts.dev)
     )
-    return Learner(context.new_head, targets, dev, recipe, training, context.device)
+    kind = TunedLearner if context.backbone.tuned else Learner
+    return kind(context.new_emotion_head, targets, dev, recipe, training, context.device)
 
 
 def _seen(
-    context: Context, groups: Sequence[_Group], trained: Mapping[Learner, Trained]
+    context: Context,
+    groups: Sequence[_Group],
+    trained: Mapping[Learner, Trained],
+    read: Read,
 ) -> list[tuple[Seen, dict[str, dict[str, Seen]]]]:
     """What each head sees of the clips it is tested with, in one pass over them.
 
@@ -182,7 +213,7 @@ def _seen(
             for (head, _), log, embeddings in zip(
                 heads,
                 logs,
-                embed(heads, context.read, context.pool if pools else None),
+                embed(heads, read, context.pool if pools else None),
                 strict=True,
             )
         ]

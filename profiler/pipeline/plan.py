@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from profiler.backbones.base import Backbone
+from profiler.backbones.catalogue import untuned
 from profiler.backbones.load import load
 from profiler.corpora.base import Fold, Utterance
 from profiler.features.cache import Clip
@@ -68,6 +69,11 @@ class Plan:
     cache: Path
     cache_limit: int | None = None
     rests_on: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tunes(self) -> bool:
+        """Whether layers of the encoder are trained with each head."""
+        return untuned(self.spec.name)[1] is not None
 
     @property
     def steps(self) -> Path:

@@ -144,14 +144,16 @@ class _Folds:
         """The cells in groups that are trained in one pass: as few as keep every worker busy.
 
         Where some features are not kept, but computed again whenever they are read, one group: it
-        computes them once for all heads, and has the machine to itself.
+        computes them once for all heads, and has the machine to itself. Elsewhere heads with layers
+        of their own share nothing but that reading, and are trained one by one.
         """
         if not self._cells:
             return
         streams = not all(self._features.has(clip) for clip in usable)
         threads = available_cores() if streams else None
         slots = 1 if streams else self._engine.slots
-        groups = max(slots, -(-len(self._cells) // MOST_TOGETHER))
+        together = 1 if self._plan.tunes and not streams else MOST_TOGETHER
+        groups = max(slots, -(-len(self._cells) // together))
         for first in range(min(groups, len(self._cells))):
             yield StatesJob(tuple(self._cells[first::groups]), threads)
 

@@ -103,17 +103,21 @@ class Classes:
 
     def __init__(self, training: Targets, dev: Targets, recipe: Recipe) -> None:
         self._class_of = dict(zip(training.positions, training.classes, strict=True))
-        self._weights = class_weights(torch.tensor(training.classes), recipe)
+        self.weights = class_weights(torch.tensor(training.classes), recipe)
         self._dev, self._recipe = torch.tensor(dev.classes), recipe
 
     def loss(self, outputs: Tensor, positions: Sequence[int]) -> Tensor:
         """Weighted cross-entropy."""
-        targets = torch.tensor([self._class_of[p] for p in positions], device=outputs.device)
-        return functional.cross_entropy(outputs, targets, self._weights.to(outputs.device))
+        targets = self.of(positions).to(outputs.device)
+        return functional.cross_entropy(outputs, targets, self.weights.to(outputs.device))
+
+    def of(self, positions: Sequence[int]) -> Tensor:
+        """Classes of the clips at `positions` of the training part, shape (clips,)."""
+        return torch.tensor([self._class_of[position] for position in positions])
 
     def judge(self, outputs: Tensor) -> tuple[float, float]:
         """Weighted cross-entropy, and UAR."""
-        loss = float(functional.cross_entropy(outputs, self._dev, self._weights))
+        loss = float(functional.cross_entropy(outputs, self._dev, self.weights))
         return loss, _score(outputs, self._dev, self._recipe)
 
 
@@ -145,18 +149,28 @@ class Learner:
         self.training, self.dev, self.recipe = training, dev, recipe
         self.head = _drawn(new_head, recipe).to(device)
         self.device = device
-        self._optimiser = _adam(self.head, settings)
+        groups = self.groups(settings)
+        self._optimiser = torch.optim.Adam(
+            groups, betas=settings.betas, weight_decay=settings.weight_decay
+        )
         self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
             self._optimiser,
             factor=settings.plateau_factor,
             patience=settings.plateau_patience,
-            min_lr=settings.min_learning_rate,
+            min_lr=[
+                settings.min_learning_rate * (group["lr"] / settings.learning_rate)
+                for group in groups
+            ],
         )
         self._objective = objective or Classes(training, dev, recipe)
         self._dropout = Dropout(settings.dropout)
         self._losses: list[float] = []
         self._log: list[EpochLog] = []
         self._best = copy.deepcopy(self.head.state_dict())
+
+    def groups(self, settings: TrainingSettings) -> list[dict[str, Any]]:
+        """Parameters that have one learning rate, as an optimiser takes them; the head's first."""
+        return [{"params": list(self.head.parameters()), "lr": settings.learning_rate}]
 
     @property
     def epoch(self) -> int:
@@ -273,15 +287,6 @@ def _drawn(new_head: Callable[[int], Head], recipe: Recipe) -> Head:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         return new_head(recipe.classes)
-
-
-def _adam(head: Head, settings: TrainingSettings) -> torch.optim.Adam:
-    return torch.optim.Adam(
-        head.parameters(),
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-    )
 
 
 def _score(logits: Tensor, targets: Tensor, recipe: Recipe) -> float:

@@ -17,15 +17,13 @@ from profiler.machine import HEAP
 from profiler.training.batches import Batch, chunks, pass_order, rounds
 from profiler.training.head import Head
 from profiler.training.learner import Learner
-from profiler.training.mixing import Clips, Packing, mix, mix_gradients
+from profiler.training.mixing import Clips, Packing, Read, mix, mix_gradients
+from profiler.training.tuning import TunedLearner
 
 EVALUATION_CLIPS: Final = 16
 """Clips that are read at a time where nothing is learned."""
 MIXED_BYTES: Final = 128 * 2**20
 """Mixed frames of the heads that take a step at the same time; the others wait for the next go."""
-
-Read = Callable[[Sequence[int]], Sequence[States]]
-"""Positions to hidden states, each of shape (layers, frames, features)."""
 
 
 def train(
@@ -70,13 +68,23 @@ def _epoch(learners: Sequence[Learner], read: Read, order: Sequence[int], batch_
     for turn in rounds(order, parts, batch_size):
         held |= zip(turn.read, read(turn.read), strict=True)
         steps = [(learners[head], batch) for head, batch in turn.batches.items()]
-        for some in _fitting(steps, held):
+        for learner, batch in steps:
+            if isinstance(learner, TunedLearner):
+                learner.take(batch, [held[position] for position in batch])
+        upon_frozen = [step for step in steps if not isinstance(step[0], TunedLearner)]
+        for some in _fitting(upon_frozen, held):
             _steps(some, held)
         for position in turn.done:
             del held[position]
-    dev = [(learner.head, learner.dev.positions) for learner in learners]
-    for learner, seen in zip(learners, embed(dev, read), strict=True):
+    together = [one for one in learners if not isinstance(one, TunedLearner)]
+    dev = [(learner.head, learner.dev.positions) for learner in together]
+    for learner, seen in zip(together, embed(dev, read), strict=True):
         learner.end_epoch(learner.head.answer(seen))
+    for learner in learners:
+        if isinstance(learner, TunedLearner):
+            own = [(learner.head, learner.dev.positions)]
+            (seen,) = embed(own, learner.head.upon(read))
+            learner.end_epoch(learner.head.answer(seen))
 
 
 def _steps(steps: Sequence[tuple[Learner, Batch]], clips: Clips) -> None:

@@ -7,7 +7,7 @@ heads share the clips.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,9 @@ from profiler.features.entry import States
 
 Clips = Mapping[int, States]
 """Hidden states by position, each of shape (layers, frames, features)."""
+
+Read = Callable[[Sequence[int]], Sequence[States]]
+"""Positions to hidden states, each of shape (layers, frames, features)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,19 @@ def test_protocols_that_differ_do_not_mix() -> None:
     assert "differ in epochs" in _error(text, one, short)
 
 
+def test_a_run_from_before_a_setting_compares_with_one_at_its_default() -> None:
+    old, same, other = (
+        profile_of(name, VALUES, protocol={"study": {}, "training": {"epochs": 30, **more}})
+        for name, more in (
+            ("apc", {}),
+            ("tera", {"tune_learning_rate": 1e-4}),
+            ("fbank", {"tune_learning_rate": 1e-5}),
+        )
+    )
+    assert len(_gather(MEASURED, old, same).alternatives) == 2
+    assert "differ in training.tune_learning_rate" in _error(MEASURED, old, other)
+
+
 def test_the_newest_run_stands_and_the_note_says_so() -> None:
     old = profile_of("apc", VALUES | {"uar": 0.1}, run="old", finished="2026-01-01T00:00:00")
     new = profile_of("apc", VALUES | {"uar": 0.9}, run="new", finished="2026-01-02T00:00:00")

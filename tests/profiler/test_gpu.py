@@ -30,6 +30,7 @@ from profiler.session import profile_all, profile_all_costs
 from profiler.training.checkpoint import StateFiles
 from profiles_db.depths import split_depth
 from profiles_db.store import Store
+from profiles_db.tuning import split_tuned
 from tests.profiler.backbones.checkpoints import (
     BERT,
     WAVEFORM,
@@ -118,12 +119,14 @@ def _profile(backbone: str, weights: str, manifest: Path, folder: Path, device: 
     return rows_of(store, profile.run)
 
 
-@pytest.mark.parametrize("backbone", ["fbank", "wav2vec2_base@1", *CHECKPOINTS])
+@pytest.mark.parametrize(
+    "backbone", ["fbank", "wav2vec2_base@1", "whisper_tiny+last1", *CHECKPOINTS]
+)
 def test_a_gpu_gives_the_figures_of_a_cpu(
     backbone: str, gpu: Gpu, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    encoder, _ = split_depth(backbone)
+    encoder, _ = split_depth(split_tuned(backbone)[0])
     weights = str(CHECKPOINTS[encoder](tmp_path)) if encoder in CHECKPOINTS else "pretrained"
     expected = _profile(backbone, weights, manifest, tmp_path, "cpu")
     batches: list[int] = []

@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import Field
 
+from advisor.evidence.selection import ADDED
 from profiler.measures.privacy import PrivacySettings
 from profiler.measures.registry import measures
 from profiler.measures.safety import SafetySettings
@@ -31,6 +32,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "training": {
         "precision": "bfloat16", "repetitions": 2, "base_seed": 9, "hidden_size": 64,
         "dropout": 0.1, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3,
+        "tune_learning_rate": 1e-5,
         "betas": (0.9, 0.999), "weight_decay": 0.0, "plateau_factor": 0.1, "plateau_patience": 1,
         "min_learning_rate": 0.0, "class_weighting": "none",
     },
@@ -98,6 +100,13 @@ def test_a_setting_that_is_new_renames_nothing_at_its_default() -> None:
 
     assert After(a=3).identity() == Before(a=3).identity()
     assert After(b=3).identity() != After().identity()
+
+
+def test_what_runs_before_a_setting_did_is_its_default() -> None:
+    record = Protocol.of().as_record()
+    for name, value in ADDED.items():
+        section, _, own = name.partition(".")
+        assert record[section][own] == value, name
 
 
 def test_old_names_are_understood_with_a_hint(tmp_path: Path) -> None:

@@ -218,6 +218,11 @@ CASES: tuple[tuple[str, int, str], ...] = (
             ("fbank@2", "fbank has no transformer layers to leave out"),
             ("apc@1", "apc has no transformer layers to leave out"),
             ("@1", "unknown backbone '@1'"),
+            ("whisper_tiny+last9", "whisper_tiny has no last 9 layers to tune"),
+            ("whisper_tiny@2+last3", "whisper_tiny@2 has no last 3 layers to tune"),
+            ("whisper_tiny+last0", "whisper_tiny+last0: '0' names no layers to tune"),
+            ("whisper_tiny+last1@2", "unknown backbone 'whisper_tiny+last1'"),
+            ("+last1", "unknown backbone '+last1'"),
         )
     ),
     *(
@@ -231,6 +236,15 @@ CASES: tuple[tuple[str, int, str], ...] = (
             ("--backbone whisper_tiny@2 --depths 1", "names a depth already"),
             ("--backbone fbank --depths all", "fbank has no transformer layers"),
             ("--backbone fbank --depths all --only sustainability", "no transformer layers"),
+            ("--backbone whisper_tiny --tune ''", "--tune: '' names no layers to tune"),
+            ("--backbone whisper_tiny --tune 2", "--tune: '2' names no layers to tune"),
+            ("--backbone whisper_tiny --tune last:-1", "'last:-1' names no layers to tune"),
+            ("--backbone whisper_tiny --tune last:0", "'last:0' names no layers to tune"),
+            ("--backbone whisper_tiny --tune last:99", "has no last 99 layers to tune"),
+            ("--backbone whisper_tiny+last1 --tune all", "names its tuned layers already"),
+            ("--backbone fbank --tune all --only sustainability", "no transformer layers to tune"),
+            ("--backbone egemaps --tune last:1", "egemaps has no transformer layers to tune"),
+            ("--backbone whisper_tiny --tune all --set tune_learning_rate=0", "greater than 0"),
         )
     ),
     ("measure fbank --db missing.duckdb", 2, "no such file"),

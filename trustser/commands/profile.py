@@ -28,7 +28,7 @@ def profile(
         list[str],
         typer.Option(
             help="Backbone to profile; may be repeated. See `backbones`. `NAME@6` has its first 6 "
-            "layers alone."
+            "layers alone, `NAME+last1` its last layer tuned."
         ),
     ],
     depths: Annotated[
@@ -36,6 +36,13 @@ def profile(
         typer.Option(
             help="Profile each backbone whole and at these numbers of layers, `4,8` or `all`: its "
             "features are made once."
+        ),
+    ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            help="Train the last N transformer layers of each backbone together with the head: "
+            "`last:N`, or `all`."
         ),
     ] = None,
     dataset: Annotated[str, typer.Option(help="Corpus to profile on. See `datasets`.")] = "demo",
@@ -117,7 +124,7 @@ def profile(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the profiles as JSON.")] = False,
 ) -> None:
-    """Train heads on frozen backbones and measure the five aspects of trust.
+    """Train heads on backbones, frozen or tuned, and measure the five aspects of trust.
 
     Example: trustser profile --backbone whisper_tiny --dataset ravdess --data-root RAVDESS
     --db profiles.duckdb
@@ -161,6 +168,7 @@ def profile(
             depths=depths,
             test_on=test_on or (),
             label_map=label_map,
+            tune=tune,
             progress=progress,
         )
     if json:
