@@ -17,6 +17,7 @@ from profiles_db.depths import split_depth
 from profiles_db.errors import ScenarioError
 from profiles_db.located_yaml import read_tree
 from profiles_db.profile import WeightsKind
+from profiles_db.tuning import split_tuned
 
 FactType = Literal["truth", "text", "list", "number", "month"]
 """What a fact says: yes or no, a word, several words, a number, or when (`2021`, `2021-03`)."""
@@ -157,7 +158,8 @@ def encoder_facts(
     ----------
     name : str
         As the catalogue, a published study or `hf:ORG/NAME` calls it; the first layers of one
-        (`whisper_small@4`) are what the whole is.
+        (`whisper_small@4`), and one whose last layers are tuned (`whisper_small+last2`), are what
+        the whole is.
     weights_kind : WeightsKind
         Of untrained weights the facts about published ones say nothing.
     weights_origin : str
@@ -173,10 +175,13 @@ def encoder_facts(
     >>> encoder_facts("whisper_tiny", "random")["languages"].unknown
     'the weights are untrained'
     """
-    whole = split_depth(name)[0]
+    encoder, tuned = split_tuned(name)
+    whole = split_depth(encoder)[0]
     known = _load()
     stated = known.get(whole) or known.get(whole.removeprefix("hf:")) or {}
     found = {kind: stated.get(kind, Fact(None, unknown=_NOT_STATED)) for kind in FACTS}
+    if tuned is not None:
+        found["training_labels"] = _with_emotion(found["training_labels"])
     if weights_kind == "random":
         untrained = Fact(None, unknown="the weights are untrained")
         found |= {kind: untrained for kind, about in FACTS.items() if about.of_weights}
@@ -186,6 +191,14 @@ def encoder_facts(
         return found
     last = weights_origin.rstrip("/").rpartition("/")[2]
     return {kind: _from_elsewhere(kind, fact, last) for kind, fact in found.items()}
+
+
+def _with_emotion(labels: Fact) -> Fact:
+    """The labels that an encoder learned from, once layers of it are trained with the head."""
+    if not isinstance(labels.value, tuple):
+        return Fact(("emotion",), "its last layers were trained with the head", complete=False)
+    known = tuple(dict.fromkeys((*labels.value, "emotion")))
+    return replace(labels, value=known, source=f"{labels.source}; its last layers with the head")
 
 
 def _from_elsewhere(kind: str, fact: Fact, origin: str) -> Fact:

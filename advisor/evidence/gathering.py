@@ -21,6 +21,7 @@ from profiles_db.depths import split_depth
 from profiles_db.encoder_facts import encoder_facts
 from profiles_db.errors import EvidenceError
 from profiles_db.profile import Profile, without_paths
+from profiles_db.tuning import split_tuned
 
 __all__ = ["Alternative", "Evidence", "gather"]
 
@@ -155,9 +156,10 @@ def _selected(scenario: Scenario, evidence: Evidence) -> Evidence:
 
 def _not_admitted(alternative: Alternative, spec: CandidatesSpec) -> str:
     """Why a candidate does not stand by its kind; empty where it does."""
-    first_layers = split_depth(alternative.backbone)[1] is not None
+    encoder, layers = split_tuned(alternative.backbone)
+    first_layers = split_depth(encoder)[1] is not None
     labels = alternative.facts["training_labels"].value
-    tuned = isinstance(labels, tuple) and "emotion" in labels
+    tuned = layers is not None or (isinstance(labels, tuple) and "emotion" in labels)
     kinds: dict[str, tuple[bool, Admitted]] = {
         "the first layers of an encoder": (first_layers, spec.depths),
         "trained on emotion labels": (tuned, spec.tuned),

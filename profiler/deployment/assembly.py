@@ -31,6 +31,7 @@ from profiles_db.profile import Profile
 from profiles_db.records import Prediction
 from profiles_db.row_tables import TRAINING
 from profiles_db.store import Store
+from profiles_db.tuning import split_tuned
 
 SAME: Final = 1e-4
 """Probabilities of heads trained again elsewhere come this near (docs/protocol.md)."""
@@ -121,6 +122,13 @@ def assemble(
             where=f"run {found.run}",
             rule="a run on a corpus, made by a release that noted how",
             remedy="profile it with `trustser profile`",
+        )
+    if split_tuned(found.backbone)[1] is not None:
+        raise InputError(
+            "has layers of its encoder trained with every head",
+            where=f"run {found.run}",
+            rule="an export holds one frozen encoder for all its heads",
+            remedy="export the run of the frozen encoder",
         )
     places = sorted({(row.fold, row.repetition) for row in rows})
     chosen = choice.of(places, found.run)

@@ -98,6 +98,9 @@ def _names(candidates: str, *backbones: str) -> set[str]:
 
 def test_kinds_of_candidates() -> None:
     all_of = ("whisper_small", "whisper_small@4", "wav2vec2_emotion_dim", "mine")
+    tuned = "whisper_small@4+last1"
+    assert _names("tuned: only", *all_of, tuned) == {"wav2vec2_emotion_dim", tuned}
+    assert _names("depths: only, tuned: none", *all_of, tuned) == {"whisper_small@4"}
     assert _names("depths: none", *all_of) == {"whisper_small", "wav2vec2_emotion_dim", "mine"}
     assert _names("depths: only", *all_of) == {"whisper_small@4"}
     assert _names("tuned: none", *all_of) == {"whisper_small", "whisper_small@4", "mine"}
