@@ -133,7 +133,7 @@ def principal(centred: Floats) -> Floats:
 
     Examples
     --------
-    >>> principal(np.array([[-1.0, 0.0], [1.0, 0.0]]))[:, 0].tolist()
+    >>> principal(np.array([[-1.0, 0.0], [1.0, 0.0]]))[:, 0].round(6).tolist()
     [-1.0, 1.0]
     """
     left, sizes, axes = np.linalg.svd(centred, full_matrices=False)
