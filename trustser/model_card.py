@@ -168,7 +168,7 @@ def _figures(config: Config, found: Profile) -> str:
         "|---|---|---|---|---|---|---|",
         *map(_row, measured),
         "",
-        "Baseline: what chance, or a model without the flaw, would score. A flag is a reason not "
+        "Baseline: what guessing, or a model without the flaw, would score. A flag is a reason not "
         "to believe the value.",
     ]
     if lacking:
