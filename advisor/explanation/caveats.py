@@ -53,7 +53,7 @@ def _marks(decision: Decision) -> Iterator[Sentence]:
     marked = {mark for candidate in decision.candidates for mark in candidate.marks}
     for mark in sorted(marked):
         names = [c.title for c in decision.candidates if mark in c.marks]
-        yield Sentence("mark", mark, f"Mind: {mark} for {listed(names)}.")
+        yield Sentence("mark", mark, f"Caution: {mark} for {listed(names)}.")
 
 
 def _missing(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:

@@ -188,8 +188,10 @@ class Table(AnswerRows):
         folds = sorted({f for (_, f), n in zip(self.cells, answered, strict=True) if n == 1})
         if not folds:
             return ()
+        if len(folds) == 1:
+            return (f"the head of fold {folds[0]} gives one answer only, whatever it hears",)
         names = ", ".join(map(str, folds))
-        return (f"the head of fold {names} gives one answer only, whatever it hears",)
+        return (f"the heads of folds {names} give one answer only, whatever they hear",)
 
 
 def _indices(values: Sequence[str], order: Sequence[str]) -> Ints:

@@ -89,8 +89,8 @@ def test_marks_reach_the_decision_and_its_words() -> None:
     decision = advise(scenario, [untrained])
     assert decision.candidates[0].marks == ("untrained weights", "1 of 5 folds")
     assert decision.sentences("mark") == (
-        "Mind: 1 of 5 folds for apc.",
-        "Mind: untrained weights for apc.",
+        "Caution: 1 of 5 folds for apc.",
+        "Caution: untrained weights for apc.",
     )
     assert "untrained weights" in decision._repr_html_()
 
