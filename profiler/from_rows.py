@@ -72,7 +72,7 @@ def measure_rows(
         measure = measures()[name]
         if isinstance(measure, OnCorpus):
             keep_said(measure, found, utterances, store)
-        take(name, found, protocol, store, provenance={"from rows": True})
+        take(name, found, protocol, store, provenance={"from rows": True, "folds": found.folds})
     if not lacking:
         progress.say(f"{found.backbone}: already measured as run {found.run}, nothing to do")
 

@@ -61,7 +61,13 @@ def recompute(
     for name in wanted if wanted is not None else sorted(taken):
         reason = _why_not(name, taken, profile, store)
         if reason is None:
-            take(name, _with_untrained(profile), protocol, store, provenance={"recomputed": True})
+            take(
+                name,
+                _with_untrained(profile),
+                protocol,
+                store,
+                provenance={"recomputed": True, "folds": profile.folds},
+            )
             done.append(name)
         else:
             kept[name] = reason

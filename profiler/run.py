@@ -88,13 +88,13 @@ def profile(
     """
     loaded = backbone or spec.load()
     run = describe_run(study, loaded, torch.device(spec.device), request or {})
-    there = _outline(store, run)
-    if there is not None and there.folds > run.folds:  # further along than asked for
-        study = replace(study, folds=study.corpus.folds[: there.folds])
-        run = replace(run, folds=there.folds)
-    if there is None or there.folds < run.folds:
-        # Figures are over all folds: what was measured on fewer is measured on these too.
-        wanted = tuple(name for name in measures() if name in {*wanted, *store.measured(run.run)})
+    begun = store.folds(run.run)
+    if begun > run.folds:  # further along than asked for
+        study = replace(study, folds=study.corpus.folds[:begun])
+        run = replace(run, folds=begun)
+    # Figures are over all folds: what was measured on fewer is measured on these too.
+    fewer = _on_fewer_folds(store, run)
+    wanted = tuple(name for name in measures() if name in {*wanted, *fewer})
     rests_on = _rests_on(study, wanted)
     if not _lacking(store, run, study, wanted, rests_on):
         return Outcome(_stored(store, run), already_there=True)
@@ -181,7 +181,7 @@ def _work(
 
 def _take(name: str, run: Run, context: Context, store: Store, progress: Progress) -> None:
     """The figures of one measure; what is measured on the encoder shows its progress."""
-    made_by = {"versions": versions()}
+    made_by = {"versions": versions(), "folds": run.folds}
     if isinstance(measures()[name], OnEncoder):
         with progress.stage(f"{run.backbone}: {name}", 1) as stage:
             take(
@@ -211,10 +211,8 @@ def _lacking(
     wanted: Sequence[str],
     rests_on: Mapping[str, str],
 ) -> list[str]:
-    """The measures of `wanted` that are to be taken of `run`; where it has more folds than were
-    measured, all that rest on folds."""
-    taken, there = store.measured(run.run), _outline(store, run)
-    grown = there is None or there.folds < run.folds
+    """The measures of `wanted` that are to be taken of `run`."""
+    taken, fewer = store.measured(run.run), _on_fewer_folds(store, run)
 
     def of_other_ratings(name: str) -> bool:
         basis = study.protocol.basis(run.study, name, rests_on.get(name))
@@ -223,11 +221,22 @@ def _lacking(
     return [
         name
         for name in wanted
-        if (grown and not isinstance(measures()[name], OnEncoder))
+        if name in fewer
         or stale(measures()[name], study.protocol.measure(name), taken.get(name))
         or of_other_ratings(name)
         or _said_otherwise(store, run, study, name)
     ]
+
+
+def _on_fewer_folds(store: Store, run: Run) -> set[str]:
+    """The measures whose figures rest on fewer folds than `run` has."""
+    return {
+        name
+        for name, one in store.measured(run.run).items()
+        if one.provenance.get("folds", run.folds) < run.folds
+        and name in measures()
+        and not isinstance(measures()[name], OnEncoder)
+    }
 
 
 def _said_otherwise(store: Store, run: Run, study: Study, name: str) -> bool:
@@ -337,8 +346,3 @@ def _costs_run(backbone: Backbone, device: torch.device) -> Run:
 
 def _stored(store: Store, run: Run) -> Profile:
     return next(p for p in store.profiles(study=run.study) if p.run == run.run)
-
-
-def _outline(store: Store, run: Run) -> Profile | None:
-    """The run as it is, if it is finished."""
-    return next((p for p in store.outlines(study=run.study) if p.run == run.run), None)

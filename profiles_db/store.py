@@ -82,6 +82,12 @@ class Store:
             ).fetchone()
         return bool(row and row[0])
 
+    def folds(self, run: str) -> int:
+        """On how many folds `run` was begun; 0 where it is not there."""
+        with self._file.transaction() as connection:
+            row = connection.execute("SELECT folds FROM runs WHERE run = ?", [run]).fetchone()
+        return int(row[0]) if row else 0
+
     def begin(self, run: Run) -> None:
         """Enter `run` if it is not there yet; a run already begun goes on where it was.
 

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("trustser", deadline=None)
+settings.load_profile("trustser")
 
 # Tests serve a hub of their own on this machine; a user's offline setting would forbid even that.
 os.environ.pop("HF_HUB_OFFLINE", None)

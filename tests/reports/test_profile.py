@@ -134,7 +134,7 @@ def test_untrained_and_synthetic_are_shouted() -> None:
     assert 'class="shout"' in text
     assert text.count("UNTRAINED WEIGHTS, SYNTHETIC SPEECH") == 2
     captions = re.findall(r"<caption>(.*?)</caption>", text, re.DOTALL)
-    about = [c for c in captions if c not in {"Protocol", "Run"} and "what chance gives" not in c]
+    about = [c for c in captions if c not in {"Protocol", "Run"} and "Value with its" not in c]
     assert about
     assert all("untrained weights" in c and "synthetic speech" in c for c in about)
     assert 'class="shout"' not in render_profile([a_profile()])
