@@ -32,6 +32,8 @@ from profiles_db.records import (
     Attacker,
     AttackOutcome,
     CorruptedAnswer,
+    DimensionalEpoch,
+    DimensionalPrediction,
     Epoch,
     GenderPrediction,
     LayerWeight,
@@ -244,6 +246,8 @@ _ROWS: Final[dict[type[Any], Any]] = {
     GenderPrediction: GenderPrediction(0, 1, "gender", "a", "s", "male", "male", "male", _NEAR),
     ProbeEpoch: ProbeEpoch(0, 1, 1, 0.5, 0.5, 0.5, 5e-4),
     Attacker: Attacker(0, 1, "linear", 0.75, 0.5, 0.75, chosen=True),
+    DimensionalPrediction: DimensionalPrediction(0, 1, "valence", "a", "s", None, 0.5, 0.25, 0.5),
+    DimensionalEpoch: DimensionalEpoch(0, 1, 1, 0.5, 0.5, 0.5, 5e-4),
 }
 
 
@@ -270,6 +274,9 @@ _ROWS: Final[dict[type[Any], Any]] = {
         (Attacker, {"dev_loss": 0.5002}, False),
         (Attacker, {"test_uar": 0.5, "chosen": False}, True),
         (Attacker, {"attacker": "other"}, False),
+        (DimensionalPrediction, {"predicted": 0.25 + 5e-5}, True),
+        (DimensionalPrediction, {"predicted": 0.26}, False),
+        (DimensionalEpoch, {"dev_loss": 0.51}, False),
     ],
 )
 def test_the_definition_tells_rounding_from_difference(
