@@ -220,9 +220,9 @@ CASES: tuple[tuple[str, int, str], ...] = (
             ("@1", "unknown backbone '@1'"),
             ("whisper_tiny+last9", "whisper_tiny has no last 9 layers to tune"),
             ("whisper_tiny@2+last3", "whisper_tiny@2 has no last 3 layers to tune"),
-            ("whisper_tiny+last0", "whisper_tiny+last0: '0' names no layers to tune"),
-            ("whisper_tiny+last1@2", "unknown backbone 'whisper_tiny+last1'"),
-            ("+last1", "unknown backbone '+last1'"),
+            ("whisper_tiny+last0", "whisper_tiny\\+last0: '0' names no layers to tune"),
+            ("whisper_tiny+last1@2", "unknown backbone 'whisper_tiny\\+last1'"),
+            ("+last1", "unknown backbone '\\+last1'"),
         )
     ),
     *(
