@@ -22,12 +22,13 @@ from profiler.session import profile_all, profile_all_costs
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.store import Store
-from tests.profiler.same_rows import WITH_ROWS, Rows, assert_same_rows, rows_of
+from tests.profiler.same_rows import FEW_CORRUPTIONS, WITH_ROWS, Rows, assert_same_rows, rows_of
 from tests.profiler.small_corpus import CLIPS
 
 SHORT = Protocol.of(
     epochs=2, probe_epochs=2, head_epochs=2, folds=1, seeds=1, resamples=100, pgd_steps=1,
     pgd_clips=2, snr_curve_db=(), batch_size=8, enrolment_clips=1,
+    robustness=FEW_CORRUPTIONS,
 )  # fmt: skip
 
 
