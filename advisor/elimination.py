@@ -20,7 +20,8 @@ from dataclasses import replace
 
 from advisor.choosing import judgement_of
 from advisor.evidence.gathering import Evidence
-from advisor.ranking.findings import Bound, Sampling
+from advisor.ranking.baseline import baseline_bounds
+from advisor.ranking.findings import BaselineBound, Bound, Sampling
 from advisor.ranking.requirements import bounds_of
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR, Draws
 from advisor.ranking.weights import weighted_criteria
@@ -33,7 +34,8 @@ def needed_criteria(scenario: Scenario, evidence: Evidence) -> tuple[str, ...]:
     """The criteria that a scenario weighs or bounds."""
     weighed = [c.criterion for c in weighted_criteria(scenario, evidence.study)]
     bounded = [bound.criterion for bound in figure_bounds(scenario)]
-    return tuple(dict.fromkeys([*weighed, *bounded]))
+    compared = [bound.criterion for bound in baseline_bounds(scenario, evidence)]
+    return tuple(dict.fromkeys([*weighed, *bounded, *compared]))
 
 
 def figure_bounds(scenario: Scenario) -> tuple[Bound, ...]:
@@ -87,10 +89,19 @@ def reach(
         ]
         judgement = judgement_of(scenario, replace(evidence, alternatives=tuple(assumed)))
         draws = Draws(judgement.matrix, judgement.figures, sampling)
+        outcomes = judgement.outcomes
+        if unfinished:  # whether it falls behind the baseline may still be told
+            outcomes = {
+                **outcomes,
+                own.name: [
+                    replace(outcome, blocks=False)
+                    if isinstance(bound, BaselineBound) and outcome.status == "unknown"
+                    else outcome
+                    for bound, outcome in zip(judgement.bounds, outcomes[own.name], strict=True)
+                ],
+            }
         scored = own.name in judgement.matrix.names
-        found[own.name] = (
-            draws.confidence(own.name, judgement.bounds, judgement.outcomes) if scored else 0.0
-        )
+        found[own.name] = draws.confidence(own.name, judgement.bounds, outcomes) if scored else 0.0
     return found
 
 
@@ -117,9 +128,10 @@ def _assumed(
         if figure is not None and _trusted(figure):
             figures[name] = replace(figure, baseline=None)
         elif bounds is None:
-            figures[name] = Figure(name, scale.worst)
+            figures[name] = Figure(name, scale.worst, scale.worst, scale.worst)
         else:
-            figures[name] = Figure(name, _best(name, scale, bounds))
+            best = _best(name, scale, bounds)
+            figures[name] = Figure(name, best, best, best)
     return replace(one, figures=figures)
 
 

@@ -96,7 +96,7 @@ def profile(
     fewer = _on_fewer_folds(store, run)
     wanted = tuple(name for name in measures() if name in {*wanted, *fewer})
     rests_on = _rests_on(study, wanted)
-    if not _lacking(store, run, study, wanted, rests_on):
+    if store.finished(run.run) and not _lacking(store, run, study, wanted, rests_on):
         return Outcome(_stored(store, run), already_there=True)
     for line in _remarks(loaded):
         progress.say(line)
@@ -119,9 +119,10 @@ def profile(
     with holding(make_folder(plan.steps), progress.say), context.features.in_use(progress.say):
         # Another process may have measured the same run while this one waited.
         lacking = _lacking(store, run, study, wanted, rests_on)
-        if lacking:
+        done = store.finished(run.run) and not lacking
+        if not done:
             _work(study, run, context, store, choice, progress, lacking)
-    return Outcome(_stored(store, run), already_there=not lacking)
+    return Outcome(_stored(store, run), already_there=done)
 
 
 def _remarks(backbone: Backbone) -> Iterator[str]:

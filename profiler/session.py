@@ -34,6 +34,7 @@ from profiler.measures.linguistic import Linguistic, LinguisticSettings, digest_
 from profiler.measures.registry import chosen, measures
 from profiler.measures.synthesis import require_voice
 from profiler.pipeline.engines.choose import Choice, EngineName
+from profiler.pipeline.measuring import RESTS_ON
 from profiler.pipeline.plan import BackboneSpec
 from profiler.progress import Progress
 from profiler.protocol import Protocol, sections
@@ -236,6 +237,7 @@ def measure_further(
         allow_outside=request["allow_outside"],
         cache=cache,
     )
+    study = replace(study, folds=study.folds[: found.folds])  # as many as the run has
     _require_same(found, study, backbone)
     _require_same_run(found, describe_run(study, backbone, where, request).run)
     protocol = _with_texts(protocol, study.corpus, request["dataset"], wanted)
@@ -365,9 +367,15 @@ def _carry_over(
         one.measure: one
         for one in found.measured
         if one.measure in measures()
+        and one.measure not in store.measured(other.run)
         and stored.measure(one.measure) == protocol.measure(one.measure)
     }
     store.begin(other)
+    rests_on = {n: one for n, one in found.provenance.get(RESTS_ON, {}).items() if n in alike}
+    if rests_on:
+        provenance = store.provenance(other.run)
+        provenance[RESTS_ON] = rests_on | provenance.get(RESTS_ON, {})
+        store.note(other.run, provenance)
     seconds = store.seconds(found.run)
     rows: dict[Step, list[Any]] = {
         step: [] for step in sorted(seconds) if step[0] in (TRAINING, *alike)

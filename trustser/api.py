@@ -74,7 +74,8 @@ def profile(
         `random` where sustainability alone is measured, which does not depend on them.
     measures : str or sequence of str, optional
         `default`, `all`, or names: performance, privacy, safety, fairness, sustainability, on
-        request robustness, generalisation and linguistic, and those of other packages.
+        request robustness, dimensional, groups, embeddings, data_amount, generalisation and
+        linguistic, and those of other packages.
         `sustainability` alone needs no corpus.
     settings : mapping, optional
         Settings by name, such as ``{"training.epochs": 5}``, or by section and name.
@@ -114,8 +115,8 @@ def profile(
     Returns
     -------
     list of Profile
-        One for each backbone, in their order. A part that could not be measured is unknown in
-        it, with the reason, and named in its `failed`.
+        One for each backbone and each of its depths, in their order. A part that could not be
+        measured is unknown in it, with the reason, and named in its `failed`.
 
     Raises
     ------
@@ -409,12 +410,16 @@ def choose(
     from trustser.extras import require_profile  # noqa: PLC0415
 
     require_profile("choose")
+    from advisor.choosing import MOST_SEED  # noqa: PLC0415
+    from profiler.backbones.catalogue import resolve  # noqa: PLC0415
     from profiler.cache_home import cache_home  # noqa: PLC0415
     from profiler.protocol import Protocol, load_protocol  # noqa: PLC0415
     from profiler.study import open_study  # noqa: PLC0415
     from profiles_db.store import Store  # noqa: PLC0415
     from trustser.staged_choice import Choosing, candidates_of, in_published_order  # noqa: PLC0415
 
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError(f"seed {seed}", rule=f"0 to {MOST_SEED}")
     if not 0 < confidence < 1:
         raise InputError(f"confidence {confidence:g}", rule="between 0 and 1")
     shown = _progress(progress)
@@ -427,6 +432,8 @@ def choose(
     )
     where = _path(cache) or cache_home()
     candidates = in_published_order(loaded, candidates_of(loaded, backbones), shown)
+    for name in candidates:
+        resolve(name)  # so that a name that is none is told before any work
     study = open_study(
         dataset, _path(data_root), all_settings, shown, allow_outside=allow_outside, cache=where
     )

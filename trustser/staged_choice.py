@@ -22,11 +22,12 @@ from advisor.choosing import decide
 from advisor.decision import Decision
 from advisor.elimination import allowance, figure_bounds, needed_criteria, reach, unknown_of
 from advisor.evidence.averaging import figure_of
-from advisor.evidence.gathering import Evidence, gather
+from advisor.evidence.gathering import Evidence, gather, not_admitted
 from advisor.ranking.fact_requirements import judge_fact
 from advisor.ranking.findings import Bound, FactBound, Sampling
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
+from advisor.ranking.weights import weighted_criteria
 from advisor.records import Excluded, Outcome, ScenarioText
 from advisor.scenario.loading import Scenario, parse_scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA, format_value
@@ -155,7 +156,7 @@ class Choosing:
         inside = [name for name in self.candidates if name not in left_out]
         if not inside:
             reasons = "; ".join(f"{one.name}: {one.reason}" for one in self._excluded)
-            raise EvidenceError(f"no candidate keeps within the bounds on costs ({reasons})")
+            raise EvidenceError(f"every candidate is out before training ({reasons})")
         stages = stages_for(self.scenario, len(self.study.folds))
         self._announce(inside, stages)
         least = allowance(self.confidence, len(inside), len(stages))
@@ -167,8 +168,9 @@ class Choosing:
                 rule="time for one candidate on one fold",
                 remedy="give more time",
             )
-        evidence = self._evidence
-        decision = decide(self._scenario, evidence, Sampling(DRAWS, self.seed, WEIGHT_FACTOR))
+        self._know_each_criterion(stages[-1], settled=settled)
+        scenario, evidence = self._scenario, self._evidence
+        decision = decide(scenario, evidence, Sampling(DRAWS, self.seed, WEIGHT_FACTOR))
         folds = {name: self._folds_of(name) for name in self.candidates}
         return Chosen(decision, tuple(looks), settled, folds, len(self.study.folds), self._elapsed)
 
@@ -193,14 +195,43 @@ class Choosing:
             racing = sorted({*racing, *self._look(stages[-1], inside, least, looks)})
         return looks, True
 
+    def _know_each_criterion(self, last: Stage, *, settled: bool) -> None:
+        """Measure somebody where a criterion that counts is known of nobody: it cannot be weighed.
+
+        Raises
+        ------
+        InputError
+            Where there is no time for it.
+        """
+        scenario, evidence = self._scenario, self._evidence
+        weighed = {c.criterion for c in weighted_criteria(scenario, evidence.study)}
+        for one in evidence.alternatives:
+            weighed -= {name for name, f in one.figures.items() if f.value is not None}
+        if not weighed:
+            return
+        if not settled:
+            raise InputError(
+                f"time was up before {', '.join(sorted(weighed))} was measured of anybody",
+                where="--budget",
+                remedy="give more time: the same command goes on from there",
+            )
+        first = next(iter(self._runs))
+        self._measure(Stage(self._folds_of(first), last.measures), [first])
+
     # Before training
 
     def _check_facts(self) -> None:
-        """Leave out whom a requirement on facts excludes, such as a licence."""
-        kind: WeightsKind = "random" if self.options["weights"] == "random" else "pretrained"
+        """Leave out whom the scenario does not admit, or a requirement on facts excludes."""
+        from profiler.backbones.catalogue import resolve  # noqa: PLC0415
+
+        asked: WeightsKind = "random" if self.options["weights"] == "random" else "pretrained"
         bounds = [b for b in bounds_of(self.scenario) if isinstance(b, FactBound)]
         for name in self.candidates:
-            facts = encoder_facts(name, kind, str(self.options["weights"]))
+            weightless = resolve(name).pre_training_data == "none"
+            facts = encoder_facts(name, "none" if weightless else asked)
+            if reason := not_admitted(name, facts, self.scenario.spec.candidates):
+                self._leave_out(name, reason)
+                continue
             for bound in bounds:
                 outcome = judge_fact(bound, facts)
                 if outcome.blocks:
@@ -295,8 +326,11 @@ class Choosing:
         """Who is still in, by figures as they are now."""
         scenario, evidence = self._scenario, self._evidence
         last = stages_for(self.scenario, len(self.study.folds))[-1]
-        unfinished = {name for name in inside if self._stages_done[name] != last}
-        found = reach(scenario, evidence, unfinished, seed=self.seed)
+        names = {run: one.name for one in evidence.alternatives for run in one.runs}
+        name_of = {name: names[self._runs[name].run] for name in inside}
+        unfinished = {name_of[name] for name in inside if self._stages_done[name] != last}
+        by_name = reach(scenario, evidence, unfinished, seed=self.seed)
+        found = {name: by_name[name_of[name]] for name in inside}
         racing = [name for name in inside if found[name] >= least]
         looks.append(Look(stage, found, tuple(racing), self._elapsed))
         gone = [name for name in inside if name not in racing]
@@ -306,7 +340,8 @@ class Choosing:
 
     def _unknown(self, name: str) -> tuple[str, ...]:
         scenario, evidence = self._scenario, self._evidence
-        one = next(a for a in evidence.alternatives if a.name == name)
+        run = self._runs[name].run
+        one = next(a for a in evidence.alternatives if run in a.runs)
         return unknown_of(one, needed_criteria(scenario, evidence))
 
     # The evidence so far
@@ -342,7 +377,9 @@ def candidates_of(scenario: Scenario, named: Sequence[str] | None) -> list[str]:
         If there are none.
     """
     stated = scenario.spec.candidates
-    found = [n for n in dict.fromkeys(named or stated.include or ()) if n not in stated.exclude]
+    baseline = scenario.spec.baseline
+    asked = [*(named or stated.include or ()), *([baseline.candidate] if baseline else [])]
+    found = [n for n in dict.fromkeys(asked) if n not in stated.exclude]
     if not found:
         raise InputError(
             "no candidate is named",
@@ -368,14 +405,14 @@ def rungs(folds: int) -> tuple[int, ...]:
 
 
 def stages_for(scenario: Scenario, folds: int) -> list[Stage]:
-    """Few folds first, and on each what needs no waveforms first."""
+    """Few folds first, and on the first of them what needs no waveforms."""
     from profiler.measures.base import OnWaveforms  # noqa: PLC0415
     from profiler.measures.registry import measures  # noqa: PLC0415
 
     wanted = measures_for(_needed(scenario))
     cheap = tuple(name for name in wanted if not isinstance(measures()[name], OnWaveforms))
-    steps = [cheap, wanted] if cheap and cheap != wanted else [wanted]
-    return [Stage(number, one) for number in rungs(folds) for one in steps]
+    first = [cheap] if cheap and cheap != wanted else []
+    return [Stage(1, one) for one in first] + [Stage(number, wanted) for number in rungs(folds)]
 
 
 def measures_for(criteria: Sequence[str]) -> tuple[str, ...]:
@@ -395,7 +432,10 @@ def _needed(scenario: Scenario) -> tuple[str, ...]:
     spec = scenario.spec
     stands_for = {str(aspect): name for aspect, name in ASPECT_CRITERION.items()}
     weighed = [stands_for.get(key, key) for key, value in spec.priorities.items() if value > 0]
-    return tuple(dict.fromkeys([*weighed, *(bound.criterion for bound in figure_bounds(scenario))]))
+    baseline = spec.baseline
+    compared = [stands_for.get(key, key) for key in (baseline.aspects if baseline else ())]
+    bounded = [bound.criterion for bound in figure_bounds(scenario)]
+    return tuple(dict.fromkeys([*weighed, *compared, *bounded]))
 
 
 def measured_scenario(scenario: Scenario, profiles: Sequence[Profile]) -> Scenario:
@@ -414,9 +454,11 @@ def measured_scenario(scenario: Scenario, profiles: Sequence[Profile]) -> Scenar
             "allow_untrained": any(profile.weights_kind == "random" for profile in profiles),
             "allow_synthetic": any(profile.synthetic for profile in profiles),
         },
-        "candidates": {"include": None, "exclude": []},
+        "candidates": {"include": None, "exclude": [], "depths": "all", "tuned": "all"},
     }
-    return _on_top(scenario, "measured", values)
+    # A word in place of a mapping first: mappings join key by key, corpora too.
+    plain = _on_top(scenario, "here", {"evidence": "measured"})
+    return _on_top(plain, "measured", values)
 
 
 def in_published_order(

@@ -18,7 +18,7 @@ from advisor.scenario.loading import Scenario
 from profiles_db.corpus_facts import corpus_facts
 from profiles_db.criteria import CRITERIA, criteria_of
 from profiles_db.depths import split_depth
-from profiles_db.encoder_facts import encoder_facts
+from profiles_db.encoder_facts import Fact, encoder_facts
 from profiles_db.errors import EvidenceError
 from profiles_db.profile import Profile, without_paths
 from profiles_db.tuning import split_tuned
@@ -143,7 +143,7 @@ def _selected(scenario: Scenario, evidence: Evidence) -> Evidence:
             left_out.append(Excluded(alternative.name, "the scenario does not include it"))
         elif names & set(spec.exclude):
             left_out.append(Excluded(alternative.name, "the scenario excludes it"))
-        elif reason := _not_admitted(alternative, spec):
+        elif reason := not_admitted(alternative.backbone, alternative.facts, spec):
             left_out.append(Excluded(alternative.name, reason))
         else:
             kept.append(alternative)
@@ -154,11 +154,11 @@ def _selected(scenario: Scenario, evidence: Evidence) -> Evidence:
     return replace(evidence, alternatives=tuple(kept), excluded=tuple(left_out))
 
 
-def _not_admitted(alternative: Alternative, spec: CandidatesSpec) -> str:
+def not_admitted(backbone: str, facts: Mapping[str, Fact], spec: CandidatesSpec) -> str:
     """Why a candidate does not stand by its kind; empty where it does."""
-    encoder, layers = split_tuned(alternative.backbone)
+    encoder, layers = split_tuned(backbone)
     first_layers = split_depth(encoder)[1] is not None
-    labels = alternative.facts["training_labels"].value
+    labels = facts["training_labels"].value
     tuned = layers is not None or (isinstance(labels, tuple) and "emotion" in labels)
     kinds: dict[str, tuple[bool, Admitted]] = {
         "the first layers of an encoder": (first_layers, spec.depths),

@@ -161,7 +161,8 @@ class CandidatesSpec(Strict):
     depths: Admitted = Field("all", description="The first layers of encoders: all, none, or only.")
     tuned: Admitted = Field(
         "all",
-        description="Weights that were trained on emotion labels before: all, none, or only.",
+        description="Weights that were trained on emotion labels, before or with the head "
+        "(`+last1`): all, none, or only.",
     )
 
 

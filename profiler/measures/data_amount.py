@@ -74,9 +74,19 @@ class DataAmount(OnHiddenStates):
         found = []
         for share in settings.shares:
             own = [row for row in rows if row.share == share]
-            found.append(_of_share(own, share, evidence))
+            found.append(_of_share(own, share, evidence) if own else _unknown(share, evidence))
         whole = Table(evidence.rows(Prediction), evidence.classes)
         return [*found, _uar(whole, 1.0, evidence.figure, (), ())]
+
+
+def _unknown(share: float, evidence: Evidence) -> Measurement:
+    return evidence.figure(
+        criterion="uar_by_data",
+        statistic=f"{share:g} of the training speakers",
+        value=None,
+        level=share,
+        unknown="layers of the encoder are tuned on all training speakers",
+    )
 
 
 def _of_share(rows: Sequence[LessDataAnswer], share: float, evidence: Evidence) -> Measurement:

@@ -15,6 +15,7 @@ from profiler.pipeline.fold_training import answers, emotion_learner
 from profiler.training.learner import Learner, Seen
 from profiles_db.records import LessDataAnswer
 from profiles_db.row_tables import Row
+from profiles_db.tuning import split_tuned
 
 if TYPE_CHECKING:
     from profiler.measures.data_amount import DataAmountSettings
@@ -34,10 +35,12 @@ class DataAmountWork(StatesWork):
         settings: DataAmountSettings,
     ) -> None:
         self._context, self._fold, self._parts = context, fold, parts
-        self._repetition, self._shares = repetition, settings.shares
+        # Layers tuned on all training speakers would tell these heads of those they must not know.
+        tuned = split_tuned(context.plan.spec.name)[1] is not None
+        self._repetition, self._shares = repetition, () if tuned else settings.shares
         seed = context.protocol.training.seed(fold.number, repetition)
         order = in_even_order(parts.train, seed)
-        self._trained = [part_of(parts.train, order, share) for share in settings.shares]
+        self._trained = [part_of(parts.train, order, share) for share in self._shares]
         self.learners = {
             _name(index): emotion_learner(
                 context, fold, Parts(train, parts.dev, parts.test), repetition

@@ -96,8 +96,9 @@ class Plan:
     @property
     def key(self) -> str:
         """Tells plans apart in a process that works on several, one after the other."""
-        content = [self.model, self.measures, self.protocol.as_record(), dict(self.rests_on)]
-        return digest_of(content)
+        folds = [fold.number for fold in self.folds]
+        settings = self.protocol.as_record()
+        return digest_of([self.model, self.measures, settings, dict(self.rests_on), folds])
 
     def unusable(self) -> set[str]:
         """The clips that cannot be used, as the steps that made features found.

@@ -81,6 +81,24 @@ def test_a_bound_whose_figure_is_unknown_may_hold() -> None:
     assert reach(scenario, _evidence(scenario, values), ("a",)) == {"a": 0.0, "b": 1.0}
 
 
+def test_a_requirement_on_the_whole_interval_may_hold_once_it_is_known() -> None:
+    text = "evidence: measured\npriorities: {accuracy: high}\nrequirements:\n"
+    bound = "{criterion: accuracy_under_attack, at_least: 0.3, holds_for: interval}"
+    scenario = scenario_of(f"{text}  - {bound}")
+    evidence = _evidence(scenario, {"a": {"accuracy": _normal(0.5, 0.01)}})
+    assert reach(scenario, evidence, ("a",)) == {"a": 1.0}
+    assert reach(scenario, evidence, ()) == {"a": 0.0}
+
+
+def test_who_may_fall_behind_the_baseline_is_not_told_by_one_wide_interval() -> None:
+    scenario = scenario_of("evidence: measured\npriorities: {accuracy: high}\nbaseline: a")
+    wide = {"a": {"accuracy": _normal(0.50, 0.08)}, "b": {"accuracy": _normal(0.60, 0.08)}}
+    evidence = _evidence(scenario, wide)
+    assert reach(scenario, evidence, ())["b"] == 0.0
+    assert reach(scenario, evidence, ("a", "b"))["b"] == pytest.approx(0.81, abs=0.02)
+    assert needed_criteria(scenario, evidence) == ("accuracy",)
+
+
 def test_flagged_figures_and_those_without_an_interval_may_change() -> None:
     flagged = profile_of("a", {"accuracy": 0.5}, flags={"accuracy": "few speakers"})
     one, *_ = gather(ONE, [flagged]).alternatives

@@ -28,7 +28,7 @@ def backbones(
         typer.Option(
             "--counts/--no-counts",
             help="Count parameters and multiply-accumulates of backbones that are not in the "
-            "catalogue, which needs trustser[profile].",
+            "catalogue, which needs the extra profile.",
         ),
     ] = True,
     json: Annotated[bool, typer.Option("--json", help="Print all facts as JSON.")] = False,

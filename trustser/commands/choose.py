@@ -145,7 +145,7 @@ def _print(found: Chosen) -> None:
         "How far each candidate was measured",
         ["backbone", "folds", "could come first in"],
         [
-            [name, f"{folds} of {found.folds}", _share(last.get(name))]
+            [name, f"{folds} of {found.folds}", _share(last.get(name), folds)]
             for name, folds in found.measured.items()
         ],
         right=[1, 2],
@@ -153,9 +153,9 @@ def _print(found: Chosen) -> None:
     typer.echo(_cost(found))
 
 
-def _share(reach: float | None) -> str:
+def _share(reach: float | None, folds: int) -> str:
     if reach is None:
-        return "not trained"
+        return "not judged" if folds else "not trained"
     least, most = 0.001, 0.999
     if 0 < reach < least:
         return "< 0.1 %"

@@ -41,7 +41,7 @@ def export_model(
         typer.Option(
             "--onnx",
             help="Write an ONNX graph from the waveform to probabilities too, compared with torch; "
-            'needs pip install "trustser[onnx]".',
+            "needs the extra onnx.",
         ),
     ] = False,
     weights: Annotated[

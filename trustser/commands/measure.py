@@ -15,7 +15,10 @@ from trustser.terminal import TerminalProgress, print_json
 
 
 def measure(
-    name: Annotated[str, typer.Argument(help="A run (or its first characters), or a backbone.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A run (or its first characters), or a backbone: then all its runs."),
+    ],
     measures: Annotated[
         str | None,
         typer.Option(

@@ -24,7 +24,10 @@ FAILED = 1
 
 def predict(
     model: Annotated[
-        str, typer.Argument(help="An exported folder; or a run (or its first characters).")
+        str,
+        typer.Argument(
+            help="An exported folder; or a run (or its first characters), or a backbone."
+        ),
     ],
     inputs: Annotated[
         list[str],

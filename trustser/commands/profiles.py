@@ -33,7 +33,9 @@ from trustser.stored_profiles import corpus_mark, named, open_to_read, weights_m
 from trustser.terminal import print_json, print_table
 
 profiles_app = typer.Typer(
-    help="List and show the profiles of a database.", no_args_is_help=False, add_completion=False
+    help="List, show, compare and export the profiles of a database.",
+    no_args_is_help=False,
+    add_completion=False,
 )
 
 Database = Annotated[Path, typer.Option("--db", help="DuckDB file that keeps the profiles.")]

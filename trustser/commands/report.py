@@ -38,7 +38,7 @@ def report(
         str | None, typer.Option("--made-at", help="Time shown in the report, as ISO 8601.")
     ] = None,
 ) -> None:
-    """Write a report of measured profiles: aspects, classes, genders, attacks, provenance.
+    """Write a report of measured profiles: aspects, classes, groups, attacks, provenance.
 
     Example: trustser report whisper_tiny --db profiles.duckdb -o whisper_tiny.html
     """
@@ -56,7 +56,7 @@ def report(
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(help="An HTML report that `trustser advise` wrote.")],
+    file: Annotated[Path, typer.Argument(help="An HTML report of `advise` or `choose`.")],
 ) -> None:
     """Recompute the decision that a report carries, and say whether it comes out the same.
 
