@@ -11,6 +11,8 @@ import os
 import signal
 import socket
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -121,10 +123,12 @@ class RayEngine:
     def wait(self) -> Job:
         """The next job that is done, on whichever node."""
         self._hand_out()
-        done, _ = ray.wait(list(self._running), num_returns=1)
+        with _as_raised():
+            done, _ = ray.wait(list(self._running), num_returns=1)
         job = self._running.pop(done[0])
         try:
-            ray.get(done[0])
+            with _as_raised():
+                ray.get(done[0])
         except RayTaskError as error:
             raise error.cause from None
         except RayError as error:
@@ -153,6 +157,17 @@ class RayEngine:
                 where=self._address,
                 remedy="add a node that has one, or choose another --device",
             )
+
+
+@contextmanager
+def _as_raised() -> Iterator[None]:
+    """Raise what a signal's handler raised while Ray's compiled code waited, which hides it."""
+    try:
+        yield
+    except SystemError as error:
+        if error.__cause__ is None:
+            raise
+        raise error.__cause__ from None
 
 
 def _connect(address: str | None, workers: int | None) -> None:
