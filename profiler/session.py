@@ -105,7 +105,7 @@ def profile_all(
     study : Study, optional
         The corpus, where it is read already.
     first_folds : int, optional
-        Stop after so many folds for now. The run has the name of the whole one: asked for more
+        Stop after so many folds. The run has the name of the whole one: asked for more
         folds later, it goes on from there.
     tune : str, optional
         `last:N` or `all`: how many of the last layers are trained with the head, at each depth.

@@ -168,6 +168,11 @@ class Choosing:
                 rule="time for one candidate on one fold",
                 remedy="give more time",
             )
+        self._excluded += [
+            Excluded(name, "time was up before it was measured")
+            for name in inside
+            if name not in self._runs
+        ]
         self._know_each_criterion(stages[-1], settled=settled)
         scenario, evidence = self._scenario, self._evidence
         decision = decide(scenario, evidence, Sampling(DRAWS, self.seed, WEIGHT_FACTOR))

@@ -23,6 +23,7 @@ from profiles_db.store import Store
 from tests.profiler.small_corpus import small_corpus
 from trustser.__main__ import run
 from trustser.staged_choice import (
+    Choosing,
     candidates_of,
     in_published_order,
     measured_scenario,
@@ -226,6 +227,26 @@ def test_a_run_on_fewer_folds_is_carried_on_and_never_cut_back(
     again = measured(1, "performance", "fairness")
     assert again.folds == 2
     assert again.pooled("uar") == second.pooled("uar")
+
+
+def test_who_was_never_measured_for_want_of_time_is_named(
+    chosen: tuple[Path, dict[str, object]],
+    manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Choosing, "_has_time", lambda _, name, stage: name == "fbank")  # noqa: ARG005
+    scenario = tmp_path / "one.yaml"
+    scenario.write_text("version: 1\ntitle: One\npriorities: {system_performance: high}\n")
+    found = trustser.choose(
+        scenario, "manifest", ["fbank", "whisper_tiny@1"], data_root=manifest, weights="random",
+        db=tmp_path / "a.duckdb", cache=chosen[0] / "cache", settings=SETTINGS, workers=0,
+    )  # fmt: skip
+    assert not found.settled
+    assert found.measured == {"fbank": 1, "whisper_tiny@1": 0}
+    assert [(one.name, one.reason) for one in found.decision.excluded] == [
+        ("whisper_tiny@1", "time was up before it was measured")
+    ]
 
 
 def test_time_that_is_up_says_what_is_open(manifest: Path, tmp_path: Path) -> None:
