@@ -22,9 +22,9 @@ from advisor.choosing import judgement_of
 from advisor.evidence.gathering import Evidence
 from advisor.ranking.baseline import baseline_bounds
 from advisor.ranking.findings import BaselineBound, Bound, Sampling
+from advisor.ranking.matrix import weighted_criteria
 from advisor.ranking.requirements import bounds_of
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR, Draws
-from advisor.ranking.weights import weighted_criteria
 from advisor.records import Alternative, Figure
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import CRITERIA, Scale

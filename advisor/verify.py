@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final
 
-from advisor.assembly import digest_of
-from advisor.choosing import MOST_SEED, decide
+from advisor.choosing import MOST_SEED, decide, digest_of
 from advisor.decision import FORMAT, Decision, canonical_json
 from advisor.evidence.gathering import Evidence, gather
 from advisor.ranking.findings import Sampling

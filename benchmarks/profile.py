@@ -53,10 +53,9 @@ from profiler.measures.costs.device import describe
 from profiler.measures.privacy import PrivacySettings
 from profiler.measures.registry import chosen as chosen_measures
 from profiler.measures.registry import of
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.pipeline.engines.choose import Choice
 from profiler.pipeline.fold_training import Cell, train_and_test
-from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.pipeline.scheduler import execute
 from profiler.progress import Silent
 from profiler.protocol import Protocol

@@ -18,13 +18,11 @@ from profiler.measures.costs.counting import CLIP_SECONDS
 from profiler.measures.costs.device import describe
 from profiler.measures.registry import measures
 from profiler.measures.sustainability import NO_CORPUS
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.pipeline.corpus_rows import keep_said, says_otherwise
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.feature_stage import make_room
 from profiler.pipeline.measuring import RESTS_ON, now, stale, take
-from profiler.pipeline.plan import BackboneSpec, Plan
-from profiler.pipeline.scheduler import execute
+from profiler.pipeline.scheduler import execute, make_room
 from profiler.progress import Progress
 from profiler.protocol import Protocol
 from profiler.settings import digest_of

@@ -33,9 +33,9 @@ from profiler.measures.generalisation import (
 from profiler.measures.linguistic import Linguistic, LinguisticSettings, digest_of_texts
 from profiler.measures.registry import chosen, measures
 from profiler.measures.synthesis import require_voice
+from profiler.pipeline.context import BackboneSpec
 from profiler.pipeline.engines.choose import Choice, EngineName
 from profiler.pipeline.measuring import RESTS_ON
-from profiler.pipeline.plan import BackboneSpec
 from profiler.progress import Progress
 from profiler.protocol import Protocol, sections
 from profiler.run import Outcome, describe_run, profile, profile_costs

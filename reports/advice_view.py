@@ -13,7 +13,7 @@ from advisor.explanation.grading import GRADES
 from advisor.explanation.wording import listed
 from advisor.ranking.fact_requirements import asked_text
 from advisor.ranking.findings import AnyRequirement, FactRequirement, Requirement, WeightedCriterion
-from advisor.ranking.weights import shown_aspects, standing_for
+from advisor.ranking.matrix import shown_aspects, standing_for
 from advisor.records import Candidate, Figure, Outcome, Standing
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, Aspect, Scale, Unit
 from reports import wording

@@ -25,9 +25,9 @@ from advisor.evidence.averaging import figure_of
 from advisor.evidence.gathering import Evidence, gather, not_admitted
 from advisor.ranking.fact_requirements import judge_fact
 from advisor.ranking.findings import Bound, FactBound, Sampling
+from advisor.ranking.matrix import weighted_criteria
 from advisor.ranking.requirements import bounds_of, judge
 from advisor.ranking.uncertainty import DRAWS, WEIGHT_FACTOR
-from advisor.ranking.weights import weighted_criteria
 from advisor.records import Excluded, Outcome, ScenarioText
 from advisor.scenario.loading import Scenario, parse_scenario
 from profiles_db.criteria import ASPECT_CRITERION, CRITERIA, format_value

@@ -8,8 +8,8 @@ from advisor.evidence.gathering import Evidence
 from advisor.ranking.baseline import baseline_bounds
 from advisor.ranking.fact_requirements import judge_fact
 from advisor.ranking.findings import FactBound
+from advisor.ranking.matrix import weighted_criteria
 from advisor.ranking.requirements import bounds_of
-from advisor.ranking.weights import weighted_criteria
 from advisor.scenario.loading import Scenario
 
 

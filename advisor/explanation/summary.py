@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from advisor.decision import Decision
 from advisor.explanation.directions import reading
 from advisor.explanation.wording import share
-from advisor.ranking.weights import standing_for
+from advisor.ranking.matrix import standing_for
 from advisor.records import Candidate
 from profiles_db.criteria import ASPECT_TITLES
 

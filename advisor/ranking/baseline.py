@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from advisor.evidence.alternatives import Evidence
 from advisor.explanation.wording import difference_text, flag_text, full_title, value_text
 from advisor.ranking.findings import BaselineBound
-from advisor.ranking.weights import criterion_of
+from advisor.ranking.matrix import criterion_of
 from advisor.records import Figure, Outcome
 from advisor.scenario.loading import Scenario
 from profiles_db.criteria import CRITERIA, Scale

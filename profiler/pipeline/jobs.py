@@ -19,10 +19,9 @@ from safetensors.torch import save
 
 from profiler.measures.base import ClipTask, OnHiddenStates, OnWaveforms
 from profiler.measures.registry import measures
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import Context, Plan
 from profiler.pipeline.epoch_progress import note_epochs
 from profiler.pipeline.fold_training import Cell, train_and_test
-from profiler.pipeline.plan import Plan
 from profiler.pipeline.results import as_plain, read_step, write_step
 from profiler.settings import digest_of
 from profiler.training.head import Head

@@ -14,7 +14,7 @@ import torch
 from profiler.features.cache import Clip, FeatureCache
 from profiler.features.entry import write_entry
 from profiler.features.upkeep import sections
-from profiler.pipeline import feature_stage
+from profiler.pipeline import scheduler
 from profiler.pipeline import scheduler as execute
 from profiler.progress import Silent
 from profiler.protocol import Protocol
@@ -46,7 +46,7 @@ def short_runs() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execute, "available_cores", lambda: 1)
         # What fits is decided by jobs, each of which could be of the longest clips.
-        patch.setitem(feature_stage.CHUNK, "cpu", 2)
+        patch.setitem(scheduler.FEATURE_CHUNK, "cpu", 2)
         yield
     torch.set_num_threads(before)
 

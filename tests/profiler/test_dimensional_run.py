@@ -17,8 +17,8 @@ import soundfile
 from profiler.corpora.registry import read
 from profiler.measures.dimensional import Dimensional
 from profiler.pipeline import jobs
+from profiler.pipeline.context import BackboneSpec, Plan
 from profiler.pipeline.fold_training import Cell, train_and_test
-from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.recompute import recompute

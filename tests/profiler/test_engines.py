@@ -19,10 +19,9 @@ import torch
 
 from profiler.backbones.base import Backbone
 from profiler.machine import available_cores
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.pipeline.engines.choose import Choice, best_workers
 from profiler.pipeline.engines.local import LocalEngine
-from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.pipeline.results import read_step, write_step
 from profiler.progress import Silent
 from profiler.protocol import Protocol

@@ -27,8 +27,7 @@ from profiler.measures.generalisation import (
 from profiler.measures.generalisation_work import answers
 from profiler.measures.other_corpora import OtherCorpus
 from profiler.pipeline import jobs
-from profiler.pipeline.context import Context
-from profiler.pipeline.plan import BackboneSpec, Plan
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.protocol import Protocol, load_protocol
 from profiler.training.head import Head
 from profiles_db.errors import InputError

@@ -25,10 +25,9 @@ from profiler.measures.attacks import Gradient, loss_gradient, reached_snr_db
 from profiler.measures.base import ClipTask
 from profiler.measures.safety import PGD, SafetySettings
 from profiler.measures.safety_work import attack
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.pipeline.engines import choose
 from profiler.pipeline.engines.choose import Choice
-from profiler.pipeline.plan import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.run import describe_run

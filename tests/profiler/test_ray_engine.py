@@ -121,7 +121,7 @@ from profiler.pipeline.engines.choose import Choice
 from profiler.measures.base import ClipTask
 from profiler.pipeline.context import Context
 from profiler.pipeline.jobs import ClipsJob
-from profiler.pipeline.plan import BackboneSpec, Plan
+from profiler.pipeline.context import BackboneSpec, Plan
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiles_db.errors import CacheError

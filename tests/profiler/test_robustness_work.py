@@ -23,8 +23,7 @@ from profiler.measures.robustness import RobustnessSettings
 from profiler.measures.robustness_work import Sounds, answers, corrupted
 from profiler.measures.sound_folders import SoundFolder
 from profiler.pipeline import jobs
-from profiler.pipeline.context import Context
-from profiler.pipeline.plan import BackboneSpec, Plan
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.protocol import Protocol
 from profiler.training.head import Head
 from profiles_db.errors import InputError

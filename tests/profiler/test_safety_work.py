@@ -18,8 +18,7 @@ from profiler.corpora.base import Utterance
 from profiler.measures.base import ClipTask
 from profiler.measures.safety import PGD, SafetySettings
 from profiler.measures.safety_work import attack
-from profiler.pipeline.context import Context
-from profiler.pipeline.plan import BackboneSpec, Plan
+from profiler.pipeline.context import BackboneSpec, Context, Plan
 from profiler.protocol import Protocol
 from profiler.training.head import Head
 from profiles_db.records import AttackOutcome

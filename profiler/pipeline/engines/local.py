@@ -25,10 +25,9 @@ from typing import Final, Self
 import torch
 
 from profiler.backbones.load import modules_of
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import Context, Plan
 from profiler.pipeline.engines.base import MOST_TRIES
 from profiler.pipeline.jobs import Job
-from profiler.pipeline.plan import Plan
 from profiles_db.errors import EngineError
 
 _PRELOADED: Final = (

@@ -21,10 +21,9 @@ import torch
 from ray.exceptions import RayError, RayTaskError
 
 from profiler.machine import available_cores, versions
-from profiler.pipeline.context import Context
+from profiler.pipeline.context import Context, Plan
 from profiler.pipeline.engines.base import MOST_TRIES
 from profiler.pipeline.jobs import Job
-from profiler.pipeline.plan import Plan
 from profiles_db.errors import EngineError, InputError
 
 CONNECT_SECONDS: Final = 5.0
