@@ -15,7 +15,6 @@ from profiler.features.cache import Clip, FeatureCache
 from profiler.features.entry import write_entry
 from profiler.features.upkeep import sections
 from profiler.pipeline import scheduler
-from profiler.pipeline import scheduler as execute
 from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all
@@ -44,7 +43,7 @@ def short_runs() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "available_cores", lambda: 1)
+        patch.setattr(scheduler, "available_cores", lambda: 1)
         # What fits is decided by jobs, each of which could be of the longest clips.
         patch.setitem(scheduler.FEATURE_CHUNK, "cpu", 2)
         yield
@@ -93,7 +92,7 @@ def test_with_more_threads_the_rows_are_those_to_rounding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is made anew has all threads of the machine, and sums may be parted among them."""
-    monkeypatch.setattr(execute, "available_cores", lambda: 2)
+    monkeypatch.setattr(scheduler, "available_cores", lambda: 2)
     assert_same_rows(_profile(manifest, tmp_path, 0), unlimited[0], within=ROUNDING)
 
 
