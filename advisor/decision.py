@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from advisor.explanation.wording import share
+from advisor.explanation.wording import listed, share
 from advisor.ranking.findings import (
     AnyRequirement,
     Caution,
@@ -31,10 +31,10 @@ from advisor.ranking.methods import METHODS
 from advisor.records import Candidate, Excluded, ScenarioRecord, StudyRecord
 from profiles_db.errors import InputError
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout of `Decision.to_json`."""
 
-READABLE = (4, FORMAT)
+READABLE = (4, 5, FORMAT)
 """Layouts that are read: the fields that the latest has more take their defaults."""
 
 
@@ -171,7 +171,7 @@ class Decision:
         if decision.format not in READABLE:
             raise InputError(
                 f"decision of layout {decision.format}",
-                rule=f"this version reads layouts {' and '.join(map(str, READABLE))}",
+                rule=f"this version reads layouts {listed([str(one) for one in READABLE])}",
                 remedy="use the version of trustser that wrote it",
             )
         return decision

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from typing import Any, Final
@@ -38,6 +39,7 @@ _DRAWN: Final = frozenset(
     {"confidence", "beats", "rank_probabilities", "meets_probability", "probability",
      "score_low", "score_high"}
 )  # fmt: skip
+_SENTENCE: Final = re.compile(r"explanation\.\d+\.text|candidates\..*\.why")
 _NOT_RECOMPUTED: Final = frozenset({"hash", "versions", "format"})
 _NAMES: Final = ("name", "id", "requirement", "method", "criterion", "to")
 
@@ -49,6 +51,11 @@ class Alteration:
     where: str
     found: Any
     expected: Any
+
+    @property
+    def is_sentence(self) -> bool:
+        """Whether it is a sentence of the explanation."""
+        return _SENTENCE.fullmatch(self.where) is not None
 
     def __str__(self) -> str:
         return f"{self.where}: {_shown(self.found)}, should be {_shown(self.expected)}"
@@ -76,7 +83,10 @@ class Verification:
             chosen = self.choice or "no candidate"
             return (f"The decision comes out the same: {chosen}.",)
         lines = _listed("Altered evidence", self.evidence)
-        lines += _listed("Does not follow from what the report carries", self.results)
+        said = [one for one in self.results if one.is_sentence]
+        lines += _sentences(said)
+        others = [one for one in self.results if not one.is_sentence]
+        lines += _listed("Does not follow from what the report carries", others)
         if not lines:
             lines.append("The hash does not match: something was altered that changes no figure.")
         if self.choice != self.recomputed_choice:
@@ -87,10 +97,18 @@ class Verification:
         return tuple(lines)
 
 
-def _listed(kind: str, alterations: tuple[Alteration, ...]) -> list[str]:
+def _listed(kind: str, alterations: Sequence[Alteration]) -> list[str]:
     lines = [f"{kind}: {alteration}." for alteration in alterations[:MOST_SHOWN]]
     more = len(alterations) - MOST_SHOWN
     return [*lines, f"{kind}: {more} more."] if more > 0 else lines
+
+
+def _sentences(alterations: Sequence[Alteration]) -> list[str]:
+    """What sentences say that no longer hold, each once, and what the figures make of them."""
+    pairs = dict.fromkeys((str(one.found), str(one.expected)) for one in alterations)
+    lines = [f"Does not hold: “{found}” By the figures: “{right}”" for found, right in pairs]
+    more = len(lines) - MOST_SHOWN
+    return [*lines[:MOST_SHOWN], f"Does not hold: {more} sentences more."] if more > 0 else lines
 
 
 def verify(text: str) -> Verification:

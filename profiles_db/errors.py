@@ -9,8 +9,9 @@ Exit codes of the command line
          says which; or `predict` could not hear some recordings; or a part of a profile could not
          be measured, and all else is kept
     2    invalid input, missing data, missing extra
-    3    `advise`: no candidate meets the requirements (the report is written all the same)
-    4    `diff`: the two decisions choose differently
+    3    `advise`: no candidate meets the requirements (the report is written all the same);
+         `reproduce`: no figure could be compared
+    4    `diff`: the two decisions choose differently; `reproduce`: some figures differ
     130  interrupted; what was finished is kept
     141  whoever read the output closed it before its end (`trustser ... | head`)
     143  terminated (SIGTERM), as schedulers end a job; what was finished is kept

@@ -124,6 +124,37 @@ def read_tree(text: str, file: str) -> tuple[Node, list[ScenarioError]]:
     return _Builder(text, file).build()
 
 
+def write_yaml(content: Any) -> str:
+    """Plain data as YAML that `read_tree` reads back the same.
+
+    Text that the YAML 1.2 core schema takes for a number or a word is quoted, and nothing is shared
+    by an alias.
+
+    Examples
+    --------
+    >>> print(write_yaml({"why": "1e3", "at_least": 0.5}), end="")
+    why: '1e3'
+    at_least: 0.5
+    """
+    text: str = yaml.dump(content, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=96)
+    return text
+
+
+class _Writer(yaml.SafeDumper):
+    """PyYAML's own, which knows YAML 1.1 alone."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+def _quoted(writer: _Writer, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(_resolve(text), str) else "'"
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Writer.add_representer(str, _quoted)
+
+
 class _Builder:
     """Builds the tree from parser events with an explicit stack: no depth can exhaust Python's."""
 

@@ -8,13 +8,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from advisor.decision import Decision
 from advisor.ranking.methods import METHODS
 from profiles_db.files import write_text
 from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View
+from reports.cited import Rows
 from reports.embedded import as_script, decision_text
 from reports.page import render_page
+from reports.scenario_text import SCENARIO_ID, scenario_parts
 
 _MADE_AT: Final = re.compile(r'<meta name="trustser-made-at" content="([^"]*)">')
 _EXCERPT: Final = 120
@@ -64,7 +68,8 @@ def shown_otherwise(report: str, where: str) -> str | None:
     Returns
     -------
     str or None
-        `line 12: ...`; None where the whole page shows what its data says.
+        `line 12: ...`, with the sentences that it should hold and does not; None where the whole
+        page shows what its data says.
 
     Raises
     ------
@@ -77,18 +82,38 @@ def shown_otherwise(report: str, where: str) -> str | None:
     pairs = zip_longest(report.splitlines(), expected.splitlines(), fillvalue="")
     for number, (found, right) in enumerate(pairs, 1):
         if found != right:
-            return f"line {number}: {found.strip()[:_EXCERPT]}"
+            said = _sentences_lost(decision, found, right)
+            return f"line {number}: {found.strip()[:_EXCERPT]}{said}"
     return None
 
 
+def _sentences_lost(decision: Decision, found: str, right: str) -> str:
+    """The sentences of the decision that a line should hold and does not, in words."""
+    shown, due = _read(found), _read(right)
+    lost = dict.fromkeys(
+        sentence.text
+        for sentence in decision.explanation
+        if (text := " ".join(sentence.text.split())) in due and text not in shown
+    )
+    return "".join(f" It should say “{text}”" for text in lost)
+
+
+def _read(line: str) -> str:
+    """What a line of a page says."""
+    return " ".join(Markup(line).striptags().split())  # noqa: S704 - shown to nobody as HTML
+
+
 def _context(decision: Decision, made_at: str | None) -> dict[str, Any]:
-    view = View(decision)
+    view, rows, parts = View(decision), Rows(decision), scenario_parts(decision)
     return {
         "decision": decision,
         "view": view,
+        "rows": rows,
+        "linked": rows.sentences(),
         "made_at": made_at,
         "profiles": profile_pictures(view),
         "plane": plane_picture(view),
         "embedded": as_script(decision.to_json()),
+        "scenario": None if parts is None else as_script(parts, SCENARIO_ID),
         "methods": METHODS,
     }

@@ -9,7 +9,8 @@ from functools import cache, wraps
 from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from advisor.explanation.directions import better, counted
@@ -60,7 +61,7 @@ def _environment() -> Environment:
         "exact": _unbroken(quantity_text),
         "score": wording.score,
         "percent": _unbroken(wording.percent),
-        "prose": wording.prose,
+        "prose": _prose,
         "plain": plain,
         "number_word": wording.number_word,
     }
@@ -71,6 +72,13 @@ def _environment() -> Environment:
         "counted": counted,
     }
     return environment
+
+
+@pass_context
+def _prose(context: Context, text: str) -> str:
+    """A sentence; where the page links its numbers to their rows, with these links."""
+    linked: Mapping[str, Markup] = context.get("linked") or {}
+    return linked.get(text) or wording.prose(text)
 
 
 def _unbroken(write: Callable[..., str]) -> Callable[..., str]:

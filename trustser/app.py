@@ -20,6 +20,7 @@ from trustser.commands.predict import predict
 from trustser.commands.profile import profile
 from trustser.commands.profiles import profiles_app
 from trustser.commands.report import report, verify
+from trustser.commands.reproduce import reproduce
 from trustser.commands.studies import studies
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.command("export-model")(export_model)
 app.command()(predict)
 app.command()(advise)
 app.command()(choose)
+app.command()(reproduce)
 app.command()(verify)
 app.command()(diff)
 app.command()(validate)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from advisor.decision import Decision
+from advisor.explanation.citing import cite
 from advisor.explanation.wording import flag_text, listed, share, title_of, value_text
 from advisor.ranking.findings import (
     BaselineRequirement,
     FactRequirement,
     Requirement,
     Sentence,
+    Sway,
     WeightedCriterion,
 )
 from advisor.ranking.judgement import Judgement
@@ -88,8 +90,13 @@ def _measure_next(decision: Decision, judgement: Judgement) -> Iterator[Sentence
         sway.candidate,
         "The single measurement most likely to change the choice is "
         f"{title_of(sway.criterion)} of {judgement.titles[sway.candidate]}: over its interval the "
-        f"choice changes with probability {share(sway.probability)}, mostly {towards}.",
+        f"choice changes with probability {_probability(sway)}, mostly {towards}.",
     )
+
+
+def _probability(sway: Sway) -> str:
+    said = share(sway.probability)
+    return cite(said, "sway", candidate=sway.candidate, criterion=sway.criterion)
 
 
 def _has_intervals(decision: Decision) -> bool:
@@ -157,8 +164,16 @@ def _off_scale_text(criterion: WeightedCriterion, cut: list[Candidate]) -> str:
 def _with_value(candidate: Candidate, criterion: str) -> str:
     value = candidate.figures[criterion].value
     return (
-        candidate.title if value is None else f"{candidate.title} ({value_text(criterion, value)})"
+        candidate.title
+        if value is None
+        else f"{candidate.title} ({_cited(candidate, criterion, value)})"
     )
+
+
+def _cited(candidate: Candidate, criterion: str, value: float) -> str:
+    """A value or baseline of a candidate's figure, marked."""
+    said = value_text(criterion, value)
+    return cite(said, "figure", candidate=candidate.name, criterion=criterion)
 
 
 def _flags(decision: Decision) -> Iterator[Sentence]:
@@ -188,7 +203,8 @@ def _guessed(decision: Decision) -> Iterator[Sentence]:
 def _with_baseline(candidate: Candidate, criterion: str) -> str:
     baseline = candidate.figures[criterion].baseline
     assert baseline is not None  # noqa: S101  # or nothing could be called guessing
-    return f"{_with_value(candidate, criterion)[:-1]}, baseline {value_text(criterion, baseline)})"
+    said = _cited(candidate, criterion, baseline)
+    return f"{_with_value(candidate, criterion)[:-1]}, baseline {said})"
 
 
 def _consequence(decision: Decision, criterion: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Final
 
+from advisor.explanation.citing import cite
 from advisor.explanation.wording import value_text
 from advisor.ranking.findings import Sentence
 from advisor.ranking.judgement import Judgement
@@ -58,7 +59,9 @@ def counting_sentences(judgement: Judgement) -> Iterator[Sentence]:
 def _artefact_text(judgement: Judgement, first: str, second: str) -> str:
     def cost(name: str, criterion: str) -> str:
         value = _cost(judgement, name, criterion)
-        return "unknown" if value is None else value_text(criterion, value)
+        if value is None:
+            return "unknown"
+        return cite(value_text(criterion, value), "figure", candidate=name, criterion=criterion)
 
     titles = judgement.titles
     return (

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from advisor.decision import Decision
 from advisor.explanation.application import application_sentences
 from advisor.explanation.caveats import caveats
+from advisor.explanation.citing import cite, finished, unmarked
 from advisor.explanation.counting import counting_sentences
 from advisor.explanation.grading import grades_text
 from advisor.explanation.why_not import blocked_text, why
 from advisor.explanation.wording import listed, scores_text, share, title_of
-from advisor.ranking.findings import BaselineRequirement, FactRequirement, Sentence, Topic
+from advisor.ranking.findings import (
+    AnyRequirement,
+    BaselineRequirement,
+    FactRequirement,
+    Sentence,
+    Stability,
+    Topic,
+)
 from advisor.ranking.judgement import Judgement
 from advisor.ranking.methods import METHODS
 from advisor.ranking.uncertainty import LEVEL
@@ -22,15 +30,16 @@ from advisor.records import Candidate, Relaxation
 def explain(decision: Decision, judgement: Judgement) -> Decision:
     """The decision with its explanation, and with a reason for each candidate."""
     by_name = {candidate.name: candidate for candidate in decision.candidates}
-    candidates = tuple(
-        replace(candidate, why=why(candidate, by_name, judgement))
-        for candidate in decision.candidates
-    )
+    whys = {name: why(candidate, by_name, judgement) for name, candidate in by_name.items()}
+    candidates = tuple(replace(c, why=unmarked(whys[c.name])) for c in decision.candidates)
     decision = replace(decision, candidates=candidates)
-    return replace(decision, explanation=tuple(_sentences(decision, judgement)))
+    sentences = _sentences(decision, judgement, whys)
+    return replace(decision, explanation=tuple(map(finished, sentences)))
 
 
-def _sentences(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
+def _sentences(
+    decision: Decision, judgement: Judgement, whys: Mapping[str, str]
+) -> Iterator[Sentence]:
     yield _choice(decision, judgement)
     yield from _ties(decision, judgement)
     yield from _grades(decision)
@@ -38,7 +47,7 @@ def _sentences(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
     yield from _decisive(decision, judgement)
     for candidate in decision.candidates:
         topic: Topic = "choice" if candidate.name == decision.choice else "why_not"
-        yield Sentence(topic, candidate.name, candidate.why)
+        yield Sentence(topic, candidate.name, whys[candidate.name])
     yield from _relaxations(decision)
     yield from _sensitivity(decision, judgement)
     yield from _methods(decision, judgement)
@@ -60,7 +69,7 @@ def _choice(decision: Decision, judgement: Judgement) -> Sentence:
     field = f"the {len(eligible)} candidates"
     field += " that meet every requirement" if decision.requirements else ""
     method = METHODS[decision.scenario.method].title
-    own, other = scores_text(_score(chosen), _score(second))
+    own, other = _scores(chosen, second)
     if level := _level_with_choice(decision):
         whom = listed([judgement.titles[name] for name in level])
         end = f"{own}, level with {whom}, and comes first in the alphabet."
@@ -146,6 +155,13 @@ def _score(candidate: Candidate) -> float:
     return candidate.score
 
 
+def _scores(first: Candidate, second: Candidate) -> tuple[str, str]:
+    """The scores of two of the ranking, told apart and marked."""
+    own, other = scores_text(_score(first), _score(second))
+    marked = cite(own, "score", candidate=first.name)
+    return marked, cite(other, "score", candidate=second.name)
+
+
 def _level_with_choice(decision: Decision) -> list[str]:
     """Eligible candidates whose score is that of the choice."""
     scores = {c.name: c.score for c in decision.candidates if c.eligible}
@@ -160,7 +176,7 @@ def _confidence(decision: Decision) -> Iterator[Sentence]:
     text = (
         f"Drawing the measurements from their intervals and the weights around the stated "
         f"priorities {decision.sampling.draws:,} times{checked} gives the same choice in "
-        f"{share(decision.confidence)} of the draws."
+        f"{cite(share(decision.confidence), 'confidence')} of the draws."
     )
     yield Sentence("margin", decision.choice, text)
 
@@ -183,7 +199,7 @@ def _ties(decision: Decision, judgement: Judgement) -> Iterator[Sentence]:
 
 def _rival(decision: Decision, judgement: Judgement, name: str, level: set[str]) -> str:
     """A candidate of the choice's tie group, and how often the choice scores above it."""
-    own = share(decision.beats[name], missed=LEVEL)
+    own = cite(share(decision.beats[name], missed=LEVEL), "beats", candidate=name)
     place = ", level with it as the figures stand," if name in level else ""
     return f"{judgement.titles[name]}{place} in {own} of the draws"
 
@@ -197,8 +213,9 @@ def _deciding(decision: Decision, judgement: Judgement) -> str:
         if sway.candidate in alike and sway.towards in alike
     ][:1]
     if decision.flip is not None and decision.flip.to in alike:
-        moved = f"{100 * decision.flip.moved:.1f} % of the weight"
-        ways.append(f"another priority, by {moved} towards {judgement.titles[decision.flip.to]}")
+        moved = cite(f"{100 * decision.flip.moved:.1f} %", "flip")
+        whom = judgement.titles[decision.flip.to]
+        ways.append(f"another priority, by {moved} of the weight towards {whom}")
     if not ways:
         return "No single figure within its interval, and no small change of weight, decides."
     return f"What would decide between them: {' or '.join(ways)}."
@@ -222,14 +239,14 @@ def _priorities_text(decision: Decision, first: str) -> str:
     requirements = {requirement.id: requirement for requirement in decision.requirements}
     candidate = decision.candidate(first)
     reasons = [
-        blocked_text(outcome, requirements[outcome.requirement])
+        blocked_text(first, outcome, requirements[outcome.requirement])
         for outcome in candidate.outcomes
         if outcome.blocks
     ]
     against = ""
     if decision.choice is not None:
         chosen = decision.candidate(decision.choice)
-        own, other = scores_text(_score(candidate), _score(chosen))
+        own, other = _scores(candidate, chosen)
         against = f" ({own} against {other} for {chosen.title})"
     return (
         f"The priorities alone would choose {candidate.title}{against}; it "
@@ -244,7 +261,9 @@ def _relaxations(decision: Decision) -> Iterator[Sentence]:
     nearest = [c for c in out if c.near_miss] or (out[:1] if decision.choice is None else [])
     requirements = {requirement.id: requirement for requirement in decision.requirements}
     for candidate in nearest:
-        parts = [_relaxed(r, requirements[r.requirement].text) for r in candidate.relaxations]
+        parts = [
+            _relaxed(candidate.name, r, requirements[r.requirement]) for r in candidate.relaxations
+        ]
         text = f"{candidate.title} would come in if {listed(parts)}{_then(candidate, decision)}."
         yield Sentence("relax", candidate.name, text)
 
@@ -253,8 +272,10 @@ def _hopeless(candidate: Candidate) -> bool:
     return candidate.score is None or any(r.to is None for r in candidate.relaxations)
 
 
-def _relaxed(relaxation: Relaxation, text: str) -> str:
-    return f"“{text}” were relaxed to {relaxation.to_text}"
+def _relaxed(candidate: str, relaxation: Relaxation, requirement: AnyRequirement) -> str:
+    named = requirement.criterion if not isinstance(requirement, FactRequirement) else ""
+    bound = cite(relaxation.to_text, "outcome", candidate=candidate, criterion=named)
+    return f"“{requirement.text}” were relaxed to {bound}"
 
 
 def _then(candidate: Candidate, decision: Decision) -> str:
@@ -274,12 +295,19 @@ def _sensitivity(decision: Decision, judgement: Judgement) -> Iterator[Sentence]
         tight = min(bounded, key=lambda s: min(_room(s.weight, s.low), _room(s.weight, s.high)))
         text = (
             f"The weight to be surest of is that of {title_of(tight.criterion)}: the choice holds "
-            f"while its share stays between {share(tight.low)} and {share(tight.high)}; it is "
-            f"{share(tight.weight)}"
+            f"while its share stays between {_ends(tight)}; it is "
+            f"{cite(share(tight.weight), 'weight', criterion=tight.criterion)}"
         )
         text += "." if tight.exact else ", as far as a search shows."
         yield Sentence("sensitivity", tight.criterion, text)
     yield from _left_out(decision, judgement)
+
+
+def _ends(stability: Stability) -> str:
+    ends = (stability.low, stability.high)
+    return " and ".join(
+        cite(share(end), "stability", criterion=stability.criterion) for end in ends
+    )
 
 
 def _room(weight: float, end: float) -> float:
@@ -304,10 +332,11 @@ def _flip(decision: Decision, judgement: Judgement) -> Sentence:
     changes = {c.criterion: flip.weights[c.criterion] - c.weight for c in decision.criteria}
     given = [title_of(name) for name, change in changes.items() if change < 0]
     taken = [title_of(name) for name, change in changes.items() if change > 0]
+    moved = cite(f"{100 * flip.moved:.1f} %", "flip")
     least = "The smallest change" if flip.exact else "The smallest change found"
     text = (
-        f"{least} of the weights that alters the choice moves {100 * flip.moved:.1f} % of all "
-        f"weight from {listed(given)} to {listed(taken)}; beyond it, {judgement.titles[flip.to]} "
+        f"{least} of the weights that alters the choice moves {moved} of all weight from "
+        f"{listed(given)} to {listed(taken)}; beyond it, {judgement.titles[flip.to]} "
         "is chosen."
     )
     return Sentence("sensitivity", flip.to, text)

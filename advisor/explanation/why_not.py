@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from advisor.explanation.citing import cite
 from advisor.explanation.wording import against, listed, title_of, value_text
 from advisor.ranking.findings import AnyRequirement, BaselineRequirement, FactRequirement
 from advisor.ranking.judgement import Judgement
@@ -13,7 +14,7 @@ _LEVEL = 5e-4  # scores are shown to three digits
 
 
 def why(candidate: Candidate, by_name: Mapping[str, Candidate], judgement: Judgement) -> str:
-    """One or two sentences on a candidate."""
+    """One or two sentences on a candidate, their numbers marked."""
     if candidate.name == judgement.choice:
         return _why_chosen(candidate, judgement)
     if any(outcome.blocks for outcome in candidate.outcomes):
@@ -28,7 +29,8 @@ def _why_chosen(candidate: Candidate, judgement: Judgement) -> str:
     strongest = sorted(judgement.criteria, key=lambda c: -candidate.contributions[c.criterion])[:2]
     parts = [
         f"{title_of(c.criterion)} of {_value(candidate, c.criterion)} "
-        f"({candidate.contributions[c.criterion]:.3f} of a possible {c.weight:.3f})"
+        f"({_contribution(candidate, c.criterion)} of a possible "
+        f"{cite(f'{c.weight:.3f}', 'weight', criterion=c.criterion)})"
         for c in strongest
     ]
     return f"{candidate.title} earns most by {listed(parts)}."
@@ -37,7 +39,7 @@ def _why_chosen(candidate: Candidate, judgement: Judgement) -> str:
 def _why_out(candidate: Candidate, judgement: Judgement) -> str:
     requirements = {requirement.id: requirement for requirement in judgement.requirements}
     parts = [
-        blocked_text(outcome, requirements[outcome.requirement])
+        blocked_text(candidate.name, outcome, requirements[outcome.requirement])
         for outcome in candidate.outcomes
         if outcome.blocks
     ]
@@ -45,14 +47,15 @@ def _why_out(candidate: Candidate, judgement: Judgement) -> str:
     return f"{candidate.title} {start}: {listed(parts)}."
 
 
-def blocked_text(outcome: Outcome, requirement: AnyRequirement) -> str:
-    """Which bound a candidate misses, and by how much."""
+def blocked_text(candidate: str, outcome: Outcome, requirement: AnyRequirement) -> str:
+    """Which bound the candidate misses, and by how much, the numbers marked."""
     if isinstance(requirement, FactRequirement):
         return _fact_blocked(outcome, requirement)
     if isinstance(requirement, BaselineRequirement):
         if outcome.status == "unknown":
             return f"whether “{requirement.text}” cannot be told ({outcome.reason})"
-        return f"it is not “{requirement.text}” ({outcome.found})"
+        found = cite(outcome.found, "outcome", candidate=candidate, criterion=requirement.criterion)
+        return f"it is not “{requirement.text}” ({found})"
     name = title_of(requirement.criterion)
     if outcome.tested is None or outcome.margin is None:
         return (
@@ -60,7 +63,11 @@ def blocked_text(outcome: Outcome, requirement: AnyRequirement) -> str:
         )
     what = "the safe end of its " if requirement.holds_for == "interval" else "its "
     tested, short = against(outcome.tested, requirement.bound, requirement.unit)
-    return f"{what}{name} of {tested} misses “{requirement.text}” by {short}"
+    whose = {"candidate": candidate, "criterion": requirement.criterion}
+    return (
+        f"{what}{name} of {cite(tested, 'figure', **whose)} misses “{requirement.text}” by "
+        f"{cite(short, 'outcome', **whose)}"
+    )
 
 
 def _fact_blocked(outcome: Outcome, requirement: FactRequirement) -> str:
@@ -93,7 +100,8 @@ def _why_behind(candidate: Candidate, chosen: Candidate) -> str:
         start += f"; its score is that of {chosen.title}, which the alphabet puts first"
     elif abs(behind) >= _LEVEL:
         side = "below" if behind > 0 else "above"
-        start += f"; its weighted sum is {abs(behind):.3f} {side} that of {chosen.title}"
+        gap = cite(f"{abs(behind):.3f}", "contribution", candidate=candidate.name)
+        start += f"; its weighted sum is {gap} {side} that of {chosen.title}"
     if chosen.name in candidate.dominated_by:
         start += f". {chosen.title} is at least as good on everything that counts"
     return start + "."
@@ -118,7 +126,13 @@ def _value(candidate: Candidate, criterion: str) -> str:
         return "unknown"
     flagged = " (flagged)" if criterion in candidate.distrusted else ""
     flagged = " (no better than guessing)" if criterion in candidate.guessed else flagged
-    return f"{value_text(criterion, value)}{flagged}"
+    said = value_text(criterion, value)
+    return cite(said, "figure", candidate=candidate.name, criterion=criterion) + flagged
+
+
+def _contribution(candidate: Candidate, criterion: str) -> str:
+    said = f"{candidate.contributions[criterion]:.3f}"
+    return cite(said, "contribution", candidate=candidate.name, criterion=criterion)
 
 
 def _place(position: int | None) -> str:

@@ -281,13 +281,51 @@ class Plane:
     front: tuple[str, ...]
 
 
+CitedKind = Literal[
+    "figure",
+    "score",
+    "contribution",
+    "weight",
+    "outcome",
+    "confidence",
+    "beats",
+    "stability",
+    "flip",
+    "sway",
+]
+"""Of which of the decision's numbers a sentence speaks: a measured or published figure; a score;
+what a criterion contributes to it, or all of them; a weight; the distance from a bound, or what
+would meet it; the share of draws with the same choice, or in which it scores above a candidate; how
+far a weight may move; the least change that alters the choice; the probability that a measurement
+does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A number in a sentence, and which of the decision's it is.
+
+    `said` is as the sentence writes it, from its character `start` on. `candidate` and `criterion`
+    are empty where the number is of none, or of all.
+    """
+
+    start: int
+    said: str
+    kind: CitedKind
+    candidate: str = ""
+    criterion: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of the explanation; `subject` is the candidate or criterion it is about."""
+    """One sentence of the explanation; `subject` is the candidate or criterion it is about.
+
+    `cited` holds the numbers that it rests on, in the order in which the text says them.
+    """
 
     topic: Topic
     subject: str
     text: str
+    cited: tuple[Cited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

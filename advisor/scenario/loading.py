@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 
 from advisor.records import ScenarioText
@@ -22,6 +21,7 @@ from profiles_db.located_yaml import (
     problem_at,
     read_document,
     read_tree,
+    write_yaml,
 )
 from profiles_db.printing import shown
 
@@ -134,7 +134,7 @@ def scenario_of(values: Mapping[str, Any], name: str = "scenario") -> Scenario:
         raise ScenarioError(
             f"no plain data: {error}", where=name, rule="text, numbers, lists and mappings"
         ) from error
-    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    text = write_yaml(plain)
     return _load(_Source(f"{name}.yaml", text), _open_file)
 
 

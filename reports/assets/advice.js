@@ -205,6 +205,50 @@
     return true;
   }
 
+  // The scenario as set: what the page does not change is written already.
+
+  const WORDS = new Map([[1, "low"], [3, "medium"], [9, "high"]]);
+  const parts = byId("trustser-scenario") && JSON.parse(byId("trustser-scenario").textContent);
+
+  function scenarioText() {
+    // Without a requirement an aspect may stand for another criterion, so each is named then.
+    const key = (name) => (setting.off.size ? name : parts.keys[name]);
+    const priorities = names.map((name) => {
+      const value = setting.raw.get(name);
+      return `  ${key(name)}: ${WORDS.get(value) ?? value}\n`;
+    });
+    const groups = parts.groups.map(({ head, items }) => {
+      const kept = items.filter(({ id }) => !setting.off.has(id));
+      return kept.length ? head + kept.map(({ text }) => text).join("") : "";
+    });
+    return `${parts.head}priorities:\n${priorities.join("")}${groups.join("")}`;
+  }
+
+  function drawScenario() {
+    if (!parts) return;
+    const weighed = names.some((name) => setting.raw.get(name) > 0);
+    byId("scenario-text").value = weighed ? scenarioText() : "";
+    byId("copy-scenario").disabled = !weighed;
+    byId("copied").textContent = "";
+  }
+
+  async function copyScenario() {
+    const text = byId("scenario-text");
+    let copied = true;
+    try {
+      await navigator.clipboard.writeText(text.value);
+    } catch {
+      byId("scenario-set").open = true;
+      text.focus();
+      text.select();
+      copied = document.execCommand("copy");
+    }
+    byId("copied").textContent = copied ? "Copied."
+      : "This browser does not let the page copy: the text below is selected, copy it by hand.";
+  }
+
+  if (parts) byId("copy-scenario").addEventListener("click", copyScenario);
+
   const original = ["ranking-table", "contributions-table", "legend"]
     .map((id) => [byId(id), byId(id).cloneNode(true)]);
 
@@ -218,6 +262,7 @@
     const changed = !isStated();
     drawWeights(weight);
     drawVerdict(results, changed);
+    drawScenario();
     if (changed) {
       results.forEach((result, i) => drawRow(result, result.eligible ? i + 1 : null, weight));
       results.forEach((result) => drawContributions(result, weight));
@@ -244,13 +289,17 @@
   }));
   byId("reset").addEventListener("click", () => { setting = stated(); keep(); });
   // The address holds the setting, so that walking through the page must not write over it.
-  document.querySelectorAll("nav a").forEach((link) => link.addEventListener("click", (event) => {
+  const inside = document.querySelectorAll("nav a, a.cited");
+  inside.forEach((link) => link.addEventListener("click", (event) => {
+    const place = byId(decodeURIComponent(link.hash.slice(1)));
+    const folded = place.closest("details");
+    if (folded) folded.open = true;
     if (isStated()) return;
     event.preventDefault();
-    const section = document.querySelector(link.hash);
-    section.scrollIntoView();
-    section.querySelector("h2").tabIndex = -1;
-    section.querySelector("h2").focus({ preventScroll: true });
+    const head = place.matches("section") ? place.querySelector("h2") : place;
+    place.scrollIntoView();
+    head.tabIndex = -1;
+    head.focus({ preventScroll: true });
   }));
   window.addEventListener("hashchange", () => { if (read(location.hash)) show(); });
 

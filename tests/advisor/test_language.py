@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from advisor.records import ScenarioText
+from advisor.scenario import loading
 from advisor.scenario.loading import load_scenario, parse_scenario
 from profiles_db.errors import ScenarioError
 from tests.advisor.tables import scenario_of
@@ -228,3 +229,8 @@ def test_a_scale_of_ones_own() -> None:
     scale = spec.scale_of("uar")
     assert (scale.worst, scale.best, scale.source) == (0.5, 0.75, "Users.")
     assert spec.scale_of("macs").best == 0.0
+
+
+def test_text_that_looks_like_a_number_stays_text_where_a_scenario_is_data() -> None:
+    asked = {"version": 1, "title": "1e3", "priorities": {"sustainability": "high"}}
+    assert loading.scenario_of(asked).spec.title == "1e3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from advisor.scenario import loading as scenario
 from advisor.scenario.loading import load_scenario, parse_scenario, starter_text
 from profiles_db import located_yaml
 from profiles_db.errors import ScenarioError, TrustserError
-from profiles_db.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree
+from profiles_db.located_yaml import MOST_BYTES, MOST_LEVELS, MOST_PROBLEMS, read_tree, write_yaml
 from tests.advisor import fuzz_scenarios
 
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -229,3 +230,25 @@ nested = st.fixed_dictionaries(
 @given(known_keys | nested)
 def test_no_structure_brings_a_traceback(value: object) -> None:
     _survives(yaml.safe_dump(value, allow_unicode=True))
+
+
+_SCALARS = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e30, 1e30)
+_TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20) | st.sampled_from(
+    ["1e3", "0x1f", "~", "null", "on", "yes", "1_000", "2021-01-01", "- a", "a: b", "#", "", " x "]
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.recursive(
+        _SCALARS | _TEXTS,
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(_TEXTS.filter(bool), inner, max_size=3)
+        ),
+        max_leaves=8,
+    )
+)
+def test_what_is_written_is_read_back_the_same(content: Any) -> None:
+    root, problems = read_tree(write_yaml({"content": content}), "written.yaml")
+    assert problems == []
+    assert root.plain() == {"content": content}

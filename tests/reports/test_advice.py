@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from advisor import Decision
+from advisor import Decision, advise
 from profiles_db.errors import InputError, OutputError
 from reports.advice import render_advice, write_advice
 from reports.embedded import as_script, read_decision
 from tests.reports.decisions import FLAG, HOSTILE, flagged, hostile, untrained, with_unknown
+from trustser.__main__ import run
 
 Write = Callable[[Decision], Path]
 
@@ -243,3 +244,46 @@ def test_a_flag_is_shown_with_what_it_did() -> None:
     accepted = render_advice(flagged("accept"))
     assert "Attack success rate flagged" not in accepted
     assert "The scenario accepts flagged figures" in accepted
+
+
+# Numbers in sentences
+
+
+@pytest.mark.parametrize("name", ["edge", "cloud", "critical", "flagged", "unknown"])
+def test_every_number_of_a_sentence_leads_to_a_row_that_is_there(name: str, edge: Decision) -> None:
+    if name == "flagged":
+        decision = flagged()
+    elif name == "unknown":
+        decision = with_unknown(edge, "apc", "gender_accuracy", "no labels")
+    else:
+        decision = advise(name)
+    page = _Tags(render_advice(decision))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    links = [a["href"] for tag, a in page.tags if tag == "a" and a.get("class") == "cited"]
+    assert len(links) > 8
+    assert {str(link).removeprefix("#") for link in links} <= set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_row_that_a_number_leads_to_says_it(edge: Decision) -> None:
+    text = render_advice(edge).replace("\N{NO-BREAK SPACE}", " ")
+    links = re.findall(r'<a class="cited" href="#(row-figure-[^"]+)">([^<]+)</a>', text)
+    assert len(links) > 5
+    for row, said in links:
+        cell = re.search(rf'<td id="{row}">(.*?)</td>', text, re.DOTALL)
+        assert cell is not None
+        assert said in cell[1]
+
+
+def test_a_sentence_that_was_altered_in_the_page_is_named(
+    edge: Decision, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "altered.html"
+    text = render_advice(edge, made_at="2026-01-01")
+    gap = "\N{NO-BREAK SPACE}"
+    altered = text.replace(f"58.8{gap}%</a> against", f"68.8{gap}%</a> against")
+    assert altered != text
+    path.write_text(altered)
+    assert run(["verify", str(path)]) == 1
+    (why,) = (s.text for s in edge.explanation if s.topic == "why_not" and s.subject == "apc")
+    assert f"It should say “{why}”" in capsys.readouterr().out

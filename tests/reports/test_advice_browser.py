@@ -179,6 +179,28 @@ def test_what_is_flagged_stays_without_a_score(report: Write, open_page: Open) -
     assert "× 0.000, flagged" in str(page.locator("#contributions-table").text_content())
 
 
+@pytest.mark.parametrize("explored", [False, True])
+def test_a_number_in_a_sentence_leads_to_its_row(
+    explored: bool, edge: Decision, report: Write, open_page: Open
+) -> None:
+    """Into a folded table too; a setting that is being tried stays in the address."""
+    page = open_page(report(edge))
+    if explored:
+        page.evaluate(_SET, [[9, 1, 2, 3, 4], True])
+        page.evaluate("document.querySelector('#weight-1').dispatchEvent(new Event('change'))")
+    address = page.url
+    link = page.locator('a.cited[href^="#row-contribution-"]').first
+    row = page.locator(str(link.get_attribute("href")))
+    assert not row.is_visible()
+    link.click()
+    assert row.is_visible()
+    assert page.evaluate(
+        "(id) => { const box = document.querySelector(id).getBoundingClientRect();"
+        " return box.top >= 0 && box.bottom <= innerHeight; }", link.get_attribute("href")
+    )  # fmt: skip
+    assert (page.url == address) == explored
+
+
 def test_no_request_leaves_the_page(edge: Decision, report: Write, browser: Browser) -> None:
     context = browser.new_context()
     requested: list[str] = []

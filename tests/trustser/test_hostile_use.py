@@ -93,6 +93,24 @@ CASES: tuple[tuple[str, int, str], ...] = (
     (f"{CHOOSE} edge --dataset nonsense --backbone fbank", 2, "nonsense"),
     (f"{CHOOSE} edge --dataset demo --backbone fbank --set nope.x=1", 2, "no setting is called"),
     *(
+        (f"reproduce --db new.duckdb {rest}", 2, words)
+        for rest, words in (
+            ("nonsense", "no published study called 'nonsense'"),
+            ("emobox", "emobox: was measured under a protocol"),
+            ("--backbones ''", "--backbones: trustser-2023 has no figure of ''"),
+            ("--backbones apc --criteria nope", "--criteria: trustser-2023 has no figure of"),
+            ("--data-root nope=x", "--data-root: 'nope=x' names no corpus"),
+            ("--data-root crema_d=", "names no corpus"),
+            ("--data-root crema_d=folder", "CREMA-D not found"),
+            ("--data-root crema_d=pipe", "CREMA-D not found"),
+            ("--data-root $'iemocap=a\x1b[31m'", "IEMOCAP not found"),
+            ("--data-root crema_d=folder --data-root crema_d=folder", "named twice"),
+            ("--weights folder", "cannot be the weights of 7 encoders"),
+            ("--protocol pipe", NOT_REGULAR),
+            ("--set nope.x=1", "no setting is called"),
+        )
+    ),
+    *(
         (f"export-model fbank -o x --db {path}", 2, words)
         for path, words in (
             ("missing.duckdb", "no such"), ("pipe", NOT_REGULAR), ("/dev/zero", NOT_REGULAR),
