@@ -65,7 +65,7 @@ $(VENV)/.installed: pyproject.toml $(LOCK)
 
 $(VENV)/.installed-test: pyproject.toml $(LOCK)
 	$(CREATE)
-	$(INSTALL) --editable '.[profile,ray,onnx,test,docs]'
+	$(INSTALL) --editable '.[profile,ray,onnx,pdf,test,docs]'
 	touch $@ $(VENV)/.installed
 
 lock:

@@ -207,6 +207,18 @@ def _from_elsewhere(kind: str, fact: Fact, origin: str) -> Fact:
     return replace(fact, source=f"{fact.source}; the weights used are from {origin}")
 
 
+def published_checkpoint(name: str) -> str | None:
+    """The repository on the Hugging Face hub that holds an encoder's weights; None without one.
+
+    Examples
+    --------
+    >>> published_checkpoint("whisper_tiny@2"), published_checkpoint("fbank")
+    ('openai/whisper-tiny', None)
+    """
+    found = _checkpoints().get(split_depth(split_tuned(name)[0])[0])
+    return None if found is None or found.startswith("doi.org/") else found
+
+
 def described_encoders() -> tuple[str, ...]:
     """Names under which encoders are described here, without those of their checkpoints."""
     return tuple(name for name in _load() if "/" not in name)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
-
-from markupsafe import Markup
 
 from advisor.decision import Decision
 from advisor.ranking.methods import METHODS
 from profiles_db.files import write_text
 from reports.advice_pictures import plane_picture, profile_pictures
 from reports.advice_view import View
+from reports.auditing import general_limits, licence_titles, licences, populations
 from reports.cited import Rows
 from reports.embedded import as_script, decision_text
+from reports.minute import minute
 from reports.page import render_page
+from reports.same_page import first_difference, text_of
 from reports.scenario_text import SCENARIO_ID, scenario_parts
 
 _MADE_AT: Final = re.compile(r'<meta name="trustser-made-at" content="([^"]*)">')
@@ -50,13 +50,15 @@ def render_advice(decision: Decision, *, made_at: str | None = None) -> str:
     return render_page(
         "advice.html.j2",
         _context(decision, made_at),
-        script="advice.js" if method else None,
+        scripts=("sign_off.js", "advice.js") if method else ("sign_off.js",),
         inserts={"the method": method or ""},
     )
 
 
 def shown_otherwise(report: str, where: str) -> str | None:
-    """The first line of a report that is not as this version shows the decision inside.
+    """The first thing in a report that is not as this version shows the decision inside.
+
+    The entries of its sign-off are not looked at, nor whether a browser wrote the page anew.
 
     Parameters
     ----------
@@ -79,28 +81,21 @@ def shown_otherwise(report: str, where: str) -> str | None:
     decision = Decision.from_json(decision_text(report, where))
     made_at = _MADE_AT.search(report)
     expected = render_advice(decision, made_at=unescape(made_at[1]) if made_at else None)
-    pairs = zip_longest(report.splitlines(), expected.splitlines(), fillvalue="")
-    for number, (found, right) in enumerate(pairs, 1):
-        if found != right:
-            said = _sentences_lost(decision, found, right)
-            return f"line {number}: {found.strip()[:_EXCERPT]}{said}"
-    return None
+    difference = None if report == expected else first_difference(report, expected)
+    if difference is None:
+        return None
+    lost = _sentences_lost(decision, text_of(report), text_of(expected))
+    return f"line {difference[0]}: {difference[1][:_EXCERPT]}{lost}"
 
 
-def _sentences_lost(decision: Decision, found: str, right: str) -> str:
-    """The sentences of the decision that a line should hold and does not, in words."""
-    shown, due = _read(found), _read(right)
+def _sentences_lost(decision: Decision, shown: str, due: str) -> str:
+    """The sentences of the decision that a page should hold and does not, in words."""
     lost = dict.fromkeys(
         sentence.text
         for sentence in decision.explanation
-        if (text := " ".join(sentence.text.split())) in due and text not in shown
+        if (text := "".join(sentence.text.split())) in due and text not in shown
     )
     return "".join(f" It should say “{text}”" for text in lost)
-
-
-def _read(line: str) -> str:
-    """What a line of a page says."""
-    return " ".join(Markup(line).striptags().split())  # noqa: S704 - shown to nobody as HTML
 
 
 def _context(decision: Decision, made_at: str | None) -> dict[str, Any]:
@@ -110,6 +105,11 @@ def _context(decision: Decision, made_at: str | None) -> dict[str, Any]:
         "view": view,
         "rows": rows,
         "linked": rows.sentences(),
+        "minute": minute(view),
+        "populations": populations(decision.study),
+        "limits": general_limits(decision.candidates),
+        "licences": licences,
+        "licence_titles": licence_titles(),
         "made_at": made_at,
         "profiles": profile_pictures(view),
         "plane": plane_picture(view),

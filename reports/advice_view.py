@@ -126,7 +126,7 @@ class View:
         return (
             f"The words grade each figure by itself: {steps} of the way from the worst to the best "
             "that it could be (the line under it), poor below. Scores compare candidates, on the "
-            "narrower scales listed under Evidence."
+            "narrower scales listed below."
         )
 
     @property
@@ -316,6 +316,18 @@ class View:
         """What to know of the figures, but for the reasons that stand beside their aspects."""
         said = set(self.decision.study.aspect_reasons.values())
         return [text for text in self.decision.sentences("evidence") if text not in said]
+
+    @property
+    def agreement(self) -> str:
+        """How many of the methods make the same choice."""
+        agreeing = sum(result.agrees for result in self.decision.methods)
+        count = len(self.decision.methods)
+        return f"{'All' if agreeing == count else f'{agreeing} of'} {count} methods agree."
+
+    @property
+    def steady(self) -> bool:
+        """Whether the choice is the same without any one criterion."""
+        return all(out.choice == self.decision.choice for out in self.decision.leave_one_out)
 
     def stands_in(self, aspect: Aspect) -> bool:
         """Whether the study's own criterion stands for an aspect here."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from importlib.resources import files
 from typing import Any, Final
@@ -28,16 +28,16 @@ def render_page(
     template: str,
     context: Mapping[str, Any],
     *,
-    script: str | None = None,
+    scripts: Sequence[str] = (),
     inserts: Mapping[str, str] | None = None,
 ) -> str:
-    """Render `template` with the shared style sheet and, where named, the script of that name.
+    """Render `template` with the shared style sheet and, where named, those scripts as one.
 
-    `inserts` are the expressions that stand in the script in place of `/* name */ null`. The same
+    `inserts` are the expressions that stand in the scripts in place of `/* name */ null`. The same
     inputs give the same bytes: nothing in here knows the time or draws a number.
     """
     style = _asset("style.css")
-    code = _asset(script) if script else ""
+    code = "\n".join(map(_asset, scripts))
     for name, expression in (inserts or {}).items():
         code = code.replace(f"/* {name} */ null", expression)
     policy = _POLICY.format(style=_digest(style), script=f"'{_digest(code)}'" if code else "'none'")

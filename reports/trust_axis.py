@@ -129,6 +129,12 @@ class TrustAxis:
         text = wording.interval(self.figure.low, self.figure.high, self.unit)
         return f"{text} (assumed)" if text and self.figure.interval == "assumed" else text
 
+    @property
+    def certainty(self) -> str:
+        """The interval in words, or that there is none."""
+        exact = self.figure is not None and self.figure.interval == "exact"
+        return self.interval or ("exact" if exact else "no interval")
+
     def _score(self, value: float | None) -> float | None:
         return None if value is None else self.scale.score(value)
 

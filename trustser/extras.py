@@ -15,6 +15,16 @@ def is_installed(module: str) -> bool:
     return module in sys.modules or importlib.util.find_spec(module) is not None
 
 
+def require_pdf(command: str) -> None:
+    """Raise `MissingExtraError` unless what writes PDF is installed."""
+    if not is_installed("fpdf"):
+        raise MissingExtraError(
+            "needs fpdf2, not installed here",
+            where=f"trustser {command} --pdf",
+            remedy='install it with: pip install "trustser[pdf]"',
+        )
+
+
 def require_profile(command: str) -> None:
     """Raise `MissingExtraError` unless everything that measuring needs is installed."""
     missing = [name for name in PROFILE_MODULES if not is_installed(name)]

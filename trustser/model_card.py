@@ -6,22 +6,19 @@ Nothing is made up: what the database or the catalogue does not know is said to 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
-
-import yaml
+from typing import TYPE_CHECKING
 
 from profiles_db.criteria import ASPECT_TITLES, ASPECTS, CRITERIA, format_value
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
+from reports.auditing import LABELS, NO_SPEECH
+from trustser.card_parts import UNKNOWN, UNVERIFIED, front_matter, interval_cell, table_row
 from trustser.commands.profiles_export import model_result
 from trustser.stored_profiles import corpus_mark, weights_mark
 
 if TYPE_CHECKING:
     from profiler.corpora.reader import CorpusReader
     from profiler.deployment.format import Config
-
-UNKNOWN: Final = "unknown"
-UNVERIFIED: Final = "unverified"
 
 
 def model_card(config: Config, found: Profile, reader: type[CorpusReader] | None) -> str:
@@ -36,11 +33,8 @@ def model_card(config: Config, found: Profile, reader: type[CorpusReader] | None
     reader : type of CorpusReader or None
         What is known of the corpus; None where no corpus of that name is installed.
     """
-    front = yaml.safe_dump(
-        _front_matter(config, found, reader), sort_keys=False, allow_unicode=True
-    )
     parts = [
-        f"---\n{front}---",
+        _front_matter(config, found, reader),
         f"# Speech emotion recogniser on {found.backbone}",
         *_warnings(config),
         _what_it_is(config),
@@ -57,26 +51,18 @@ def model_card(config: Config, found: Profile, reader: type[CorpusReader] | None
     return "\n\n".join(parts) + "\n"
 
 
-def _front_matter(
-    config: Config, found: Profile, reader: type[CorpusReader] | None
-) -> dict[str, Any]:
-    front: dict[str, Any] = {
-        "license": UNKNOWN,
-        "library_name": "trustser",
-        "pipeline_tag": "audio-classification",
-        "tags": ["speech-emotion-recognition", "trustser"],
-    }
-    if reader is not None and reader.languages:
-        front["language"] = list(reader.languages)
-    if config.encoder.hub_id is not None:
-        front["base_model"] = config.encoder.hub_id
-    if config.warning is not None:
-        front["tags"].append("untrained-random-weights")
-    if found.synthetic:
-        front["tags"].append("synthetic-training-data")
+def _front_matter(config: Config, found: Profile, reader: type[CorpusReader] | None) -> str:
+    tags = ["untrained-random-weights"] if config.warning is not None else []
+    tags += ["synthetic-training-data"] if found.synthetic else []
     name = f"{found.backbone}{' (UNTRAINED, random weights)' if config.warning else ''}"
-    front["model-index"] = [{"name": name, "results": [model_result(found)]}]
-    return front
+    return front_matter(
+        licence=UNKNOWN,
+        tags=tags,
+        languages=reader.languages if reader is not None else (),
+        base_model=config.encoder.hub_id,
+        name=name,
+        result=model_result(found),
+    )
 
 
 def _warnings(config: Config) -> Iterator[str]:
@@ -209,8 +195,7 @@ def _row(figure: Measurement) -> str:
     if figure.value is not None:
         value = format_value(figure.value, unit)
         interval = "" if criterion.aspect == "sustainability" else UNKNOWN
-    if figure.low is not None and figure.high is not None:
-        interval = f"{format_value(figure.low, unit)} to {format_value(figure.high, unit)}"
+    interval = interval_cell(figure.low, figure.high, unit) or interval
     cells = [
         ASPECT_TITLES[criterion.aspect],
         f"{criterion.title} (`{criterion.name}`)",
@@ -220,8 +205,7 @@ def _row(figure: Measurement) -> str:
         "" if figure.baseline is None else format_value(figure.baseline, unit),
         "; ".join(figure.flags),
     ]
-    plain = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(plain)} |"
+    return table_row(cells)
 
 
 def _calibration(config: Config) -> str:
@@ -325,9 +309,8 @@ def _limits(config: Config, found: Profile) -> str:
         "",
         f"- Told apart in the figures: {tested}. **Untested**: other genders, ages, accents, "
         "languages, illnesses, microphones, rooms and ways of speaking than those of the corpus.",
-        "- Labels are what the corpus says: acted or perceived emotion, not what a speaker feels. "
-        f"An emotion outside {', '.join(config.classes)} is answered all the same.",
-        "- Recordings that are no speech are answered all the same.",
+        f"- {LABELS} An emotion outside {', '.join(config.classes)} is answered all the same.",
+        f"- {NO_SPEECH}",
     ]
     if lacking:
         lines.append(f"- Not measured: {', '.join(lacking)}.")

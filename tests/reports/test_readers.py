@@ -43,6 +43,7 @@ def test_every_tile_says_what_is_counted_and_which_way_is_better(
     width: int, cloud: Decision, report: Write, open_page: Open
 ) -> None:
     page = open_page(report(cloud), viewport={"width": width, "height": 900})
+    page.evaluate(_OPEN)
     tiles = [tile.inner_text().replace("\xa0", " ") for tile in page.locator(".tiles li").all()]
     assert len(tiles) == 5
     assert "Gender inferred\n\n97.4 %\nlower is better" in tiles[1]
@@ -54,6 +55,7 @@ def test_every_tile_says_what_is_counted_and_which_way_is_better(
 def test_a_dot_lies_where_its_figure_does(cloud: Decision, report: Write, open_page: Open) -> None:
     """97.4 % of the genders, on a line from 100 % (worst) to 50 % (best): at its left end."""
     page = open_page(report(cloud))
+    page.evaluate(_OPEN)
     tile = page.locator(".tiles li").nth(1)
     line, dot = (tile.locator(f".dots {part}").bounding_box() for part in (".track", "circle"))
     assert line is not None

@@ -36,6 +36,14 @@ CHOOSE = "choose --db new.duckdb --cache cache"
 CASES: tuple[tuple[str, int, str], ...] = (
     # Output paths that name folders.
     *((f"advise edge -o {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
+    *(
+        (f"advise edge --json {option} {path}", 2, FOLDER)
+        for option in ("--pdf", "--card")
+        for path in ("''", "folder")
+    ),
+    ("advise edge --json --pdf missing/x.pdf", 2, "cannot be written"),
+    ("advise edge --json --card plain.txt/x.md", 2, "cannot be written"),
+    ("advise edge -o x.html --pdf folder/../x.html", 2, "one file for two outputs"),
     *((f"report --db ok.duckdb -o {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
     *((f"schema -o {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),
     *((f"init --force {path}", 2, FOLDER) for path in ("''", ".", "/", "folder")),

@@ -11,6 +11,7 @@ import typer
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.files import write_text
 from trustser import api
+from trustser.extras import require_pdf
 from trustser.option_values import timestamp
 from trustser.terminal import tell
 
@@ -32,6 +33,13 @@ def advise(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print a short version as Markdown.")
     ] = False,
+    pdf: Annotated[
+        Path | None, typer.Option("--pdf", help="Write the first part as one A4 page, too.")
+    ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option("--card", help="Write a model card (Markdown) of the choice, too."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the uncertainty draws.")] = 0,
     made_at: Annotated[
         str | None, typer.Option("--made-at", help="Time shown in the report, as ISO 8601.")
@@ -39,7 +47,9 @@ def advise(
 ) -> None:
     """Choose a backbone for a scenario and write the report.
 
-    With --json or --markdown the report is written only where -o names a file.
+    With --json or --markdown the report is written only where -o names a file. --pdf and --card
+    write the page that is read in a minute, and the model card of the choice, from the same
+    decision; where nothing is chosen there is no card.
     Exit code 0: a choice stands; 3: nothing is chosen, since every candidate fails a requirement or
     cannot be judged, and the output says which; 2: invalid input.
 
@@ -48,6 +58,9 @@ def advise(
     if json and markdown:
         raise InputError("--json and --markdown together", remedy="choose one")
     when = timestamp(made_at)
+    _require_different(output, pdf, card)
+    if pdf is not None:
+        require_pdf("advise")
     decision = api.advise(scenario, db=db, seed=seed, say=tell)
     if json:
         typer.echo(decision.to_json(indent=2))
@@ -57,6 +70,7 @@ def advise(
         typer.echo(as_markdown(decision))
     if output is not None or not (json or markdown):
         _write_report(decision, output, when, quiet=json or markdown)
+    _write_others(decision, pdf, card, when, quiet=json or markdown)
     if decision.choice is None:
         if json or markdown:
             typer.echo(f"trustser: {decision.summary}", err=True)
@@ -71,6 +85,36 @@ def _write_report(decision: Decision, output: Path | None, when: str, *, quiet: 
     if not quiet:
         typer.echo(as_text(decision))
         typer.echo(f"\nReport: {path}")
+
+
+def _require_different(*paths: Path | None) -> None:
+    """Raise `InputError` where two outputs are to be one file."""
+    named = [path.resolve() for path in paths if path is not None]
+    if len(set(named)) < len(named):
+        raise InputError(
+            "one file for two outputs", where="trustser advise", remedy="name a file for each"
+        )
+
+
+def _write_others(
+    decision: Decision, pdf: Path | None, card: Path | None, when: str, *, quiet: bool
+) -> None:
+    """The page of PDF and the model card, where they are asked for."""
+    if pdf is not None:
+        from reports.one_page import write_page  # noqa: PLC0415 - few want it
+
+        write_page(decision, pdf, made_at=when)
+        typer.echo(f"Page: {pdf}", err=quiet)
+    if card is None:
+        return
+    from trustser.decision_card import decision_card  # noqa: PLC0415 - few want it
+
+    text = decision_card(decision)
+    if text is None:
+        tell(f"no card at {card}: nothing is chosen")
+        return
+    write_text(card, text)
+    typer.echo(f"Card: {card}", err=quiet)
 
 
 def validate(

@@ -16,6 +16,7 @@ from profiles_db.figure_table import COLUMNS, as_relation, rows
 from profiles_db.files import replacing
 from profiles_db.measurement import Measurement
 from profiles_db.profile import Profile
+from trustser.card_parts import index_entry, index_metrics
 from trustser.stored_profiles import corpus_mark, weights_mark
 
 Format = Literal["csv", "parquet", "markdown", "model-index"]
@@ -81,17 +82,9 @@ def _model_name(profile: Profile) -> str:
 
 def model_result(profile: Profile) -> dict[str, Any]:
     """A profile as one entry of a `model-index`; unknown figures are left out."""
-    metrics = []
-    for name, criterion in CRITERIA.items():
-        measurement = profile.pooled(name)
-        if measurement is None or measurement.value is None:
-            continue
-        metrics.append({"type": name, "name": criterion.title, "value": measurement.value})
-    return {
-        "task": {"type": "audio-classification", "name": "Speech emotion recognition"},
-        "dataset": {"type": profile.corpus, "name": corpus_mark(profile)},
-        "metrics": metrics,
-    }
+    pooled = {name: profile.pooled(name) for name in CRITERIA}
+    metrics = index_metrics({name: found.value for name, found in pooled.items() if found})
+    return index_entry(profile.corpus, corpus_mark(profile), metrics)
 
 
 def write_parquet(profiles: Sequence[Profile], path: Path) -> None:

@@ -61,18 +61,24 @@ def verify(
     """Recompute the decision that a report carries, and say whether it comes out the same.
 
     Exit code 0: it does, and the page shows it; 1: not so, and the output says what was altered.
+    The entries of the sign-off are repeated, not checked.
 
     Example: trustser verify edge.html
     """
     from advisor.verify import verify as recompute  # noqa: PLC0415
+    from profiles_db.printing import shown  # noqa: PLC0415
     from reports.embedded import decision_text, read_report  # noqa: PLC0415
+    from reports.same_page import entries  # noqa: PLC0415
 
     page = read_report(file)
     carried = decision_text(page, str(file))
     verification = recompute(carried)
     for line in verification.lines():
         typer.echo(line)
-    if not (verification.holds and _shows(page, carried, file)):
+    holds = verification.holds and _shows(page, carried, file)
+    for name, text in entries(page).items():
+        typer.echo(f"Entered, and not checked: {name}: {shown(text)}")
+    if not holds:
         raise typer.Exit(CHECK_FAILED)
 
 

@@ -1,0 +1,300 @@
+"""The first part of an advice report, to be read in a minute: in HTML and as a page of PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from advisor.explanation.directions import counted
+from advisor.explanation.wording import listed, scores_text
+from advisor.ranking.findings import Requirement, Sway
+from advisor.records import Candidate
+from profiles_db.criteria import Aspect
+from reports import wording
+from reports.advice_view import View
+from reports.measuring import MORE_SPEECH, folds_left, measure_command, profile_command
+from reports.trust_axis import TrustAxis
+
+_MOST_SHOWN: Final = 3
+_MOST_CHANGES: Final = 3
+
+_BETWEEN: Final = "What would decide between them"
+_OTHERWISE: Final = "What would change it"
+_OTHERWISE_NONE: Final = "What would let one in"
+
+_GENDER: Final = "Clips whose features give the speaker's gender away"
+_RISKS: Final = {
+    "uar": "Emotions it gets right",
+    "accuracy": "Clips it gets right",
+    "cross_corpus_uar": "Emotions it gets right in other corpora",
+    "gender_inference": _GENDER,
+    "gender_accuracy": _GENDER,
+    "gender_uar": _GENDER,
+    "linear_gender_accuracy": _GENDER,
+    "attack_success_rate": "Right answers that a faint disturbance turns wrong",
+    "accuracy_under_attack": "Clips it gets right under a faint disturbance",
+    "excess_equalized_odds_difference": "Gap in errors between the genders, beyond chance",
+    "equalized_odds_difference": "Gap in errors between the genders",
+    "conditional_total_variation": "Gap in answers between the genders",
+    "macs": "Arithmetic for 6 s of speech",
+    "paper_macs": "Arithmetic for 6 s of speech",
+    "latency_p50": "Time for 6 s of speech",
+    "robustness_mean_change": "UAR lost to noise, rooms and telephones",
+}
+"""What a figure means to those who live with it; others are said as they are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """One aspect in plain words, and what it is for each candidate, in the order of them.
+
+    `graded` holds the word for each figure by itself.
+    """
+
+    number: int
+    aspect: Aspect
+    title: str
+    words: str
+    axes: tuple[TrustAxis, ...]
+    graded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What would change the choice, and to what; `between` says that they are level now."""
+
+    cause: str
+    result: str
+    between: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What to measure next, what to expect of it, and the command; empty where there is none.
+
+    `note` is what the command takes to be of use.
+    """
+
+    what: str
+    gain: str
+    command: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """All that the first part says beside the heading and the summary.
+
+    `shown` are the candidates that the evidence cannot tell apart, or the choice; `further` counts
+    those that are level too and have no column. `changes` has a title for what would decide between
+    those that are level, and one for what would make another the choice; `unchanged` is what to
+    say where there is none.
+    """
+
+    lede: str
+    shown: tuple[Candidate, ...]
+    further: int
+    risks: tuple[Risk, ...]
+    changes: Mapping[str, tuple[Change, ...]]
+    unchanged: str
+    next_step: NextStep | None
+
+
+def minute(view: View) -> Minute:
+    """What the first part of the report of a decision says."""
+    alike = [view.candidates[name] for name in view.alike]
+    shown = tuple(alike[:_MOST_SHOWN])
+    return Minute(
+        _lede(view),
+        shown,
+        len(alike) - len(shown),
+        _risks(view, shown),
+        _by_title(view, _changes(view) if alike else _relaxations(view)),
+        _unchanged(view),
+        _next_step(view),
+    )
+
+
+def plain_risk(criterion: str) -> str:
+    """A criterion as those say it who live with the figure.
+
+    Examples
+    --------
+    >>> plain_risk("conditional_total_variation"), plain_risk("speaker_eer")
+    ('Gap in answers between the genders', 'Speakers mistaken for one another (EER)')
+    """
+    return _RISKS.get(criterion) or counted(criterion)
+
+
+def _risks(view: View, shown: tuple[Candidate, ...]) -> tuple[Risk, ...]:
+    rows = zip(*(view.axes(candidate) for candidate in shown), strict=True)
+    return tuple(
+        Risk(
+            axes[0].number,
+            axes[0].aspect,
+            axes[0].title,
+            plain_risk(axes[0].criterion),
+            axes,
+            tuple(candidate.grades[axes[0].aspect] for candidate in shown),
+        )
+        for axes in rows
+    )
+
+
+def _lede(view: View) -> str:
+    """The choice in one line, where the heading and the numbers below it say the rest."""
+    chosen, decision = view.chosen, view.decision
+    eligible = [candidate for candidate in decision.candidates if candidate.eligible]
+    if chosen is None or chosen.score is None or len(eligible) == 1:
+        return decision.summary
+    second = eligible[1]
+    own, other = scores_text(chosen.score, second.score or 0.0)
+    level = second.score == chosen.score
+    ahead = f"scores {own}{', like' if level else f' against {other} for'} {second.title}"
+    if len(view.alike) == 1:
+        return f"It {ahead}."
+    return f"The evidence cannot tell them apart; {chosen.title} {ahead}."
+
+
+def _by_title(view: View, changes: Sequence[Change]) -> Mapping[str, tuple[Change, ...]]:
+    between = tuple(change for change in changes if change.between)
+    others = tuple(change for change in changes if not change.between)
+    titled = {_BETWEEN: between, _OTHERWISE if view.chosen else _OTHERWISE_NONE: others}
+    return {title: found for title, found in titled.items() if found}
+
+
+def _changes(view: View) -> tuple[Change, ...]:
+    """Another choice: without a requirement, with other weights, without a criterion."""
+    decision = view.decision
+    found = [
+        _change(view, f"Without “{view.said(requirement)}”", requirement.choice_without)
+        for requirement in decision.requirements
+        if requirement.decisive
+    ]
+    if decision.flip is not None:
+        moved = wording.percent(decision.flip.moved)
+        found.append(_change(view, f"With {moved} of the weight moved", decision.flip.to))
+    found += [
+        _change(view, f"Without {view.criterion_title(out.criterion)}", out.choice)
+        for out in decision.leave_one_out
+        if out.choice != decision.choice
+    ]
+    return tuple(found[:_MOST_CHANGES])
+
+
+def _unchanged(view: View) -> str:
+    """Why there is no change to tell of."""
+    if view.chosen is None:
+        return "No bound that gives way is enough."
+    if sum(candidate.eligible for candidate in view.candidates.values()) == 1:
+        return "No other candidate qualifies, and no requirement that is dropped alone helps one."
+    return "Nothing that was tried: no requirement dropped, no weight moved."
+
+
+def _change(view: View, cause: str, name: str | None) -> Change:
+    return Change(cause, view.title(name), name in view.alike)
+
+
+def _relaxations(view: View) -> tuple[Change, ...]:
+    """Who would come in first if bounds gave way, the smallest change first."""
+    near = [
+        candidate
+        for candidate in view.decision.candidates
+        if candidate.score is not None
+        and candidate.relaxations
+        and all(relaxation.to is not None for relaxation in candidate.relaxations)
+    ]
+    near.sort(key=lambda one: sum(relaxation.share or 0.0 for relaxation in one.relaxations))
+    return tuple(Change(_relaxed(view, one), one.title) for one in near[:_MOST_CHANGES])
+
+
+def _relaxed(view: View, candidate: Candidate) -> str:
+    parts = []
+    for relaxation in candidate.relaxations:
+        requirement = view.requirements[relaxation.requirement]
+        if isinstance(requirement, Requirement):
+            way = requirement.comparison.replace("_", " ")
+            parts.append(f"{requirement.title} {way} {relaxation.to_text}")
+    return f"With {listed(parts)}"
+
+
+def _next_step(view: View) -> NextStep | None:
+    """The measurement to make next: what is unknown and could change the choice comes first."""
+    step = _step(view)
+    return step if step is None or not step.command else replace(step, note=_note(view, step))
+
+
+def _note(view: View, step: NextStep) -> str:
+    if view.decision.study.kind == "published":
+        return "Then weigh it: evidence: measured."
+    goes_on = step.command.startswith("trustser profile") and MORE_SPEECH not in step.command
+    return "With the settings of the run, so that it goes on." if goes_on else ""
+
+
+def _step(view: View) -> NextStep | None:
+    gaps = [gap for gap in view.decision.missing if gap.could_change]
+    if gaps:
+        same = [gap for gap in gaps if gap.criterion == gaps[0].criterion]
+        return _fill(view, gaps[0].criterion, [gap.candidate for gap in same], gaps[0].flagged)
+    if view.decision.sways:
+        return _sharpen(view, view.decision.sways[0])
+    return _own_speech(view)
+
+
+def _fill(view: View, criterion: str, names: list[str], flagged: bool) -> NextStep:
+    candidates = [view.candidates[name] for name in names]
+    who = listed([candidate.title for candidate in candidates[:_MOST_SHOWN]])
+    if more := len(candidates) - _MOST_SHOWN:
+        who += f" and {more} more" if more > 0 else ""
+    state = "flagged" if flagged else "unknown"
+    what = f"{plain_risk(criterion)}, of {who}: {state}."
+    could = "Known" if not flagged else "Beyond doubt"
+    gain = f"{could}, it could {'change the choice' if view.chosen else 'give a choice'}."
+    return NextStep(what, gain, _filling(view, candidates, criterion, flagged))
+
+
+def _filling(view: View, candidates: list[Candidate], criterion: str, flagged: bool) -> str:
+    """No command where measuring again would raise the same flag, or nobody can measure it."""
+    kind = view.decision.study.kind
+    if kind == "published":
+        chosen = [view.chosen] if view.chosen else []
+        return _on_own_speech(view, [*chosen, *candidates])
+    return "" if flagged else measure_command(candidates, criterion)
+
+
+def _sharpen(view: View, sway: Sway) -> NextStep:
+    involved = [name for name in (view.decision.choice, sway.candidate, sway.towards) if name]
+    candidates = [view.candidates[name] for name in dict.fromkeys(involved)]
+    what = f"{plain_risk(sway.criterion)}, of {view.title(sway.candidate)}."
+    towards = f"mostly {view.title(sway.towards)}" if sway.towards else "mostly none at all"
+    gain = (
+        f"Expected gain: {wording.probability(sway.probability)} probability of another choice, "
+        f"{towards}."
+    )
+    if view.decision.study.kind == "published":
+        return NextStep(what, gain, _on_own_speech(view, candidates))
+    return NextStep(what, gain, profile_command(candidates, [sway.criterion], "measured"))
+
+
+def _on_own_speech(view: View, candidates: Sequence[Candidate]) -> str:
+    """Published figures do not mix with measured ones: all that is weighed is to be measured."""
+    different = list({candidate.name: candidate for candidate in candidates}.values())
+    return profile_command(different, [c.criterion for c in view.decision.criteria], "published")
+
+
+def _own_speech(view: View) -> NextStep | None:
+    """Where no figure in its interval changes the choice, whether it holds elsewhere is open."""
+    if view.chosen is None:
+        return None
+    said = " ".join(view.decision.sentences("measure_next"))
+    kind = view.decision.study.kind
+    if kind == "measured" and not folds_left([view.chosen]):
+        return NextStep(said, "", "") if said else None
+    where = "on your own speech" if kind == "published" else "on the folds that are left"
+    what = f"{said} Whether it holds {where} is open.".strip()
+    first = [view.chosen, *(view.candidates[name] for name in view.decision.ranking[:2])]
+    if kind == "published":
+        return NextStep(what, "", _on_own_speech(view, first))
+    criteria = [weighted.criterion for weighted in view.decision.criteria]
+    return NextStep(what, "", profile_command([view.chosen], criteria, kind))
