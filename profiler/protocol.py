@@ -18,7 +18,14 @@ from typing import Any, Final, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from profiler.measures.registry import measures
-from profiler.settings import Precision, Settings, StudySettings, digest_of
+from profiler.settings import (
+    MOST_CONVOLUTIONS,
+    Pooling,
+    Precision,
+    Settings,
+    StudySettings,
+    digest_of,
+)
 from profiles_db.errors import InputError, ScenarioError
 from profiles_db.located_yaml import Node, read_document, read_tree
 
@@ -38,8 +45,13 @@ class TrainingSettings(Settings):
     """Fold k of repetition r trains from seed `base_seed * k + 1000 * r`."""
     hidden_size: int = Field(default=128, ge=1, le=4096)
     """Width of the head."""
+    convolutions: int = Field(default=2, ge=1, le=MOST_CONVOLUTIONS)
+    """Pointwise convolutions of the head; ReLU and dropout stand between each two."""
+    pooling: Pooling = "mean"
+    """How the head makes one vector of a clip's frames: their mean, or one weighted by
+    self-attention."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Dropout between the two pointwise convolutions."""
+    """Dropout between the pointwise convolutions."""
     epochs: int = Field(default=30, ge=1, le=10_000)
     """Epochs of the emotion head; the epoch with the best dev UAR is kept."""
     batch_size: int = Field(default=64, ge=1, le=65_536)

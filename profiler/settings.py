@@ -12,6 +12,10 @@ SAMPLE_RATE: Final = 16_000
 """Samples per second that every backbone here was trained on."""
 
 Precision = Literal["float32", "bfloat16"]
+Pooling = Literal["mean", "attention"]
+"""How a head makes one vector of a clip's frames."""
+MOST_CONVOLUTIONS: Final = 10
+"""Of a head, so that no typing error asks for what no machine has."""
 Decibels = Annotated[float, Field(ge=0, le=100)]
 
 

@@ -37,6 +37,8 @@ def checks(there: Collection[str]) -> Iterator[Check]:
     yield from _CHECKS
     if "dimensional_predictions" in there:
         yield from _RATED
+    if "dimensional_attacks" in there:
+        yield from _RATED_AND_ATTACKED
 
 
 def _of_rows(table: RowTable) -> Iterator[Check]:
@@ -107,6 +109,25 @@ _RATED: Final[tuple[Check, ...]] = (
     ),
 )
 """Of a table that is there once somebody measured dimensions."""
+
+_RATED_AND_ATTACKED: Final[tuple[Check, ...]] = (
+    (
+        "a dimension of an attacked clip that was not tested",
+        f"""
+        SELECT DISTINCT {_FOLD} FROM dimensional_attacks
+        ANTI JOIN predictions USING (run, repetition, fold, utterance, speaker)
+        """,  # noqa: S608
+    ),
+    (
+        "an attacked clip with two answers as it is on one dimension",
+        f"""
+        SELECT {_FOLD} || ' ' || dimension || ' ' || utterance FROM dimensional_attacks
+        GROUP BY {_CELL}, dimension, utterance
+        HAVING count(DISTINCT clean) > 1 OR count(DISTINCT truth) > 1
+        """,  # noqa: S608
+    ),
+)
+"""Of a table that is there once somebody attacked a head for dimensions."""
 
 _CHECKS: Final[tuple[Check, ...]] = (
     (

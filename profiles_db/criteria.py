@@ -50,6 +50,10 @@ _FOUR_FIFTHS = (
 )
 _TWICE = "from none to 50 points: at a recall of 1, twice as many clips answered right"
 _STRESS = "the stress tests published with arXiv:2203.07378"
+_SHIFTED = (
+    f"from 0.2, four times the difference of 0.05 from which {_STRESS} count a prediction as "
+    "changed, to none"
+)
 _AGREES = (
     "from 0, what the training mean scores as the answer to every clip, to 0.75, arousal of the "
     "best model fine-tuned in arXiv:2203.07378 (0.745 on MSP-Podcast)"
@@ -231,6 +235,30 @@ _ALL: Final[tuple[Criterion, ...]] = (
         "accuracy_under_attack", "safety", "Accuracy under attack", "fraction", 0.0, 1.0, _FULL,
         "Share of all test clips still classified correctly under the attack.",
     ),
+    *(
+        _criterion(
+            f"shift_under_attack_{name}", "safety",
+            f"Shift of predicted {name} under attack" if name in DIMENSIONS
+            else "Shift under attack, mean over the dimensions",
+            "fraction", 0.2, 0.0, _SHIFTED,
+            "Mean absolute difference between what is predicted of the attacked clip and of the "
+            "clip as it is, in the range of the ratings, "
+            + (f"of {name}." if name in DIMENSIONS else "mean over the dimensions of emotion."),
+        )
+        for name in ("mean", *DIMENSIONS)
+    ),
+    *(
+        _criterion(
+            f"ccc_under_attack_{name}", "safety",
+            f"Concordance with ratings of {name} under attack" if name in DIMENSIONS
+            else "Concordance with ratings under attack, mean over the dimensions",
+            "coefficient", 0.0, 0.75, _AGREES,
+            "Concordance correlation coefficient of the emotion rated and that predicted of the "
+            "attacked clips, "
+            + (f"of {name}." if name in DIMENSIONS else "mean over the dimensions of emotion."),
+        )
+        for name in ("mean", *DIMENSIONS)
+    ),
     _criterion(
         "excess_equalized_odds_difference", "fairness", "Equalized odds difference beyond chance",
         "fraction", 0.2, 0.0, _FOUR_FIFTHS,
@@ -271,6 +299,13 @@ _ALL: Final[tuple[Criterion, ...]] = (
         0.2, 0.0, _FOUR_FIFTHS,
         "Total-variation distance between how often each class is predicted for either gender, on "
         "each test fold, then over the folds: statistical parity as the paper's code computes it.",
+    ),
+    _criterion(
+        "true_positive_share_difference", "fairness", "Difference in the share of true positives",
+        "fraction", 0.2, 0.0, _FOUR_FIFTHS,
+        "Largest difference between the genders in the share of their clips that are of a class "
+        "and answered as it, worst class, on each test fold, then over the folds: what the paper's "
+        "code calls demographic parity.",
     ),
     _criterion(
         "uar_gender_gap", "fairness", "UAR gap between the genders", "fraction", 0.2, 0.0,
@@ -382,6 +417,13 @@ _ALL: Final[tuple[Criterion, ...]] = (
     ),
 )
 # fmt: on
+
+ATTACKED_DIMENSIONAL_CRITERIA: Final = tuple(
+    f"{figure}_{name}"
+    for figure in ("shift_under_attack", "ccc_under_attack")
+    for name in ("mean", *DIMENSIONS)
+)
+"""What is measured of clips that are rated on dimensions and attacked, where somebody asks."""
 
 DIMENSIONAL_CRITERIA: Final = (
     "ccc_mean", *(f"ccc_{dimension}" for dimension in DIMENSIONS), "ccc_gender_gap",

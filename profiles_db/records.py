@@ -247,6 +247,35 @@ class DimensionalEpoch:
     learning_rate: Rate
 
 
+@row_table(
+    "dimensional_attacks",
+    step="dimensional_safety",
+    key=("attack", "snr_db", "dimension", "utterance"),
+)
+@dataclass(frozen=True, slots=True)
+class DimensionalAttack:
+    """What the head for dimensions answers on one dimension of one clip under one perturbation.
+
+    `truth` is the rating in [0, 1], `clean` the answer to the clip as it is, `predicted` that to
+    the perturbed one; both may lie beyond [0, 1]. `snr_db` is what was asked for, `reached_snr_db`
+    what the perturbed waveform has (None where the perturbation is zero).
+    """
+
+    repetition: int
+    fold: int
+    attack: AttackName
+    snr_db: float
+    dimension: Dimension
+    utterance: str
+    speaker: str
+    gender: Gender | None
+    truth: Fraction
+    clean: float
+    predicted: float
+    reached_snr_db: float | None
+    gradient: GradientState
+
+
 @row_table("clip_groups", step="groups", key=("utterance", "attribute"))
 @dataclass(frozen=True, slots=True)
 class ClipGroup:

@@ -263,7 +263,7 @@ class ProfileView:
         kinds = {
             (m.attack, m.snr_db)
             for m in self._pooled
-            if m.attack is not None and m.snr_db is not None
+            if m.criterion in _ATTACK_CRITERIA and m.attack is not None and m.snr_db is not None
         }
         return [self._attack(kind, snr_db) for kind, snr_db in sorted(kinds)]
 

@@ -74,8 +74,8 @@ def profile(
         `random` where sustainability alone is measured, which does not depend on them.
     measures : str or sequence of str, optional
         `default`, `all`, or names: performance, privacy, safety, fairness, sustainability, on
-        request robustness, dimensional, groups, embeddings, data_amount, generalisation and
-        linguistic, and those of other packages.
+        request robustness, dimensional, dimensional_safety, groups, embeddings, data_amount,
+        generalisation and linguistic, and those of other packages.
         `sustainability` alone needs no corpus.
     settings : mapping, optional
         Settings by name, such as ``{"training.epochs": 5}``, or by section and name.

@@ -100,6 +100,7 @@ def _what_it_is(config: Config) -> str:
             f"- classes: {', '.join(config.classes)}",
             f"- encoder: {encoder.hidden_states} hidden states of {encoder.hidden_size} values; "
             f"{where}",
+            f"- heads: {config.heads.shape}, of width {config.heads.width}",
             f"- weights: {encoder.weights_id} ({encoder.weights_origin})",
             f"- it hears the first {config.audio.longest_seconds:g} s of a clip (longer recordings "
             f"by windows), at {config.audio.sample_rate} Hz, channels averaged; at least "

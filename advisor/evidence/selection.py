@@ -14,7 +14,13 @@ from profiles_db.profile import Measured, Profile
 
 SHORTEST_HASH: Final = 4
 _SHOWN_HASH: Final = 12
-ADDED: Final[Mapping[str, object]] = MappingProxyType({"training.tune_learning_rate": 1e-4})
+ADDED: Final[Mapping[str, object]] = MappingProxyType(
+    {
+        "training.tune_learning_rate": 1e-4,
+        "training.convolutions": 2,
+        "training.pooling": "mean",
+    }
+)
 """Settings that runs of earlier releases do not name, and what these runs did."""
 _OF_ONE_CORPUS: Final = ("corpus", "corpora", "dataset", "classes", "labels")
 

@@ -13,7 +13,15 @@ from profiles_db.depths import with_depth
 from profiles_db.tuning import with_tuned
 
 STATES_BEFORE: Final[Mapping[str, int]] = MappingProxyType(
-    {"whisper": 0, "wav2vec2": 0, "hubert": 0, "wavlm": 0, "tera": 1}
+    {
+        "whisper": 0,
+        "wav2vec2": 0,
+        "hubert": 0,
+        "wavlm": 0,
+        "data2vec-audio": 0,
+        "wav2vec2-bert": 0,
+        "tera": 1,
+    }
 )
 """The families of transformers, and how many hidden states come before the first layer's."""
 

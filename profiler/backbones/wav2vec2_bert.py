@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
 
 from profiler.backbones.base import Weights
@@ -20,6 +20,7 @@ STACKED: Final = 2
 
 _FULL_SCALE: Final = 2.0**15  # Kaldi reads 16-bit integers; its floor under the log is absolute
 _VARIANCE_FLOOR: Final = 1e-7
+_POSITIONS: Final = "relative_key"  # as published; others have tables that no checkpoint holds
 
 LAYOUT: Final = Layout(
     anchor="feature_projection.projection.weight",
@@ -52,7 +53,7 @@ class Wav2Vec2Bert(Encoder):
         super().__init__()
         self.name, self.weights = name, weights
         self.hidden_size = encoder.config.hidden_size
-        self.layers = encoder.config.num_hidden_layers
+        self.layers = self.transformer_layers = encoder.config.num_hidden_layers
         self.encoder = encoder
 
     def front_end(self, waveform: Tensor) -> Tensor:
@@ -73,6 +74,36 @@ class Wav2Vec2Bert(Encoder):
         states = (*outputs.hidden_states[1:-1], outputs.last_hidden_state)
         return torch.stack(states, dim=1)
 
+    @property
+    def goes_on(self) -> bool:
+        """See `Backbone.goes_on`."""
+        return True
+
+    @property
+    def transformer(self) -> nn.ModuleList:
+        """See `Backbone.transformer`: the conformer's layers."""
+        layers: nn.ModuleList = self.encoder.encoder.layers
+        return layers
+
+    def enter(self, features: Tensor) -> Tensor:
+        """What enters the first layer: the projected features."""
+        projected: Tensor = self.encoder.feature_projection(features)[0]
+        return projected
+
+    def pass_layers(self, layers: nn.ModuleList, entering: Tensor) -> Tensor:
+        """See `Backbone.pass_layers`; each layer has its own table of positions."""
+        states = []
+        hidden = entering
+        for layer in layers:
+            hidden = layer(hidden)
+            states.append(hidden)
+        return torch.stack(states, dim=1)
+
+    def keep_layers(self, depth: int) -> None:
+        """See `Backbone.keep_layers`; there is no norm behind the last layer."""
+        conformer = self.encoder.encoder
+        conformer.layers = conformer.layers[:depth]
+
 
 def build(entry: Entry, weights: str, seed: int) -> Wav2Vec2Bert:
     """A w2v-BERT encoder; see `profiler.backbones.load.load` for the parameters and errors."""
@@ -81,5 +112,8 @@ def build(entry: Entry, weights: str, seed: int) -> Wav2Vec2Bert:
 
 
 def _encoder(fields: Mapping[str, Any]) -> Wav2Vec2BertModel:
+    positions = fields.get("position_embeddings_type", _POSITIONS)
+    if positions not in (_POSITIONS, None):
+        raise ValueError(f"positions of type {positions!r:.40}, not {_POSITIONS}")
     plain = {**fields, "add_adapter": False, "use_intermediate_ffn_before_adapter": False}
     return Wav2Vec2BertModel(configuration(Wav2Vec2BertConfig, plain, "eager"))

@@ -25,7 +25,7 @@ from profiler.deployment.format import (
 )
 from profiler.deployment.recogniser import Heads, Recogniser, heads_of
 from profiler.pipeline.results import StepFiles, from_plain, read_step
-from profiler.protocol import Protocol
+from profiler.protocol import Protocol, TrainingSettings
 from profiles_db.errors import CacheError, InputError
 from profiles_db.profile import Profile
 from profiles_db.records import Prediction
@@ -154,7 +154,7 @@ def assemble(
             normalisation=normalisation(part.family),
         ),
         encoder=part,
-        heads=_heads_part(chosen, states),
+        heads=_heads_part(chosen, states, protocol.training),
         calibration=_part_of(
             calibrate([row for row in rows if row.repetition in repetitions], classes)
         ),
@@ -183,7 +183,9 @@ def _encoder(found: Profile, weights: str, seed: int) -> Backbone:
     return encoder
 
 
-def _heads_part(places: Sequence[Place], states: Sequence[dict[str, Tensor]]) -> HeadsPart:
+def _heads_part(
+    places: Sequence[Place], states: Sequence[dict[str, Tensor]], training: TrainingSettings
+) -> HeadsPart:
     members = [
         Member(
             fold=fold,
@@ -192,7 +194,13 @@ def _heads_part(places: Sequence[Place], states: Sequence[dict[str, Tensor]]) ->
         )
         for (fold, repetition), state in zip(places, states, strict=True)
     ]
-    return HeadsPart(width=len(states[0]["first.bias"]), members=tuple(members))
+    return HeadsPart(
+        shape=HeadsPart.worded(training.convolutions, training.pooling),
+        width=training.hidden_size,
+        convolutions=training.convolutions,
+        pooling=training.pooling,
+        members=tuple(members),
+    )
 
 
 def _part_of(found: Calibration) -> CalibrationPart:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from profiler.settings import SAMPLE_RATE, Precision
+from profiler.settings import MOST_CONVOLUTIONS, SAMPLE_RATE, Pooling, Precision
 from profiles_db.profile import WeightsKind
 
 FORMAT: Final = "trustser-recogniser"
@@ -90,12 +90,25 @@ class Member(_Part):
 class HeadsPart(_Part):
     """The heads, whose probabilities are averaged."""
 
-    shape: Literal["layer mix, 2 x (pointwise, ReLU), mean over frames, 2 x linear"] = (
-        "layer mix, 2 x (pointwise, ReLU), mean over frames, 2 x linear"
-    )
+    shape: _Text = "layer mix, 2 x (pointwise, ReLU), mean over frames, 2 x linear"
+    """In words; what counts is `convolutions` and `pooling`, with which they agree."""
     width: _Count
+    convolutions: Annotated[int, Field(ge=1, le=MOST_CONVOLUTIONS)] = 2
+    pooling: Pooling = "mean"
     combined: Literal["mean of the probabilities"] = "mean of the probabilities"
     members: Annotated[tuple[Member, ...], Field(min_length=1, max_length=10_000)]
+
+    @staticmethod
+    def worded(convolutions: int, pooling: Pooling) -> str:
+        """What `shape` says of heads with so many pointwise convolutions and that pooling."""
+        pooled = "mean" if pooling == "mean" else "self-attention"
+        return f"layer mix, {convolutions} x (pointwise, ReLU), {pooled} over frames, 2 x linear"
+
+    @model_validator(mode="after")
+    def _shape_agrees(self) -> HeadsPart:
+        if self.shape != self.worded(self.convolutions, self.pooling):
+            raise ValueError("shape says otherwise than convolutions and pooling")
+        return self
 
 
 class CalibrationPart(_Part):

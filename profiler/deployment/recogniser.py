@@ -21,7 +21,7 @@ from profiler.corpora.audio import clip_of
 from profiler.deployment.calibration import tempered
 from profiler.deployment.format import Config
 from profiler.machine import batch_of, device_of
-from profiler.settings import SAMPLE_RATE
+from profiler.settings import SAMPLE_RATE, Pooling
 from profiles_db.errors import AudioError
 
 
@@ -47,6 +47,8 @@ class Heads(nn.Module):
     Parameters
     ----------
     heads, layers, features, width, classes : int
+    convolutions, pooling
+        As of `Head`.
 
     Examples
     --------
@@ -54,27 +56,36 @@ class Heads(nn.Module):
     torch.Size([1, 3, 2])
     """
 
-    def __init__(self, *, heads: int, layers: int, features: int, width: int, classes: int) -> None:
+    def __init__(
+        self,
+        *,
+        heads: int,
+        layers: int,
+        features: int,
+        width: int,
+        classes: int,
+        convolutions: int = 2,
+        pooling: Pooling = "mean",
+    ) -> None:
         super().__init__()
-        shapes = {
-            "layer_logits": (layers,),
-            "first.weight": (width, features),
-            "first.bias": (width,),
-            "second.weight": (width, width),
-            "second.bias": (width,),
-            "hidden.weight": (width, width),
-            "hidden.bias": (width,),
-            "output.weight": (classes, width),
-            "output.bias": (classes,),
-        }
+        further = [f"further.{number}" for number in range(convolutions - 2)]
+        self._convolutions = ["first", "second", *further][:convolutions]
+        self._attention = pooling == "attention"
+        shapes: dict[str, tuple[int, ...]] = {"layer_logits": (layers,)}
+        for name in (*self._convolutions, "hidden", "output"):
+            given = features if name == "first" else width
+            made = classes if name == "output" else width
+            shapes |= {f"{name}.weight": (made, given), f"{name}.bias": (made,)}
+        if self._attention:
+            shapes["attention.weight"] = (1, width)
         for name, shape in shapes.items():
-            self.register_buffer(name.replace(".", "_"), torch.zeros(heads, *shape))
+            self.register_buffer(_buffer(name), torch.zeros(heads, *shape))
 
     @staticmethod
     def stacked(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         """The state of all heads together, from the state of each as it was trained."""
         return {
-            name.replace(".", "_"): torch.stack([one[name] for one in states]).contiguous()
+            _buffer(name): torch.stack([one[name] for one in states]).contiguous()
             for name in states[0]
         }
 
@@ -88,15 +99,25 @@ class Heads(nn.Module):
         """
         weights = torch.softmax(self._get("layer_logits"), dim=1)
         mixed = torch.einsum("hl,bltf->bhtf", weights, states)
-        active = functional.relu(self._linear("first", mixed))
-        # The mean over frames commutes with the second convolution.
-        pooled = active.mean(dim=2, keepdim=True)
-        embedding = functional.relu(self._linear("hidden", self._linear("second", pooled)))
-        return self._linear("output", embedding).squeeze(2)
+        *before, last = self._convolutions
+        frames = mixed
+        for name in before:
+            frames = functional.relu(self._linear(name, frames))
+        # Pooling commutes with the last convolution.
+        pooled = self._linear(last, self._pooled(frames, last))
+        return self._linear("output", functional.relu(self._linear("hidden", pooled))).squeeze(2)
+
+    def _pooled(self, frames: Tensor, last: str) -> Tensor:
+        """What enters the last convolution, over the frames: shape (batch, heads, 1, ...)."""
+        if not self._attention:
+            return frames.mean(dim=2, keepdim=True)
+        score = torch.matmul(self._get("attention_weight"), self._get(_buffer(f"{last}.weight")))
+        weights = torch.softmax(torch.matmul(frames, score.transpose(1, 2)), dim=2)
+        return (weights * frames).sum(dim=2, keepdim=True)
 
     def _linear(self, name: str, given: Tensor) -> Tensor:
         """One layer of each head, of what each head is given, shape (batch, heads, frames, ...)."""
-        weight, bias = self._get(f"{name}_weight"), self._get(f"{name}_bias")
+        weight, bias = (self._get(_buffer(f"{name}.{of}")) for of in ("weight", "bias"))
         return torch.matmul(given, weight.transpose(1, 2)) + bias[:, None]
 
     def _get(self, name: str) -> Tensor:
@@ -213,9 +234,16 @@ def heads_of(config: Config, tensors: dict[str, Tensor]) -> Heads:
         features=config.encoder.hidden_size,
         width=config.heads.width,
         classes=len(config.classes),
+        convolutions=config.heads.convolutions,
+        pooling=config.heads.pooling,
     )
     heads.load_state_dict(tensors)
     return heads.eval()
+
+
+def _buffer(name: str) -> str:
+    """A parameter's name as that of a buffer, which has no dots."""
+    return name.replace(".", "_")
 
 
 def _mono(waveform: NDArray[Any] | Sequence[float] | Tensor) -> NDArray[np.float32]:

@@ -23,6 +23,9 @@ from profiles_db.records import GradientState
 Model: TypeAlias = Callable[[Tensor], Tensor]
 """Waveform of shape (clips, samples) to logits of shape (clips, classes)."""
 
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Outputs of some clips and what is true of them, to a sum over the clips."""
+
 PGD_STEP = 2.5
 """PGD's step is this times the ball's radius / the number of steps (Madry et al.)."""
 
@@ -75,8 +78,32 @@ def loss_gradient(model: Model, wave: Tensor, target: Tensor) -> Gradient:
     return loss_gradients(lambda heard: heard, [model], wave, target)[0]
 
 
+def cross_entropy(outputs: Tensor, target: Tensor) -> Tensor:
+    """Of logits, shape (clips, classes), and the true classes, shape (clips,)."""
+    return functional.cross_entropy(outputs, target, reduction="sum")
+
+
+def squared_error(outputs: Tensor, ratings: Tensor) -> Tensor:
+    """Of outputs and ratings, shape (clips, dimensions); NaN where a clip is not rated.
+
+    The part of 1 - CCC that is each clip's own: 1 - CCC is the mean of these squares over the clips
+    divided by var(t) + var(p) + (mean(t) - mean(p))^2, which no clip has by itself.
+
+    Examples
+    --------
+    >>> squared_error(torch.tensor([[0.5, 0.25]]), torch.tensor([[1.0, torch.nan]])).item()
+    0.25
+    """
+    rated = torch.isfinite(ratings)
+    return torch.where(rated, outputs - torch.where(rated, ratings, 0.0), 0.0).square().sum()
+
+
 def loss_gradients(
-    encoder: Model, heads: Sequence[Model], wave: Tensor, target: Tensor
+    encoder: Model,
+    heads: Sequence[Model],
+    wave: Tensor,
+    target: Tensor,
+    loss_of: Loss = cross_entropy,
 ) -> list[Gradient]:
     """As `loss_gradient`, for several heads on one pass through the encoder.
 
@@ -87,14 +114,15 @@ def loss_gradients(
     heads : sequence of callable
         Hidden states to logits of shape (clips, classes).
     wave : Tensor, shape (clips, samples)
-    target : Tensor, shape (clips,)
+    target : Tensor, shape (clips, ...)
+    loss_of : callable, optional
     """
     wave = wave.detach().requires_grad_(True)
     states = encoder(wave)
     found = []
     for number, head in enumerate(heads, start=1):
         logits = head(states)
-        loss = functional.cross_entropy(logits, target, reduction="sum")
+        loss = loss_of(logits, target)
         (values,) = torch.autograd.grad(loss, wave, retain_graph=number < len(heads))
         kinds = tuple(map(_state, values))
         kept = torch.nan_to_num(values, 0.0, 0.0, 0.0)

@@ -25,7 +25,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
 from profiler.settings import Settings
-from profiles_db.criteria import DIMENSIONAL_CRITERIA, OWN_CRITERIA, Aspect
+from profiles_db.criteria import (
+    ATTACKED_DIMENSIONAL_CRITERIA,
+    DIMENSIONAL_CRITERIA,
+    OWN_CRITERIA,
+    Aspect,
+)
 from profiles_db.measurement import Measurement
 from profiles_db.row_tables import Row
 
@@ -123,7 +128,8 @@ class Measure(abc.ABC):
         return tuple(
             name
             for name, one in OWN_CRITERIA.items()
-            if one.aspect == self.aspect and name not in DIMENSIONAL_CRITERIA
+            if one.aspect == self.aspect
+            and name not in (*DIMENSIONAL_CRITERIA, *ATTACKED_DIMENSIONAL_CRITERIA)
         )
 
     def rests_on(self, utterances: Iterable[Utterance]) -> str | None:  # noqa: ARG002

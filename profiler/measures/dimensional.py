@@ -84,7 +84,7 @@ class Dimensional(OnHiddenStates):
 
     def rests_on(self, utterances: Iterable[Utterance]) -> str:
         """Digest of all ratings."""
-        return digest_of([[one.id, dict(one.ratings)] for one in utterances if one.ratings])[:12]
+        return ratings_digest(utterances)
 
     def epochs(self, settings: DimensionalSettings) -> int:
         """Epochs of the head."""
@@ -112,6 +112,11 @@ class Dimensional(OnHiddenStates):
             evidence.figure,
             resamples=settings.resamples,
         )
+
+
+def ratings_digest(utterances: Iterable[Utterance]) -> str:
+    """Digest of all ratings, 12 hexadecimal digits."""
+    return digest_of([[one.id, dict(one.ratings)] for one in utterances if one.ratings])[:12]
 
 
 def ccc(moments: Floats) -> Floats:

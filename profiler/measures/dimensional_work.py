@@ -18,6 +18,7 @@ from profiles_db.row_tables import Row
 
 if TYPE_CHECKING:
     from profiler.measures.dimensional import DimensionalSettings
+    from profiler.measures.dimensional_safety import DimensionalSafetySettings
 
 HEAD: Final = "dimensions"
 UNRATED: Final = math.nan
@@ -36,7 +37,7 @@ class DimensionalWork(StatesWork):
         fold: Fold,
         parts: Parts,
         repetition: int,
-        settings: DimensionalSettings,
+        settings: DimensionalSettings | DimensionalSafetySettings,
     ) -> None:
         self._context, self._fold, self._settings = context, fold, settings
         self._repetition = repetition

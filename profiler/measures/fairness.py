@@ -15,7 +15,8 @@ The reference takes total-variation distances on each fold and averages, which i
 Sources: Hardt et al., arXiv:1610.02413 (equalized odds and equal opportunity), each class against
 the rest; TrustSER, arXiv:2305.11229, prints `conditional_total_variation` as equality of odds: its
 code calls holisticai's `multiclass_equality_of_opp`, and `multiclass_statistical_parity` for
-`parity_total_variation`.
+`parity_total_variation`. What that code itself calls demographic parity is
+`true_positive_share_difference`.
 """
 
 from __future__ import annotations
@@ -139,6 +140,28 @@ def parity_total_variation(first: Floats, second: Floats) -> Floats:
     return distance
 
 
+def true_positive_share(first: Floats, second: Floats) -> Floats:
+    """The largest difference, over classes, in the share of a group's clips that are hits.
+
+    A hit of a class, its true positive, is a clip of it that is answered as it; the share is of all
+    clips of the group, so that groups whose classes are spoken unequally often differ in it under a
+    perfect model too. NaN if a group has no clip.
+
+    Examples
+    --------
+    >>> first = np.array([[8.0, 2.0], [0.0, 4.0]])  # 8 and 4 of 14 clips
+    >>> second = np.array([[3.0, 2.0], [1.0, 1.0]])  # 3 and 1 of 7
+    >>> round(float(true_positive_share(first, second)), 4)
+    0.1429
+    """
+    shares = []
+    for group in (first, second):
+        hits, clips = np.diagonal(group, axis1=-2, axis2=-1), group.sum(axis=(-2, -1))
+        shares.append(ratio(hits, np.broadcast_to(clips[..., None], hits.shape)))
+    worst: Floats = np.abs(shares[0] - shares[1]).max(axis=-1)
+    return worst
+
+
 def _shares(counts: Floats) -> Floats:
     """Counts as shares of their sum over the last axis, NaN where that is 0."""
     total = np.broadcast_to(counts.sum(axis=-1, keepdims=True), counts.shape)
@@ -158,6 +181,7 @@ DIFFERENCES: Final[dict[str, Difference]] = {
 PER_FOLD: Final[dict[str, Difference]] = {
     "conditional_total_variation": conditional_total_variation,
     "parity_total_variation": parity_total_variation,
+    "true_positive_share_difference": true_positive_share,
 }
 """Taken on each fold, then averaged, as the reference does."""
 

@@ -12,6 +12,7 @@ from typing import Final
 from profiler.measures.base import Measure
 from profiler.measures.data_amount import DataAmount
 from profiler.measures.dimensional import Dimensional
+from profiler.measures.dimensional_safety import DimensionalSafety
 from profiler.measures.embeddings import Embeddings
 from profiler.measures.fairness import Fairness
 from profiler.measures.generalisation import Generalisation
@@ -29,8 +30,8 @@ ENTRY_POINT_GROUP: Final = "trustser.measures"
 _SECTIONS: Final = ("study", "training")
 """Sections of settings that are no measure's."""
 _OWN: Final[tuple[type[Measure], ...]] = (
-    Performance, Privacy, Safety, Fairness, Sustainability, Robustness, Dimensional, Groups,
-    Embeddings, DataAmount, Generalisation, Linguistic,
+    Performance, Privacy, Safety, Fairness, Sustainability, Robustness, Dimensional,
+    DimensionalSafety, Groups, Embeddings, DataAmount, Generalisation, Linguistic,
 )  # fmt: skip
 
 

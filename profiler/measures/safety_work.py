@@ -96,18 +96,25 @@ def attack(
 
 def _of_equal_length(context: Context, utterances: Sequence[Utterance]) -> Iterator[_Clips]:
     """Clips of exactly equal length together where batches pay, else each alone."""
+    for group, wave in of_equal_length(context, utterances):
+        classes = [context.classes.index(utterance.label) for utterance in group]
+        yield _Clips(group, wave, torch.tensor(classes, device=context.device))
+
+
+def of_equal_length(
+    context: Context, utterances: Sequence[Utterance]
+) -> Iterator[tuple[list[Utterance], Tensor]]:
+    """Clips of exactly equal length together where batches pay, else each alone.
+
+    Their waveforms have shape (clips, samples).
+    """
     seconds = context.protocol.study.seconds
     waves = [load_clip(utterance.path, seconds=seconds) for utterance in utterances]
     pairs = sorted(zip(utterances, waves, strict=True), key=lambda pair: len(pair[1]))
     for _, alike in itertools.groupby(pairs, key=lambda pair: len(pair[1])):
         for some in chunks(list(alike), context.attack_batch):
             group = [utterance for utterance, _ in some]
-            classes = [context.classes.index(utterance.label) for utterance in group]
-            yield _Clips(
-                group,
-                batch_of([wave for _, wave in some], context.device),
-                torch.tensor(classes, device=context.device),
-            )
+            yield group, batch_of([wave for _, wave in some], context.device)
 
 
 def _perturbations(

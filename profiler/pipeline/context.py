@@ -250,17 +250,22 @@ class Context:
             self.backbone,
             classes=classes,
             width=training.hidden_size,
+            pooling=training.pooling,
+            convolutions=training.convolutions,
             precision=training.precision,
         )
 
     def new_head(self, classes: int) -> Head:
         """A head for all hidden states, freshly drawn from the global random state."""
         layers, features = self.shape
+        training = self.protocol.training
         return Head(
             layers=layers,
             features=features,
             classes=classes,
-            width=self.protocol.training.hidden_size,
+            width=training.hidden_size,
+            pooling=training.pooling,
+            convolutions=training.convolutions,
         )
 
     def parts(self, fold: Fold) -> Parts:

@@ -1,10 +1,14 @@
 """The head: a weighted sum of frozen hidden states, a small convolutional net, one answer.
 
-As in SUPERB-style probing and TrustSER: softmax-normalised layer weights learned from zeros, two
-pointwise convolutions with ReLU and dropout between them, the mean over the clip's frames, two
-linear layers. Two rearrangements make it cheap and change nothing: the mean over frames commutes
-with the second convolution (nothing non-linear stands between), and clips are packed one behind
-the other instead of padded.
+As in SUPERB-style probing and TrustSER: softmax-normalised layer weights learned from zeros,
+pointwise convolutions with ReLU and dropout between them, the clip's frames pooled into one vector,
+two linear layers. Two rearrangements make it cheap and change nothing: pooling commutes with the
+last convolution (nothing non-linear stands between), and clips are packed one behind the other
+instead of padded.
+
+Frames are pooled by their mean, or by their mean weighted with self-attention (Safari et al.,
+arXiv:2008.01077): the weights are the softmax, over a clip's frames, of a learned linear score of
+what the last convolution gives. Of such a score a bias shifts all frames alike, so it has none.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from profiler.settings import Pooling
 
 
 class Head(nn.Module):
@@ -26,6 +32,10 @@ class Head(nn.Module):
     classes : int
     width : int
         Width of the convolutions and of the first linear layer.
+    pooling : 'mean' or 'attention', optional
+        How a clip's frames become one vector.
+    convolutions : int, optional
+        How many pointwise convolutions, at least 1; ReLU and dropout stand between each two.
 
     Examples
     --------
@@ -34,13 +44,36 @@ class Head(nn.Module):
     torch.Size([2, 4])
     """
 
-    def __init__(self, *, layers: int, features: int, classes: int, width: int) -> None:
+    def __init__(
+        self,
+        *,
+        layers: int,
+        features: int,
+        classes: int,
+        width: int,
+        pooling: Pooling = "mean",
+        convolutions: int = 2,
+    ) -> None:
         super().__init__()
         self.layer_logits = nn.Parameter(torch.zeros(layers))
         self.first = nn.Linear(features, width)
-        self.second = nn.Linear(width, width)
+        self.second = nn.Linear(width, width) if convolutions > 1 else None
         self.hidden = nn.Linear(width, width)
         self.output = nn.Linear(width, classes)
+        # Drawn last, so that all else starts from the same weights with and without them.
+        self.further = nn.ModuleList(nn.Linear(width, width) for _ in range(convolutions - 2))
+        self.attention = nn.Linear(width, 1, bias=False) if pooling == "attention" else None
+
+    @property
+    def convolutions(self) -> list[nn.Linear]:
+        """The pointwise convolutions, in their order."""
+        all_of_them = (self.first, self.second, *self.further)
+        return [one for one in all_of_them if isinstance(one, nn.Linear)]
+
+    @property
+    def dropped(self) -> int:
+        """Values of each frame that dropout may drop: those between the convolutions."""
+        return (len(self.convolutions) - 1) * self.first.out_features
 
     @property
     def layer_weights(self) -> Tensor:
@@ -68,11 +101,32 @@ class Head(nn.Module):
             Weighted sums of the hidden states, clip behind clip.
         lengths : sequence of int
             Frames of each clip.
-        kept : Tensor, shape (frames, width), optional
-            Mask of dropout: 0 where a value is dropped, else the factor that makes up for it.
+        kept : Tensor, shape (frames, `dropped`), optional
+            Masks of dropout, one behind the other: 0 where a value is dropped, else the factor
+            that makes up for it.
         """
-        pooled: Tensor = _PooledReLU.apply(self.first(mixed), lengths, kept)
-        return torch.relu(self.hidden(self.second(pooled)))
+        *before, last = self.convolutions
+        fused = before.pop() if before and self.attention is None else None
+        width, frames = self.first.out_features, mixed
+        masks = [] if kept is None else list(torch.split(kept, width, dim=1))
+        for number, convolution in enumerate(before):
+            frames = torch.relu(convolution(frames))
+            if masks:
+                frames = frames * masks[number]
+        if fused is None:
+            pooled = self._pool(frames, lengths, last)
+        else:
+            pooled = _PooledReLU.apply(fused(frames), lengths, masks[-1] if masks else None)
+        return torch.relu(self.hidden(last(pooled)))
+
+    def _pool(self, frames: Tensor, lengths: Sequence[int], last: nn.Linear) -> Tensor:
+        """The mean, weighted or not, of what enters the last convolution, shape (clips, ...)."""
+        parts = torch.split(frames, list(lengths))
+        if self.attention is None:
+            return torch.stack([part.mean(dim=0) for part in parts])
+        scores = frames @ (self.attention.weight @ last.weight)[0]
+        weights = [torch.softmax(own, dim=0) for own in torch.split(scores, list(lengths))]
+        return torch.stack([own @ part for own, part in zip(weights, parts, strict=True)])
 
     @torch.no_grad()
     def answer(self, embeddings: Tensor) -> Tensor:

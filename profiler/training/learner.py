@@ -189,7 +189,7 @@ class Learner:
         single layer there is none to make, and `mixed` itself is returned.
         """
         mixed.requires_grad_(len(self.head.layer_logits) > 1)
-        kept = self._dropout.kept((len(mixed), self.head.first.out_features), self.device)
+        kept = self._dropout.kept((len(mixed), self.head.dropped), self.device)
         logits = self.head.output(self.head.embed(mixed, lengths, kept))
         loss = self._objective.loss(logits, positions)
         self._optimiser.zero_grad()

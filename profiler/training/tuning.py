@@ -19,7 +19,7 @@ from profiler.backbones.base import Backbone, LastLayers
 from profiler.backbones.precision import passing
 from profiler.features.entry import States
 from profiler.protocol import TrainingSettings
-from profiler.settings import Precision
+from profiler.settings import Pooling, Precision
 from profiler.training.batches import chunks
 from profiler.training.head import Head, mix_layers
 from profiler.training.learner import Classes, Learner, Recipe, Targets
@@ -40,17 +40,29 @@ class TunedHead(Head):
     ----------
     encoder : Backbone
         With `tuned` layers; its own are copied.
-    classes, width : int
+    classes, width, pooling, convolutions
         As of `Head`.
     precision : 'float32' or 'bfloat16', optional
         In which the layers are passed.
     """
 
     def __init__(
-        self, encoder: Backbone, *, classes: int, width: int, precision: Precision = "float32"
+        self,
+        encoder: Backbone,
+        *,
+        classes: int,
+        width: int,
+        pooling: Pooling = "mean",
+        convolutions: int = 2,
+        precision: Precision = "float32",
     ) -> None:
         super().__init__(
-            layers=encoder.layers, features=encoder.hidden_size, classes=classes, width=width
+            layers=encoder.layers,
+            features=encoder.hidden_size,
+            classes=classes,
+            width=width,
+            pooling=pooling,
+            convolutions=convolutions,
         )
         self.last = LastLayers(encoder)
         self._before = encoder.layers - encoder.tuned
@@ -120,7 +132,7 @@ class TunedLearner(Learner):
             Where the loss is no number any more.
         """
         head, lengths = self.head, [clip.shape[1] for clip in clips]
-        kept = self._dropout.kept((sum(lengths), head.first.out_features), self.device)
+        kept = self._dropout.kept((sum(lengths), head.dropped), self.device)
         masks = None if kept is None else torch.split(kept, lengths)
         targets = self._classes.of(positions).to(self.device)
         weights = self._classes.weights.to(head.layer_logits)

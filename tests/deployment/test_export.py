@@ -18,13 +18,16 @@ from huggingface_hub import ModelCard
 
 import trustser
 from profiler.corpora.audio import load_clip
-from profiler.deployment.format import UNTRAINED
+from profiler.deployment.format import UNTRAINED, HeadsPart
 from profiler.deployment.recogniser import Heads, Recogniser
+from profiler.settings import Pooling
 from profiler.training.head import Head
 from profiles_db.criteria import CRITERIA
+from profiles_db.records import Prediction
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
 from tests.deployment.conftest import Runs
+from tests.profiler.worded_head import SHAPES
 
 NEAR = 2e-6
 """Probabilities of one head on one clip, computed with other clips beside it or alone."""
@@ -85,16 +88,62 @@ def test_all_heads_answer_with_the_mean_of_their_probabilities(
     assert answer.predicted == max(answer.probabilities, key=lambda n: answer.probabilities[n])
 
 
-def test_heads_together_compute_what_each_head_does() -> None:
+@pytest.mark.parametrize("shape", SHAPES)
+def test_heads_together_compute_what_each_head_does(shape: tuple[Pooling, int]) -> None:
     torch.manual_seed(3)
-    heads = [Head(layers=3, features=5, classes=4, width=6) for _ in range(3)]
+    how: dict[str, Any] = {
+        "layers": 3, "features": 5, "classes": 4, "width": 6,
+        "pooling": shape[0], "convolutions": shape[1],
+    }  # fmt: skip
+    heads = [Head(**how) for _ in range(3)]
     for head in heads:
         torch.nn.init.normal_(head.layer_logits)
-    together = Heads(heads=3, layers=3, features=5, width=6, classes=4)
+        if head.attention is not None:
+            torch.nn.init.normal_(head.attention.weight, std=3.0)
+    together = Heads(heads=3, **how)
     together.load_state_dict(Heads.stacked([head.state_dict() for head in heads]))
     states = torch.randn(2, 3, 9, 5)
     expected = torch.stack([head(list(states)) for head in heads], dim=1)
     torch.testing.assert_close(together(states), expected)
+
+
+def test_heads_with_self_attention_answer_as_measured(runs: Runs, tmp_path: Path) -> None:
+    few = runs.corpus / "few.csv"
+    settings = {
+        "study.folds": 1,
+        "training": {
+            "repetitions": 1, "epochs": 2, "batch_size": 16, "hidden_size": 8,
+            "pooling": "attention", "convolutions": 3,
+        },
+        "performance.resamples": 100,
+    }  # fmt: skip
+    (found,) = trustser.profile(
+        "fbank", "manifest", data_root=few, weights="pretrained", measures="performance",
+        settings=settings, device="cpu", workers=0, db=tmp_path / "a.duckdb", cache=runs.cache,
+    )  # fmt: skip
+    folder = trustser.export_model(
+        found.run, tmp_path / "x", db=tmp_path / "a.duckdb", cache=runs.cache
+    )
+    recogniser = trustser.load_model(folder)
+    rows = Store(tmp_path / "a.duckdb", read_only=True).rows(found.run, Prediction)
+    for row in rows[::4]:
+        expected = pytest.approx(row.probabilities, abs=NEAR)
+        assert unscaled(recogniser, heard(runs, row.utterance)) == expected
+    heads = recogniser.config.heads
+    assert (heads.pooling, heads.convolutions) == ("attention", 3)
+    assert "3 x (pointwise, ReLU), self-attention" in (folder / "README.md").read_text()
+    for key, value in (("pooling", "mean"), ("convolutions", 2)):
+        config = json.loads((folder / "config.json").read_text())
+        config["heads"][key] = value
+        (tmp_path / "x" / "config.json").write_text(json.dumps(config))
+        with pytest.raises(trustser.CheckpointError, match="shape says otherwise"):
+            trustser.load_model(folder)
+        config["heads"]["shape"] = HeadsPart.worded(
+            config["heads"]["convolutions"], config["heads"]["pooling"]
+        )
+        (tmp_path / "x" / "config.json").write_text(json.dumps(config))
+        with pytest.raises(trustser.CheckpointError, match="tensors do not fit"):
+            trustser.load_model(folder)
 
 
 def test_a_folder_needs_neither_database_nor_cache_nor_training(

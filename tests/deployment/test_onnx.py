@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import trustser
 from profiler.corpora.audio import load_clip
 from profiler.deployment import onnx_graph
+from profiler.deployment.recogniser import Heads, Recogniser, heads_of
+from profiler.training.head import Head
 from tests.deployment.conftest import Runs
 
 
@@ -46,6 +49,29 @@ def test_the_folder_says_how_near_the_graph_comes(folder: Path) -> None:
     assert onnx.largest_difference <= 1e-4
     assert {onnx.tried_samples[0], onnx.tried_samples[-1]} == {1_600, 96_000}
     assert "`model.onnx` (opset 20) takes the waveform" in (folder / "README.md").read_text()
+
+
+def test_heads_with_self_attention_are_a_graph_too(folder: Path, tmp_path: Path) -> None:
+    usual = trustser.load_model(folder)
+    config, part = usual.config, usual.config.encoder
+    torch.manual_seed(5)
+    heads = [
+        Head(
+            layers=part.hidden_states, features=part.hidden_size, width=config.heads.width,
+            classes=len(config.classes), pooling="attention", convolutions=3,
+        )
+        for _ in config.heads.members
+    ]  # fmt: skip
+    for head in heads:
+        torch.nn.init.normal_(head.attention.weight, std=3.0)  # type: ignore[union-attr]
+    how = {"pooling": "attention", "convolutions": 3}
+    config = config.model_copy(update={"heads": config.heads.model_copy(update=how)})
+    together = heads_of(config, Heads.stacked([head.state_dict() for head in heads]))
+    found = onnx_graph.write_onnx(
+        Recogniser(config, usual.encoder, together), tmp_path / "model.onnx"
+    )
+    assert found.largest_difference <= 1e-4
+    assert {found.tried_samples[0], found.tried_samples[-1]} == {1_600, 96_000}
 
 
 def test_a_graph_that_says_otherwise_is_refused(

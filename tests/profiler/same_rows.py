@@ -18,6 +18,7 @@ from profiles_db.records import (
     Attacker,
     AttackOutcome,
     CorruptedAnswer,
+    DimensionalAttack,
     DimensionalEpoch,
     DimensionalPrediction,
     Epoch,
@@ -36,7 +37,7 @@ WITH_ROWS: Final = ("performance", "privacy", "safety", "fairness", "robustness"
 """The measures whose rows are compared; costs, which take time, have none."""
 KINDS: Final = (
     Prediction, GenderPrediction, AttackOutcome, CorruptedAnswer, Epoch, ProbeEpoch, Trial,
-    LayerWeight, Attacker, DimensionalPrediction, DimensionalEpoch,
+    LayerWeight, Attacker, DimensionalPrediction, DimensionalEpoch, DimensionalAttack,
 )  # fmt: skip
 FEW_CORRUPTIONS: Final[Mapping[str, Any]] = {
     "babble_snr_db": (20.0,), "telephone_kbits": (13,), "gain_db": (1.0, 2.0),
@@ -51,7 +52,7 @@ _KEY: Final = (
     "repetition", "fold", "task", "space", "epoch", "layer", "attack", "snr_db", "attacker",
     "corruption", "level", "dimension", "utterance",
 )  # fmt: skip
-_NUMBERS: Final = frozenset({"train_loss", "dev_loss", "weight", "score"})
+_NUMBERS: Final = frozenset({"train_loss", "dev_loss", "weight", "score", "clean"})
 _FOLLOWING: Final = frozenset({"dev_score", "learning_rate", "dev_uar", "test_uar", "chosen"})
 """They follow from answers and losses, and jump where these differ by a near-tie."""
 
@@ -87,7 +88,9 @@ def rows_of(store: Store, run: str) -> Rows:
     return {kind: store.rows(run, kind) for kind in KINDS}
 
 
-ON_REQUEST: Final = frozenset({CorruptedAnswer, DimensionalPrediction, DimensionalEpoch})
+ON_REQUEST: Final = frozenset(
+    {CorruptedAnswer, DimensionalPrediction, DimensionalEpoch, DimensionalAttack}
+)
 OF_PRIVACY: Final = frozenset({GenderPrediction, ProbeEpoch, Trial, Attacker})
 
 
@@ -130,7 +133,7 @@ def _assert_alike(ours: Any, theirs: Any, within: Tolerance) -> None:
         elif name in _NUMBERS:
             assert one == pytest.approx(other, abs=within.number), (name, ours)
         elif name == "predicted":
-            if isinstance(ours, DimensionalPrediction):
+            if isinstance(ours, DimensionalPrediction | DimensionalAttack):
                 assert one == pytest.approx(other, abs=within.number), ours
             elif isinstance(ours, Prediction | GenderPrediction) and one != other:
                 first, second = sorted(theirs.probabilities, reverse=True)[:2]

@@ -26,7 +26,7 @@ from profiler.session import measure_further, profile_all
 from profiles_db.criteria import DIMENSIONAL_CRITERIA
 from profiles_db.maintenance import check
 from profiles_db.profile import Profile
-from profiles_db.records import DimensionalEpoch, DimensionalPrediction
+from profiles_db.records import DimensionalAttack, DimensionalEpoch, DimensionalPrediction
 from profiles_db.store import Store
 
 SPEAKERS = ("train",) * 9 + ("dev",) * 3 + ("test",) * 8
@@ -195,6 +195,38 @@ def test_a_run_is_measured_further(case: Case, tmp_path: Path) -> None:
     )  # fmt: skip
     for name in DIMENSIONAL_CRITERIA:
         assert further.pooled(name) == case.profile.pooled(name)
+
+
+def test_the_head_that_is_attacked_is_the_one_that_was_measured(case: Case, tmp_path: Path) -> None:
+    store = Store(tmp_path / "a.duckdb")
+    protocol = Protocol.of(
+        epochs=1, head_epochs=30, seeds=1, resamples=100, batch_size=16, learning_rate=2e-3,
+        attack_snr_db=20.0, attack_curve_db=(), attack_clips=20,
+    )  # fmt: skip
+    (found,) = profile_all(
+        ["fbank"], "manifest", case.manifest, protocol, store, weights="pretrained",
+        weights_seed=0, cache=case.folder / "cache", device="cpu", workers=0, progress=Silent(),
+        wanted=("performance", "dimensional_safety"),
+    )  # fmt: skip
+    rows = store.rows(found.run, DimensionalAttack)
+    assert len({row.utterance for row in rows}) == 20
+    assert UNRATED not in {row.utterance for row in rows}
+    answers = {
+        (row.dimension, row.utterance): row.predicted
+        for row in case.store.rows(case.profile.run, DimensionalPrediction)
+    }
+    for row in rows:  # but for the rounding of cached features
+        assert row.clean == pytest.approx(answers[row.dimension, row.utterance], abs=2e-3)
+    shift, agreement = (found.pooled(f"{name}_under_attack_mean") for name in ("shift", "ccc"))
+    assert shift is not None
+    assert agreement is not None
+    assert None not in (shift.value, shift.baseline, agreement.value, agreement.baseline)
+    assert shift.value > shift.baseline  # type: ignore[operator]
+    assert agreement.value < agreement.baseline  # type: ignore[operator]
+    assert check(store.path).problems == ()
+    assert recompute(found, store, ["dimensional_safety"]).measures == ("dimensional_safety",)
+    (again,) = store.profiles()
+    assert again.measurements == found.measurements
 
 
 def test_clips_without_ratings_name_nothing(case: Case) -> None:

@@ -8,32 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from profiler.settings import Pooling
 from profiler.training.head import Head, mix_layers
+from tests.profiler.worded_head import SHAPES, as_worded
 
 
-def _as_worded(head: Head, clips: list[Tensor]) -> Tensor:
-    """Zero-padded batch, two Conv1d, masked mean over frames, two linear layers."""
-    frames = torch.tensor([clip.shape[1] for clip in clips])
-    longest = int(frames.max())
-    padded = torch.stack(
-        [nn.functional.pad(clip.float(), (0, 0, 0, longest - clip.shape[1])) for clip in clips]
-    )
-    weights = torch.softmax(head.layer_logits, dim=0)
-    mixed = (weights[None, :, None, None] * padded).sum(dim=1)
-    states = mixed.transpose(1, 2)
-    for index, linear in enumerate((head.first, head.second)):
-        states = nn.functional.conv1d(states, linear.weight.unsqueeze(2), linear.bias)
-        states = torch.relu(states) if index == 0 else states
-    mask = (torch.arange(longest)[None] < frames[:, None]).unsqueeze(1)
-    pooled = (states * mask).sum(dim=2) / frames[:, None]
-    logits: Tensor = head.output(torch.relu(head.hidden(pooled)))
-    return logits
-
-
-def _head() -> Head:
+def _head(pooling: Pooling = "mean", convolutions: int = 2) -> Head:
     torch.manual_seed(0)
-    head = Head(layers=3, features=6, classes=4, width=8)
+    head = Head(
+        layers=3, features=6, classes=4, width=8, pooling=pooling, convolutions=convolutions
+    )
     nn.init.normal_(head.layer_logits)
+    if head.attention is not None:  # strong enough that frames differ in weight
+        nn.init.normal_(head.attention.weight, std=3.0)
     return head
 
 
@@ -42,28 +29,74 @@ def _clips(lengths: list[int], seed: int = 0) -> list[Tensor]:
     return [torch.randn(3, length, 6, generator=generator).half() for length in lengths]
 
 
-@given(st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 999))
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    st.integers(0, 999),
+    st.sampled_from(SHAPES),
+)
 @settings(max_examples=60, deadline=None)
 def test_packed_head_equals_the_padded_one_and_so_do_its_gradients(
-    lengths: list[int], seed: int
+    lengths: list[int], seed: int, shape: tuple[Pooling, int]
 ) -> None:
-    head, clips = _head(), _clips(lengths, seed)
+    head, clips = _head(*shape).double(), _clips(lengths, seed)
     results = []
-    for forward in (head, lambda clips: _as_worded(head, clips)):
+    for forward in (head, lambda clips: as_worded(head, clips)):
         head.zero_grad()
         logits = forward(clips)
         torch.autograd.backward(logits.square().sum())
         gradients = [p.grad.clone() for p in head.parameters() if p.grad is not None]
+        assert len(gradients) == len(list(head.parameters()))
         results.append([logits.detach(), *gradients])
     for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=2e-5, atol=2e-5)
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
-def test_a_clips_logits_do_not_depend_on_its_neighbours() -> None:
-    head, clips = _head(), _clips([3, 17, 40])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_clips_logits_do_not_depend_on_its_neighbours(shape: tuple[Pooling, int]) -> None:
+    head, clips = _head(*shape), _clips([3, 17, 40])
     together = head(clips)
     for index, clip in enumerate(clips):
-        torch.testing.assert_close(head([clip])[0], together[index], rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(head([clip])[0], together[index], rtol=2e-6, atol=1e-6)
+
+
+def test_attention_that_scores_all_frames_alike_is_the_mean() -> None:
+    attended, mean = _head("attention", 2), _head("mean", 2)
+    assert attended.attention is not None
+    attended.load_state_dict(
+        mean.state_dict() | {"attention.weight": torch.zeros_like(attended.attention.weight)}
+    )
+    torch.testing.assert_close(attended(_clips([5, 9])), mean(_clips([5, 9])))
+
+
+def test_attention_that_scores_one_frame_far_above_the_others_hears_that_frame_alone() -> None:
+    head = _head("attention", 2)
+    (clip,) = _clips([9])
+    assert head.attention is not None
+    with torch.no_grad():
+        head.attention.weight.mul_(1e6)
+        alone = [head([clip[:, frame : frame + 1]])[0] for frame in range(9)]
+        found = head([clip])[0]
+    assert sum(torch.allclose(found, one, atol=1e-6) for one in alone) == 1
+
+
+def test_all_but_what_is_new_starts_from_the_same_weights() -> None:
+    """A seed means the same first weights, however frames are pooled."""
+
+    def drawn(pooling: Pooling, convolutions: int) -> dict[str, Tensor]:
+        torch.manual_seed(8)
+        head = Head(
+            layers=3, features=6, classes=4, width=8, pooling=pooling, convolutions=convolutions
+        )
+        return head.state_dict()
+
+    usual = drawn("mean", 2)
+    assert set(usual) == {"layer_logits"} | {
+        f"{name}.{of}"
+        for name in ("first", "second", "hidden", "output")
+        for of in ("weight", "bias")
+    }
+    other = drawn("attention", 4)
+    assert all(torch.equal(other[name], values) for name, values in usual.items())
 
 
 def test_mixing_carries_the_gradient_to_hidden_states_too() -> None:
@@ -80,24 +113,28 @@ def test_layer_weights_start_equal() -> None:
     assert head.layer_weights.tolist() == pytest.approx([0.2] * 5)
 
 
-def test_dropout_between_the_convolutions_is_torchs_own() -> None:
-    """With the same mask, values and gradients are those of nn.functional.dropout's formula."""
-    frames = torch.randn(30, 8, generator=torch.Generator().manual_seed(1))
-    kept = (torch.rand(30, 8, generator=torch.Generator().manual_seed(2)) >= 0.2).float() / 0.8
-    head, lengths = _head(), [4, 11, 15]
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dropout_between_the_convolutions_is_torchs_own(shape: tuple[Pooling, int]) -> None:
+    """With the same masks, values and gradients are those of nn.functional.dropout's formula."""
+    head, lengths = _head(*shape).double(), [4, 11, 15]
+    assert head.dropped == 8 * (shape[1] - 1)
+    generator = torch.Generator().manual_seed(1)
+    frames = torch.randn(30, 6, generator=generator, dtype=torch.float64)
+    kept = (torch.rand(30, head.dropped, generator=generator) >= 0.2).double() / 0.8
+    one = torch.ones(3, 1, 1, dtype=torch.float64)  # each layer a third of the mixed frames
     results = []
-    for fused in (True, False):
+    for packed in (True, False):
         head.zero_grad()
-        mixed = frames[:, :6].clone().requires_grad_(True)
-        if fused:
-            seen = head.embed(mixed, lengths, kept)
+        nn.init.zeros_(head.layer_logits)
+        mixed = frames.clone().requires_grad_(True)
+        if packed:
+            logits = head.output(head.embed(mixed, lengths, kept))
         else:
-            active = torch.relu(head.first(mixed)) * kept
-            pooled = torch.stack([part.mean(dim=0) for part in torch.split(active, lengths)])
-            seen = torch.relu(head.hidden(head.second(pooled)))
-        torch.autograd.backward(seen.square().sum())
+            clips = [one * part for part in torch.split(mixed, lengths)]
+            logits = as_worded(head, clips, list(torch.split(kept, lengths)))
+        torch.autograd.backward(logits.square().sum())
         assert mixed.grad is not None
-        gradients = [p.grad.clone() for p in head.parameters() if p.grad is not None]
-        results.append([seen.detach(), mixed.grad, *gradients])
+        gradients = [p.grad for n, p in head.named_parameters() if n != "layer_logits"]
+        results.append([logits.detach(), mixed.grad, *gradients])
     for ours, theirs in zip(*results, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)

@@ -31,6 +31,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "study": {"classes": "all", "seconds": 5.0, "min_seconds": 0.2, "folds": 1},
     "training": {
         "precision": "bfloat16", "repetitions": 2, "base_seed": 9, "hidden_size": 64,
+        "convolutions": 3, "pooling": "attention",
         "dropout": 0.1, "epochs": 2, "batch_size": 8, "learning_rate": 1e-3,
         "tune_learning_rate": 1e-5,
         "betas": (0.9, 0.999), "weight_decay": 0.0, "plateau_factor": 0.1, "plateau_patience": 1,
@@ -56,6 +57,10 @@ OTHER: dict[str, dict[str, Any]] = {
         "fade_per_second": (0.1,),
     },
     "dimensional": {"head_epochs": 2, "resamples": 500},
+    "dimensional_safety": {
+        "head_epochs": 2, "attack_snr_db": 40.0, "attack_curve_db": (10.0,), "attack_clips": None,
+        "attack_clip_waveform": False,
+    },
     "groups": {
         "intersections": ("gender+accent",), "least_clips": 5, "least_speakers": 3,
         "most_groups": 20, "speaker_clips": 100, "draws": 500, "permutations": 500,
@@ -194,6 +199,9 @@ def test_file_settings_and_options_win_in_that_order(tmp_path: Path) -> None:
         ("safety.snr=3", "no setting is called 'safety.snr'"),
         ("training.epochs=0", "training.epochs: "),
         ("precision=float16", "'float32' or 'bfloat16'"),
+        ("training.pooling=max", "'mean' or 'attention'"),
+        ("training.convolutions=0", "greater than or equal to 1"),
+        ("training.convolutions=11", "less than or equal to 10"),
         ("dropout=[", "not YAML"),
         ("learning_rate=!!python/object:os.system x", "no tags"),
         ("learning_rate=inf", "finite"),

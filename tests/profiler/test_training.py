@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from profiler.protocol import TrainingSettings
+from profiler.settings import Pooling
 from profiler.training.batches import batches, pass_order
 from profiler.training.checkpoint import StateFiles
 from profiler.training.head import Head
 from profiler.training.learner import Dropout, Learner, Recipe, Targets, Trained, class_weights
 from profiler.training.loop import embed, train
+from tests.profiler.worded_head import as_worded
 
 CPU = torch.device("cpu")
 QUICK = TrainingSettings(batch_size=16, learning_rate=5e-3, hidden_size=16)
@@ -52,7 +54,7 @@ class Clips:
         dev: range = range(96, 128),
     ) -> Learner:
         layers = len(self.states[0])
-        new_head = partial(_new_head, layers, protocol.hidden_size)
+        new_head = partial(_new_head, layers, protocol)
         return Learner(new_head, self.targets(train), self.targets(dev), recipe, protocol, CPU)
 
     def train(
@@ -65,12 +67,16 @@ class Clips:
         return [learner.result() for learner in learners]
 
 
-def _new_head(layers: int, width: int, classes: int) -> Head:
-    return Head(layers=layers, features=6, classes=classes, width=width)
+def _new_head(layers: int, protocol: TrainingSettings, classes: int) -> Head:
+    return Head(
+        layers=layers, features=6, classes=classes, width=protocol.hidden_size,
+        pooling=protocol.pooling, convolutions=protocol.convolutions,
+    )  # fmt: skip
 
 
 def _crew(clips: Clips) -> list[Learner]:
-    """Heads of other seeds, parts, classes and numbers of epochs."""
+    """Heads of other seeds, parts, classes, numbers of epochs and shapes."""
+    attended = QUICK.model_copy(update={"pooling": "attention", "convolutions": 3})
     three = Recipe(classes=3, epochs=4, class_weighting="none", seed=3)
     return [
         clips.learner(),
@@ -78,6 +84,7 @@ def _crew(clips: Clips) -> list[Learner]:
         clips.learner(three, train=range(0, 150, 2), dev=range(151, 199)),
         clips.learner(three, train=range(5), dev=range(160, 199)),
         clips.learner(dataclasses.replace(three, first_pass=2)),
+        clips.learner(Recipe(2, 6, "inverse_frequency", 24), attended),
     ]
 
 
@@ -98,7 +105,7 @@ def _plainly(
 ) -> tuple[Head, float]:
     """The protocol's training of one head, without any of the rearrangements."""
     torch.manual_seed(recipe.seed)
-    head = _new_head(3, protocol.hidden_size, recipe.classes)
+    head = _new_head(3, protocol, recipe.classes)
     optimiser = torch.optim.Adam(
         head.parameters(), lr=protocol.learning_rate, betas=protocol.betas,
         weight_decay=protocol.weight_decay,
@@ -111,14 +118,10 @@ def _plainly(
         order = pass_order(len(clips.states), seed=8, number=recipe.first_pass + epoch)
         for batch in batches(order, part, protocol.batch_size):
             states = [clips.states[p].float() for p in batch]
-            kept = dropout.kept((sum(s.shape[1] for s in states), protocol.hidden_size), CPU)
+            kept = dropout.kept((sum(s.shape[1] for s in states), head.dropped), CPU)
             assert kept is not None
-            pooled = []
             masks = torch.split(kept, [s.shape[1] for s in states])
-            for own, mask in zip(states, masks, strict=True):
-                mixed = (head.layer_weights[:, None, None] * own).sum(dim=0)
-                pooled.append(head.second(torch.relu(head.first(mixed)) * mask).mean(dim=0))
-            logits = head.output(torch.relu(head.hidden(torch.stack(pooled))))
+            logits = as_worded(head, states, list(masks))
             loss = nn.functional.cross_entropy(logits, targets[list(batch)], weights)
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -126,13 +129,17 @@ def _plainly(
     return head, float(loss.detach())
 
 
-@pytest.mark.parametrize("first_pass", [0, 2])
-def test_training_is_the_protocols_plain_loop(first_pass: int) -> None:
+@pytest.mark.parametrize(
+    ("first_pass", "shape"),
+    [(0, ("mean", 2)), (2, ("mean", 2)), (0, ("mean", 1)), (0, ("attention", 3))],
+)
+def test_training_is_the_protocols_plain_loop(first_pass: int, shape: tuple[Pooling, int]) -> None:
     """Same parameters after three epochs as autograd through the head as worded gives."""
     clips, epochs = Clips(), 3
-    learner = clips.learner(Recipe(2, epochs, "inverse_frequency", 8, first_pass))
+    protocol = QUICK.model_copy(update={"pooling": shape[0], "convolutions": shape[1]})
+    learner = clips.learner(Recipe(2, epochs, "inverse_frequency", 8, first_pass), protocol)
     clips.train([learner])
-    plain, _ = _plainly(clips, learner.recipe, QUICK, epochs)
+    plain, _ = _plainly(clips, learner.recipe, protocol, epochs)
     for name, values in learner.head.state_dict().items():
         torch.testing.assert_close(values, plain.state_dict()[name], rtol=2e-4, atol=2e-5)
 

@@ -25,6 +25,7 @@ from profiler.pipeline.context import Context
 from profiler.progress import Silent
 from profiler.protocol import Protocol, TrainingSettings
 from profiler.session import profile_all, profile_all_costs
+from profiler.settings import Pooling
 from profiler.training.batches import batches, pass_order
 from profiler.training.checkpoint import StateFiles
 from profiler.training.head import Head
@@ -43,6 +44,7 @@ from profiles_db.records import (
 )
 from profiles_db.store import Store
 from tests.profiler.backbones.checkpoints import (
+    BERT,
     WAVEFORM,
     WHISPER,
     saved,
@@ -50,6 +52,7 @@ from tests.profiler.backbones.checkpoints import (
     varied,
 )
 from tests.profiler.same_rows import Rows, rows_of
+from tests.profiler.worded_head import as_worded
 
 LAYERS = 3
 CPU = torch.device("cpu")
@@ -64,6 +67,7 @@ FAMILIES = [
     ("whisper_tiny", {}),
     *((name, {}) for name in WAVEFORMS),
     *((name, STABLE) for name in ("wav2vec2_base", "wavlm_base_plus")),
+    ("w2v_bert_2", {}),
 ]
 
 
@@ -82,6 +86,9 @@ def publishers_model(name: str, extra: dict[str, Any]) -> hf.PreTrainedModel:
     if name == "whisper_tiny":
         shape = WHISPER | {"encoder_layers": LAYERS}
         model: hf.PreTrainedModel = hf.WhisperModel(hf.WhisperConfig(**shape))
+    elif name == "w2v_bert_2":
+        shape = BERT | {"num_hidden_layers": LAYERS, **extra}
+        model = hf.Wav2Vec2BertModel(hf.Wav2Vec2BertConfig(**shape))
     else:
         config, kind = WAVEFORMS[name]
         model = kind(config(**{**WAVEFORM, "num_hidden_layers": LAYERS, **extra}))
@@ -140,15 +147,7 @@ class Whole:
         """Of one clip, shape (1, classes)."""
         out = self.model(features, output_hidden_states=True)
         states = torch.stack([*out.hidden_states[1:-1], out.last_hidden_state])
-        head = self.head
-        mixed = (torch.softmax(head.layer_logits, 0)[:, None, None, None] * states).sum(0)
-        first = nn.functional.conv1d(
-            mixed.transpose(1, 2), head.first.weight.unsqueeze(2), head.first.bias
-        )
-        hidden = torch.relu(first) * (1.0 if mask is None else mask.t())
-        second = nn.functional.conv1d(hidden, head.second.weight.unsqueeze(2), head.second.bias)
-        logits: Tensor = head.output(torch.relu(head.hidden(second.mean(dim=2))))
-        return logits
+        return as_worded(self.head, [states[:, 0]], None if mask is None else [mask])
 
 
 @dataclasses.dataclass
@@ -173,7 +172,14 @@ SETTINGS = TrainingSettings(
 RECIPE = Recipe(classes=3, epochs=2, class_weighting="inverse_frequency", seed=8)
 
 
-def _case(folder: Path, name: str, number: int, *, double: bool = True) -> Case:
+def _case(
+    folder: Path,
+    name: str,
+    number: int,
+    *,
+    double: bool = True,
+    shape: tuple[Pooling, int] = ("mean", 2),
+) -> Case:
     model = publishers_model(name, {})
     whole = load(name, str(saved(model, folder)))
     assert isinstance(whole, Encoder)
@@ -192,12 +198,13 @@ def _case(folder: Path, name: str, number: int, *, double: bool = True) -> Case:
     training, dev = (
         Targets(tuple(part), tuple(CLASSES[position] for position in part)) for part in (TRAIN, DEV)
     )
+    how: dict[str, Any] = {"width": 8, "pooling": shape[0], "convolutions": shape[1]}
     learner = TunedLearner(
-        lambda classes: TunedHead(tuned, classes=classes, width=8),
+        lambda classes: TunedHead(tuned, classes=classes, **how),
         training, dev, RECIPE, SETTINGS, CPU,
     )  # fmt: skip
     torch.manual_seed(RECIPE.seed)
-    head = Head(layers=LAYERS, features=32, classes=3, width=8)
+    head = Head(layers=LAYERS, features=32, classes=3, **how)
     if double:
         learner.head.double()
     return Case(Whole(name, model, number, head), learner, features, states)
@@ -230,11 +237,18 @@ def test_gradients_from_cached_states_are_those_of_the_whole_model(
     assert below == [None] * len(below)
 
 
-@pytest.mark.parametrize(("name", "number"), [("whisper_tiny", 1), ("wav2vec2_base", 2)])
+@pytest.mark.parametrize(
+    ("name", "number", "shape"),
+    [
+        ("whisper_tiny", 1, ("mean", 2)),
+        ("wav2vec2_base", 2, ("mean", 2)),
+        ("wav2vec2_base", 1, ("attention", 3)),
+    ],
+)
 def test_training_from_cached_states_gives_the_weights_of_training_with_the_whole_model(
-    tmp_path: Path, name: str, number: int
+    tmp_path: Path, name: str, number: int, shape: tuple[Pooling, int]
 ) -> None:
-    case = _case(tmp_path, name, number)
+    case = _case(tmp_path, name, number, shape=shape)
     whole, learner = case.whole, case.learner
     begun = [parameter.detach().clone() for parameter in learner.head.parameters()]
     optimiser = torch.optim.Adam(
@@ -252,7 +266,7 @@ def test_training_from_cached_states_gives_the_weights_of_training_with_the_whol
         learner.begin_epoch()
         for batch in batches(pass_order(CLIPS, seed=8, number=epoch), TRAIN, SETTINGS.batch_size):
             frames = [case.states[position].shape[1] for position in batch]
-            kept = dropout.kept((sum(frames), SETTINGS.hidden_size), CPU)
+            kept = dropout.kept((sum(frames), learner.head.dropped), CPU)
             assert kept is not None
             masks = torch.split(kept.double(), frames)
             logits = [whole.logits(case.features[p], m) for p, m in zip(batch, masks, strict=True)]

@@ -91,6 +91,10 @@ DAMAGE = {
     "INSERT INTO dimensional_predictions VALUES "
     "('r1', 0, 1, 'valence', 'u1', 's1', NULL, 0.75, 0.25, 0.5)":
         "a clip with two ratings on one dimension",
+    "UPDATE dimensional_attacks SET utterance = 'u3'":
+        "a dimension of an attacked clip that was not tested",
+    "UPDATE dimensional_attacks SET clean = 0.75 WHERE attack = 'noise'":
+        "an attacked clip with two answers as it is on one dimension",
     "ALTER TABLE trials DROP COLUMN score": "table trials lacks its column score",
     "ALTER TABLE trials ADD COLUMN mine INTEGER": "column mine (INTEGER) that this program never",
 }  # fmt: skip

@@ -23,6 +23,7 @@ from profiles_db.records import (
     AttackOutcome,
     ClipGroup,
     CorruptedAnswer,
+    DimensionalAttack,
     DimensionalEpoch,
     DimensionalPrediction,
     EmbeddingNeighbour,
@@ -100,6 +101,19 @@ ON_REQUEST = (
         (
             DimensionalPrediction(0, 1, "valence", "u1", "s1", None, 0.5, 0.25, 0.5),
             DimensionalEpoch(0, 1, 1, 1.0, 2.0, 0.5, 5e-4),
+        ),
+    ),
+    StepResult(
+        "dimensional_safety",
+        0,
+        1,
+        (
+            DimensionalAttack(
+                0, 1, "fgsm", 45.0, "valence", "u1", "s1", None, 0.5, 0.25, 0.5, 45.5, "ok"
+            ),
+            DimensionalAttack(
+                0, 1, "noise", 45.0, "valence", "u1", "s1", None, 0.5, 0.25, 0.25, None, "none"
+            ),
         ),
     ),
     StepResult("groups", 0, 1, (ClipGroup(0, 1, "u1", "accent", "it's"),)),

@@ -23,8 +23,8 @@ def measure(
         str | None,
         typer.Option(
             help="`default`, `all`, or names with commas: performance, privacy, safety, fairness, "
-            "sustainability; on request robustness, dimensional, groups, embeddings, data_amount, "
-            "generalisation, linguistic; and those of other packages."
+            "sustainability; on request robustness, dimensional, dimensional_safety, groups, "
+            "embeddings, data_amount, generalisation, linguistic; and those of other packages."
         ),
     ] = None,
     recompute: Annotated[

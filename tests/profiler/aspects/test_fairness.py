@@ -28,6 +28,7 @@ from profiler.measures.fairness import (
     equal_opportunity,
     equalized_odds,
     fairness,
+    true_positive_share,
 )
 from profiler.measures.fairness_power import (
     STATED_GAP,
@@ -247,6 +248,37 @@ def test_total_variation_equals_holisticai_on_stored_answers(name: str) -> None:
     for fold, value in enumerate(by_fold, start=1):
         women, men = _counts_by_gender(table.of_fold(fold))
         assert float(PER_FOLD[name](women, men)) == pytest.approx(value, abs=1e-12)
+
+
+def test_the_share_of_true_positives_is_what_the_papers_code_computes() -> None:
+    """Counted clip by clip, on each fold, as that code does."""
+    rows = _reference_rows()
+
+    def counted(some: list[Prediction]) -> float:
+        shares = {
+            gender: [
+                sum(r.gender == gender and r.label == name == r.predicted for r in some)
+                / sum(r.gender == gender for r in some)
+                for name in CLASSES
+            ]
+            for gender in ("female", "male")
+        }
+        return max(abs(a - b) for a, b in zip(shares["female"], shares["male"], strict=True))
+
+    by_fold = [counted([r for r in rows if r.fold == fold]) for fold in range(1, 6)]
+    found = fairness(Table(rows, CLASSES), measure, resamples=100)
+    name = "true_positive_share_difference"
+    assert figure(found, name).value == pytest.approx(np.mean(by_fold), abs=1e-12)
+    together = figure(found, name, "all folds together").value
+    assert together == pytest.approx(counted(rows), abs=1e-12)
+
+
+def test_a_perfect_model_differs_in_true_positives_where_the_genders_classes_do() -> None:
+    """Six of ten clips of one class against three of ten; the answers are all right."""
+    women, men = np.diag([6.0, 4.0]), np.diag([30.0, 70.0])
+    assert float(true_positive_share(women, men)) == pytest.approx(0.3)
+    assert float(conditional_total_variation(women, men)) == 0.0
+    assert np.isnan(true_positive_share(women, np.zeros((2, 2))))
 
 
 def test_what_the_paper_prints_is_no_recall_gap() -> None:

@@ -23,6 +23,7 @@ from profiler.backbones.precision import hidden_states
 from profiler.backbones.weights import content_id
 from profiles_db.errors import InputError
 from tests.profiler.backbones.checkpoints import (
+    BERT,
     TERA_CONFIG,
     WAVEFORM,
     WHISPER,
@@ -38,11 +39,13 @@ MODELS: dict[str, tuple[Callable[..., Any], type[hf.PreTrainedModel]]] = {
     "wav2vec2_base": (hf.Wav2Vec2Config, hf.Wav2Vec2Model),
     "hubert_base": (hf.HubertConfig, hf.HubertModel),
     "wavlm_base_plus": (hf.WavLMConfig, hf.WavLMModel),
+    "data2vec_base": (hf.Data2VecAudioConfig, hf.Data2VecAudioModel),
+    "w2v_bert_2": (hf.Wav2Vec2BertConfig, hf.Wav2Vec2BertModel),
 }
 CASES = [
     ("whisper_tiny", {}, True),
     *((name, {}, False) for name in MODELS if name != "whisper_tiny"),
-    *((name, STABLE, True) for name in MODELS if name != "whisper_tiny"),
+    *((name, STABLE, True) for name in ("wav2vec2_base", "hubert_base", "wavlm_base_plus")),
 ]
 """Family, what its configuration says beyond the small one, and whether a norm stands behind its
 last layer."""
@@ -51,7 +54,9 @@ last layer."""
 def built_with(name: str, layers: int, extra: Mapping[str, Any]) -> hf.PreTrainedModel:
     """The publisher's own model of so many layers."""
     shape: dict[str, Any] = WHISPER | {"encoder_layers": layers}
-    if name != "whisper_tiny":
+    if name == "w2v_bert_2":
+        shape = BERT | {"num_hidden_layers": layers, **extra}
+    elif name != "whisper_tiny":
         shape = WAVEFORM | {"num_hidden_layers": layers, **extra}
     config, model = MODELS[name]
     built: hf.PreTrainedModel = model(config(**shape))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from profiler.backbones.load import load
 from profiler.backbones.wav2vec2_bert import Wav2Vec2Bert
+from profiles_db.errors import CheckpointError
 from tests.profiler.backbones.checkpoints import BERT, saved, saved_as_torch, varied
 
 
@@ -102,3 +103,11 @@ def test_one_encoder_is_the_same_however_it_was_saved(tmp_path: Path) -> None:
     assert weights[1].left_out == ()
     for found in (weights[0], weights[2]):
         assert {part.split()[0] for part in found.left_out} == {"adapter", "lm_head"}
+
+
+@pytest.mark.parametrize("kind", ["relative", "rotary"])
+def test_positions_of_another_type_are_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    config = hf.Wav2Vec2BertConfig(**{**BERT, "position_embeddings_type": kind})
+    folder = saved(hf.Wav2Vec2BertModel(config), tmp_path)
+    with pytest.raises(CheckpointError, match=f"positions of type '{kind}', not relative_key"):
+        load("w2v_bert_2", str(folder))
