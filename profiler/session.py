@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from profiler.backbones.base import Backbone
-from profiler.backbones.catalogue import resolve, untuned, whole_and_depth
+from profiler.backbones.catalogue import resolve, unquantised, untuned, whole_and_depth
 from profiler.backbones.depth import (
     Depths,
     Tuning,
@@ -133,6 +133,7 @@ def profile_all(
         )
     protocol = _with_texts(protocol, study.corpus, dataset, wanted or ())
     study = replace(study, protocol=protocol)
+    _require_float32(loaded, protocol)
     _require_possible(study.corpus, protocol, wanted or ())
     if first_folds is not None:
         study = replace(study, folds=study.folds[:first_folds])
@@ -283,7 +284,15 @@ def _asked(backbones: Sequence[str], depths: str | None, tune: str | None) -> _A
         () if depths is None else parse_depths(depths), None if tune is None else parse_tuning(tune)
     )
     for name in backbones:
-        frozen, tuned = untuned(name)
+        plain, quantised = unquantised(name)
+        if quantised and (depths or tune) is not None:
+            raise InputError(
+                f"{name} is in int8 already",
+                where="--depths" if tune is None else "--tune",
+                rule="+int8 comes last, and where no layers are tuned",
+                remedy=f"name each form: --backbone {plain} --backbone {plain}@1+int8",
+            )
+        frozen, tuned = untuned(plain)
         whole, depth = whole_and_depth(frozen)
         if tuned is not None and (depths or tune) is not None:
             raise InputError(
@@ -417,6 +426,20 @@ def _require_possible(corpus: Corpus, protocol: Protocol, wanted: Sequence[str])
     if Linguistic.name in wanted and any(one.text for one in corpus.utterances):
         require_voice(protocol.of_measure(LinguisticSettings).voice)
     _require_classes(corpus, protocol, wanted)
+
+
+def _require_float32(backbones: Sequence[Backbone], protocol: Protocol) -> None:
+    """Refuse to pass what is in int8 in mixed precision."""
+    if protocol.training.precision == "float32":
+        return
+    for backbone in backbones:
+        if backbone.quantised:
+            raise InputError(
+                f"training.precision is {protocol.training.precision}",
+                where=backbone.name,
+                rule="all but linear layers in int8 is in float32",
+                remedy="leave out training.precision",
+            )
 
 
 def _require_classes(corpus: Corpus, protocol: Protocol, wanted: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from profiles_db.depths import split_depth
 from profiles_db.errors import ScenarioError
+from profiles_db.int8 import split_int8
 from profiles_db.located_yaml import read_tree
 from profiles_db.profile import WeightsKind
 from profiles_db.tuning import split_tuned
@@ -158,8 +159,8 @@ def encoder_facts(
     ----------
     name : str
         As the catalogue, a published study or `hf:ORG/NAME` calls it; the first layers of one
-        (`whisper_small@4`), and one whose last layers are tuned (`whisper_small+last2`), are what
-        the whole is.
+        (`whisper_small@4`), one whose last layers are tuned (`whisper_small+last2`), and one in
+        int8 (`whisper_small+int8`), are what the whole is.
     weights_kind : WeightsKind
         Of untrained weights the facts about published ones say nothing.
     weights_origin : str
@@ -175,7 +176,7 @@ def encoder_facts(
     >>> encoder_facts("whisper_tiny", "random")["languages"].unknown
     'the weights are untrained'
     """
-    encoder, tuned = split_tuned(name)
+    encoder, tuned = split_tuned(split_int8(name)[0])
     whole = split_depth(encoder)[0]
     known = _load()
     stated = known.get(whole) or known.get(whole.removeprefix("hf:")) or {}

@@ -18,7 +18,7 @@ from trustser.stored_profiles import corpus_mark, weights_mark
 
 if TYPE_CHECKING:
     from profiler.corpora.reader import CorpusReader
-    from profiler.deployment.format import Config
+    from profiler.deployment.format import Config, EncoderPart
 
 
 def model_card(config: Config, found: Profile, reader: type[CorpusReader] | None) -> str:
@@ -94,8 +94,9 @@ def _what_it_is(config: Config) -> str:
         [
             "## What it is",
             "",
-            f"A frozen speech encoder, `{encoder.name}`, and {heads}, each a small network on a "
-            "weighted sum of the encoder's hidden states.",
+            f"A {'' if encoder.tuned else 'frozen '}speech encoder, `{encoder.name}`, and {heads}, "
+            "each a small network on a weighted sum of the encoder's hidden states."
+            f"{_tuned(encoder)}",
             "",
             f"- classes: {', '.join(config.classes)}",
             f"- encoder: {encoder.hidden_states} hidden states of {encoder.hidden_size} values; "
@@ -108,6 +109,13 @@ def _what_it_is(config: Config) -> str:
             f"- normalisation: {config.audio.normalisation}",
         ]
     )
+
+
+def _tuned(encoder: EncoderPart) -> str:
+    if not encoder.tuned:
+        return ""
+    last = "layer was" if encoder.tuned == 1 else f"{encoder.tuned} layers were"
+    return f" The encoder's last {last} trained with each head, which has its own copy."
 
 
 def _reference(config: Config) -> str:

@@ -459,7 +459,13 @@ def measured_scenario(scenario: Scenario, profiles: Sequence[Profile]) -> Scenar
             "allow_untrained": any(profile.weights_kind == "random" for profile in profiles),
             "allow_synthetic": any(profile.synthetic for profile in profiles),
         },
-        "candidates": {"include": None, "exclude": [], "depths": "all", "tuned": "all"},
+        "candidates": {
+            "include": None,
+            "exclude": [],
+            "depths": "all",
+            "tuned": "all",
+            "int8": "all",
+        },
     }
     # A word in place of a mapping first: mappings join key by key, corpora too.
     plain = _on_top(scenario, "here", {"evidence": "measured"})

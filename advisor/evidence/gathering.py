@@ -20,6 +20,7 @@ from profiles_db.criteria import CRITERIA, criteria_of
 from profiles_db.depths import split_depth
 from profiles_db.encoder_facts import Fact, encoder_facts
 from profiles_db.errors import EvidenceError
+from profiles_db.int8 import split_int8
 from profiles_db.profile import Profile, without_paths
 from profiles_db.tuning import split_tuned
 
@@ -156,13 +157,15 @@ def _selected(scenario: Scenario, evidence: Evidence) -> Evidence:
 
 def not_admitted(backbone: str, facts: Mapping[str, Fact], spec: CandidatesSpec) -> str:
     """Why a candidate does not stand by its kind; empty where it does."""
-    encoder, layers = split_tuned(backbone)
+    plain, quantised = split_int8(backbone)
+    encoder, layers = split_tuned(plain)
     first_layers = split_depth(encoder)[1] is not None
     labels = facts["training_labels"].value
     tuned = layers is not None or (isinstance(labels, tuple) and "emotion" in labels)
     kinds: dict[str, tuple[bool, Admitted]] = {
         "the first layers of an encoder": (first_layers, spec.depths),
         "trained on emotion labels": (tuned, spec.tuned),
+        "an encoder in int8": (quantised, spec.int8),
     }
     for words, (is_one, admitted) in kinds.items():
         if is_one and admitted == "none":

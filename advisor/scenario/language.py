@@ -164,6 +164,7 @@ class CandidatesSpec(Strict):
         description="Weights that were trained on emotion labels, before or with the head "
         "(`+last1`): all, none, or only.",
     )
+    int8: Admitted = Field("all", description="Encoders in int8 (`+int8`): all, none, or only.")
 
 
 class BaselineSpec(Strict):

@@ -25,7 +25,8 @@ class Weights:
 
     `id` tells them apart by content: `sha256:...` over the tensors, `random:SEED`, or `none` for
     a front end without weights; `@K` behind it says that only the first K layers are there,
-    `+lastN` that the last N of them are where the training of a head begins.
+    `+lastN` that the last N of them are where the training of a head begins, `+int8` that linear
+    layers are in int8.
     `origin` says where they came from (hub id, file name), for people. `size` is the bytes of the
     encoder's tensors. `left_out` names the parts of the checkpoint that are no encoder and were
     not loaded, such as a head or a decoder.
@@ -65,9 +66,20 @@ class Backbone(abc.ABC, torch.nn.Module):
     """How many of its last transformer layers are trained with each head; 0 for a frozen one. What
     it holds itself, and gives as hidden states, is where that training begins."""
 
+    quantised: bool = False
+    """Whether its linear layers are in int8: it has no gradient (`profiler.backbones.int8`)."""
+
+    read_not_called: tuple[str, ...] = ()
+    """Ends of the names of linear layers whose weights others read, so that these cannot be in
+    int8."""
+
     pays_in_batches: bool = False
     """Whether equally long clips are faster together than one by one on a CPU too: a recurrent
     encoder's steps are too small to fill the processor; elsewhere a batch leaves its cache."""
+
+    answers_together: int = 1
+    """How many perturbed versions of one clip are faster together than one by one on a CPU, where
+    no gradient is asked for: `docs/scaling.md` has the measurement."""
 
     outside_torch: str = ""
     """Why torch sees nothing of what it computes, where that is so: it then has no gradient, and

@@ -19,6 +19,7 @@ from profiler.backbones.entries import ENTRIES
 from profiler.backbones.entry import Entry
 from profiles_db.errors import InputError
 from profiles_db.files import read_json
+from profiles_db.int8 import split_int8
 from profiles_db.tuning import split_tuned
 
 __all__ = [
@@ -89,12 +90,36 @@ def resolve(name: str) -> Entry:
     >>> resolve("tera@1").layers  # the input embedding is no layer
     2
     """
-    frozen, tuned = untuned(name)
+    plain, quantised = unquantised(name)
+    frozen, tuned = untuned(plain)
     whole, depth = whole_and_depth(frozen)
+    if (quantised and tuned is not None) or any(unquantised(n)[1] for n in (plain, frozen, whole)):
+        raise InputError(
+            f"{name!r} names no encoder in int8",
+            where="--backbone",
+            rule="+int8 comes once, last, and where no layers are tuned",
+            remedy="write it as whisper_tiny+int8, or whisper_small@6+int8",
+        )
     entry = _resolve_whole(whole)
     if depth is not None:
         entry = entry.first_layers(depth)
+    if quantised:
+        return entry.in_int8()
     return entry if tuned is None else entry.tune(tuned)
+
+
+def unquantised(name: str) -> tuple[str, bool]:
+    """What a name calls the encoder in float32, and whether its linear layers are to be in int8.
+
+    A folder that is there is meant in float32, whatever its name ends with.
+
+    Examples
+    --------
+    >>> unquantised("whisper_small@6+int8")
+    ('whisper_small@6', True)
+    """
+    plain, quantised = split_int8(name)
+    return (name, False) if Path(name).is_dir() else (plain, quantised)
 
 
 def untuned(name: str) -> tuple[str, int | None]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from profiler.backbones.depth import require_depth, require_tunable
 from profiles_db.depths import with_depth
+from profiles_db.int8 import with_int8
 from profiles_db.tuning import with_tuned
 
 STATES_BEFORE: Final[Mapping[str, int]] = MappingProxyType(
@@ -136,6 +137,12 @@ class Entry:
             self,
             name=with_tuned(self.name, layers),
             title=f"{self.title}, last {f'{layers} layers' if layers > 1 else 'layer'} tuned",
+        )
+
+    def in_int8(self) -> Entry:
+        """The entry of the same encoder with its linear layers in int8."""
+        return replace(
+            self, name=with_int8(self.name), title=f"{self.title}, linear layers in int8"
         )
 
     @property

@@ -9,7 +9,14 @@ from dataclasses import replace
 import torch
 
 from profiler.backbones.base import Backbone
-from profiler.backbones.catalogue import FACTORIES, Entry, resolve, untuned, whole_and_depth
+from profiler.backbones.catalogue import (
+    FACTORIES,
+    Entry,
+    resolve,
+    unquantised,
+    untuned,
+    whole_and_depth,
+)
 from profiler.backbones.precision import settle
 from profiler.machine import HEAP
 from profiles_db.errors import InputError
@@ -30,7 +37,7 @@ def load(
     name : str
         A name of the catalogue or of another package's entry point, `hf:ORG/NAME`, or a local
         folder in the transformers format; with `@K` behind it, its first K transformer layers;
-        with `+lastN`, the last N of these to be tuned.
+        with `+lastN`, the last N of these to be tuned; with `+int8`, its linear layers in int8.
     weights : str
         'pretrained' (from the cache or the hub), 'random' (the true architecture, drawn from
         `seed`), or the path of a local folder (transformers) or checkpoint file (s3prl). A front
@@ -43,7 +50,7 @@ def load(
     ------
     InputError
         Where no backbone of that name is known, or none of that depth, or with so many layers to
-        tune.
+        tune; where it is to be in int8 on another device than a CPU.
     CheckpointError
         Where the checkpoint is missing, would run code, or does not fit the architecture.
 
@@ -54,9 +61,16 @@ def load(
     torch.Size([1, 1, 98, 240])
     """
     settle(torch.device(device))
+    if unquantised(name)[1] and torch.device(device).type != "cpu":
+        raise InputError(
+            "linear layers in int8 run on a CPU alone",
+            where=name,
+            rule=f"not on {torch.device(device).type}",
+            remedy="add --device cpu",
+        )
     backbone = prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
     backbone.loaded_as = (name, weights)
-    if backbone.whole is not None:  # of which the other layers were read, and are gone again
+    if backbone.whole is not None or backbone.quantised:  # more was read, and is gone again
         HEAP.give_back()
     backbone.licence = resolve(name).licence_in_words
     return backbone
@@ -71,6 +85,12 @@ def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]
         Takes the seed and makes the backbone.
     """
     resolve(name)
+    plain, quantised = unquantised(name)
+    if quantised:
+        from profiler.backbones.int8 import Int8  # noqa: PLC0415 - loads torch's quantisation
+
+        make_plain = prepare(plain, weights)
+        return lambda seed: Int8(make_plain(seed))
     frozen, tuned = untuned(name)
     whole, depth = whole_and_depth(frozen)
     entry = _identified(resolve(whole), weights)

@@ -91,6 +91,8 @@ class WaveformEncoder(Encoder):
         self.layers = self.transformer_layers = encoder.config.num_hidden_layers
         self.min_samples = receptive_field(encoder.config.conv_kernel, encoder.config.conv_stride)
         self.encoder = encoder
+        if encoder.config.model_type == "wavlm":
+            self.read_not_called = ("q_proj", "k_proj", "v_proj", "out_proj")
 
     def front_end(self, waveform: Tensor) -> Tensor:
         """The waveform with zero mean and unit variance over each clip, shape kept."""

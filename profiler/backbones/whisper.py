@@ -21,6 +21,9 @@ from profiles_db.errors import AudioError
 N_FFT: Final = 400
 HOP: Final = 160
 SAMPLE_RATE: Final = 16_000
+WIDEST_TOGETHER: Final = 512
+TOGETHER: Final = 8
+"""So many versions of one clip are answered together up to this width: those that were timed."""
 _FLOOR: Final = 1e-10
 _RANGE: Final = 8.0  # the log-mel keeps eight decades below its loudest point
 
@@ -88,6 +91,8 @@ class Whisper(Encoder):
         self.layers = self.transformer_layers = encoder.config.encoder_layers
         self.encoder = encoder
         self.log_mel = LogMel(encoder.config.num_mel_bins)
+        if self.hidden_size <= WIDEST_TOGETHER:
+            self.answers_together = TOGETHER
 
     def front_end(self, waveform: Tensor) -> Tensor:
         """Log-mel, shape (batch, mel bins, samples // 160)."""

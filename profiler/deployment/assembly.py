@@ -27,11 +27,11 @@ from profiler.deployment.recogniser import Heads, Recogniser, heads_of
 from profiler.pipeline.results import StepFiles, from_plain, read_step
 from profiler.protocol import Protocol, TrainingSettings
 from profiles_db.errors import CacheError, InputError
+from profiles_db.int8 import split_int8
 from profiles_db.profile import Profile
 from profiles_db.records import Prediction
 from profiles_db.row_tables import TRAINING
 from profiles_db.store import Store
-from profiles_db.tuning import split_tuned
 
 SAME: Final = 1e-4
 """Probabilities of heads trained again elsewhere come this near (docs/protocol.md)."""
@@ -123,12 +123,12 @@ def assemble(
             rule="a run on a corpus, made by a release that noted how",
             remedy="profile it with `trustser profile`",
         )
-    if split_tuned(found.backbone)[1] is not None:
+    if split_int8(found.backbone)[1]:
         raise InputError(
-            "has layers of its encoder trained with every head",
+            "has the linear layers of its encoder in int8, which a folder does not hold",
             where=f"run {found.run}",
-            rule="an export holds one frozen encoder for all its heads",
-            remedy="export the run of the frozen encoder",
+            rule="an encoder in float32",
+            remedy=f"export the run of {split_int8(found.backbone)[0]}",
         )
     places = sorted({(row.fold, row.repetition) for row in rows})
     chosen = choice.of(places, found.run)
@@ -168,7 +168,7 @@ def assemble(
             made_with=dict(found.provenance.get("versions", {})),
         ),
     )
-    return Recogniser(config, encoder, heads_of(config, Heads.stacked(states)))
+    return Recogniser(config, encoder, heads_of(config, encoder, Heads.stacked(states)))
 
 
 def _encoder(found: Profile, weights: str, seed: int) -> Backbone:

@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from profiler.backbones.base import Backbone, Weights, WeightsKind
-from profiler.backbones.catalogue import TRANSFORMERS_FAMILIES, Entry, resolve, whole_and_depth
+from profiler.backbones.catalogue import (
+    TRANSFORMERS_FAMILIES,
+    Entry,
+    resolve,
+    untuned,
+    whole_and_depth,
+)
 from profiler.backbones.load import factory_of, load
 from profiler.backbones.precision import settle
 from profiler.backbones.printable import printable
@@ -77,6 +83,7 @@ def described(
         name=encoder.name if included else name,
         family=_family(encoder, entry),
         depth=encoder.transformer_layers if encoder.whole is not None else None,
+        tuned=encoder.tuned,
         architecture=_architecture(encoder, entry) if included else None,
         hidden_states=encoder.layers,
         hidden_size=encoder.hidden_size,
@@ -94,10 +101,25 @@ def described(
 
 
 def tensors_of(encoder: Backbone) -> dict[str, Tensor]:
-    """All that is to be kept of an encoder, by its own names, on the CPU."""
+    """All that is to be kept of an encoder, by its own names, on the CPU.
+
+    Not the layers that are tuned: every head has its own.
+    """
     return {
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in encoder.state_dict().items()
+        for name, tensor in _kept(encoder).items()
+    }
+
+
+def _kept(encoder: Backbone) -> dict[str, Tensor]:
+    own = encoder.transformer[-encoder.tuned :] if encoder.tuned else ()
+    tuned = tuple(
+        f"{name}."
+        for name, module in encoder.named_modules()
+        if any(module is layer for layer in own)
+    )
+    return {
+        name: tensor for name, tensor in encoder.state_dict().items() if not name.startswith(tuned)
     }
 
 
@@ -135,6 +157,7 @@ def encoder_of(part: EncoderPart, tensors: Mapping[str, Tensor], where: str) -> 
             for name, tensor in tensors.items()
         },
         assign=True,
+        strict=not encoder.tuned,  # all the others are there, as `_built` found
     )
     encoder.name = part.name
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
@@ -154,7 +177,7 @@ def require_same(encoder: Backbone, again: Backbone) -> None:
     noise = torch.randn(SAMPLE_RATE, generator=torch.Generator().manual_seed(0)).mul(0.1)
     wave = batch_of([noise.numpy()], torch.device("cpu"))
     with torch.inference_mode():
-        before, after = encoder.cpu()(wave), again(wave)
+        before, after = _heard(encoder.cpu(), encoder, wave), _heard(again, encoder, wave)
     difference = float((before - after).norm() / before.norm().clamp(min=1e-12))
     if not difference <= _SAME:
         raise CheckpointError(
@@ -163,6 +186,16 @@ def require_same(encoder: Backbone, again: Backbone) -> None:
             rule=f"hidden states within {_SAME:g} of the encoder's own",
             remedy="export without --include-encoder, or from weights on the hub",
         )
+
+
+def _heard(encoder: Backbone, tuned: Backbone, wave: Tensor) -> Tensor:
+    """Hidden states of `encoder`; where layers are tuned, with those of `tuned` in their place."""
+    if not encoder.tuned:
+        found: Tensor = encoder(wave)
+        return found
+    below = encoder.frozen_part()(wave)
+    own = encoder.pass_layers(tuned.transformer[-tuned.tuned :], below[:, -1])
+    return torch.cat([below, own], dim=1)
 
 
 def _loaded(part: EncoderPart, where: str) -> Backbone:
@@ -183,8 +216,7 @@ def _built(part: EncoderPart, tensors: Mapping[str, Tensor], where: str) -> Back
     if part.architecture is not None:
         _require_shapes(part, entry, tensors, where)
     found = _guarded(part, entry, where)
-    expected = {name: tuple(tensor.shape) for name, tensor in found.state_dict().items()}
-    _require(expected, tensors, where)
+    _require({name: tuple(tensor.shape) for name, tensor in _kept(found).items()}, tensors, where)
     return found
 
 
@@ -194,7 +226,7 @@ def _require_shapes(
     """Compare shapes before any memory is asked for: a configuration may claim anything."""
     with torch.device("meta"):
         outline = _guarded(part, entry, where)
-    _require({n: tuple(t.shape) for n, t in outline.state_dict().items()}, tensors, where)
+    _require({n: tuple(t.shape) for n, t in _kept(outline).items()}, tensors, where)
 
 
 def _require(
@@ -218,11 +250,11 @@ def _guarded(part: EncoderPart, entry: Entry, where: str) -> Backbone:
         if any(isinstance(count, int) and count > MOST_LAYERS for count in layers):
             raise ValueError(f"more than {MOST_LAYERS} layers")  # noqa: TRY301
         encoder = factory_of(entry)(entry, "random", 0)
-        if part.depth is None:
-            return encoder
-        if part.architecture is None:
-            return encoder.first_layers(part.depth)
-        encoder.keep_layers(part.depth)  # it has so many, and the norm behind the last
+        if part.depth is not None and part.architecture is None:
+            encoder = encoder.first_layers(part.depth)
+        elif part.depth is not None:
+            encoder.keep_layers(part.depth)  # it has so many, and the norm behind the last
+        return encoder.tune(part.tuned) if part.tuned else encoder
     except CheckpointError:
         raise
     except Exception as error:
@@ -232,14 +264,13 @@ def _guarded(part: EncoderPart, entry: Entry, where: str) -> Backbone:
             where=where,
             remedy="export or copy the folder again",
         ) from error
-    return encoder
 
 
 def _entry(part: EncoderPart) -> Entry:
     architecture = None if part.architecture is None else MappingProxyType(part.architecture)
     if part.family in TRANSFORMERS_FAMILIES:
         return Entry(part.name, part.name, part.family, architecture=architecture)
-    entry = resolve(whole_and_depth(part.name)[0])
+    entry = resolve(whole_and_depth(untuned(part.name)[0])[0])
     return entry if architecture is None else replace(entry, architecture=architecture)
 
 

@@ -147,7 +147,7 @@ def load_folder(folder: Path, device: torch.device | None = None) -> Recogniser:
     ):
         raise _unfit(folder, "the encoder has other hidden states than the heads were trained on")
     try:
-        heads = heads_of(config, _named(tensors, HEADS))
+        heads = heads_of(config, encoder, _named(tensors, HEADS))
     except RuntimeError as error:
         raise _unfit(folder, f"the heads' tensors do not fit: {printable(str(error))}") from error
     if not all(tensor.isfinite().all() for tensor in heads.state_dict().values()):

@@ -56,16 +56,20 @@ class EncoderPart(_Part):
     family: _Text
     depth: Annotated[int, Field(ge=1, le=512)] | None
     """So many of its transformer layers; all where None."""
+    tuned: Annotated[int, Field(ge=0, le=512)] = 0
+    """So many of its last transformer layers were trained with each head, which holds its own."""
     architecture: dict[str, Any] | None
     """To build it without a checkpoint; None where its name alone says it."""
     hidden_states: _Count
     hidden_size: _Count
     precision: Precision
     states_kept_in: Literal["float16"] = "float16"
-    """Heads were trained on hidden states rounded to this, so they are given such again."""
+    """Heads were trained on hidden states rounded to this, so they are given such again; with tuned
+    layers, on such of the part below these."""
     weights_kind: WeightsKind
     weights_id: _Name
-    """Digest of the encoder's tensors, `random:SEED` or `none`; with `@K` of its first layers."""
+    """Digest of the encoder's tensors, `random:SEED` or `none`; with `@K` of its first layers, with
+    `+lastN` where the last ones were tuned from."""
     weights_origin: _Text
     weights: _Text
     """How to load them where they are not in the folder: `pretrained`, `random` or a path."""

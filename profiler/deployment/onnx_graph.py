@@ -38,7 +38,7 @@ class _Graph(nn.Module):
 
     def __init__(self, recogniser: Recogniser) -> None:
         super().__init__()
-        self.encoder, self.heads = recogniser.encoder, recogniser.heads
+        self.encoder, self.heads = recogniser.frozen, recogniser.heads
         self.temperature = recogniser.temperature
 
     def forward(self, waveform: Tensor) -> Tensor:

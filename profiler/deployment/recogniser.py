@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from profiler.backbones.base import Backbone
-from profiler.backbones.precision import hidden_states
+from profiler.backbones.base import Backbone, LastLayers
+from profiler.backbones.precision import hidden_states, passing
 from profiler.corpora.audio import clip_of
 from profiler.deployment.calibration import tempered
 from profiler.deployment.format import Config
 from profiler.machine import batch_of, device_of
-from profiler.settings import SAMPLE_RATE, Pooling
+from profiler.settings import SAMPLE_RATE, Pooling, Precision
 from profiles_db.errors import AudioError
+
+_LAST: Final = "last."
+"""How the names of tuned layers' tensors begin: in a `TunedHead` as trained, and in several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,20 @@ class Heads(nn.Module):
 
     @staticmethod
     def stacked(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-        """The state of all heads together, from the state of each as it was trained."""
-        return {
+        """The state of all heads together, from the state of each as it was trained.
+
+        Layers that were tuned with the heads stay apart, as `TunedHeads` names them.
+        """
+        layers = {
+            f"{_LAST}{number}.{name.removeprefix(_LAST)}": tensor
+            for number, one in enumerate(states)
+            for name, tensor in one.items()
+            if name.startswith(_LAST)
+        }
+        return layers | {
             _buffer(name): torch.stack([one[name] for one in states]).contiguous()
             for name in states[0]
+            if not name.startswith(_LAST)
         }
 
     def forward(self, states: Tensor) -> Tensor:
@@ -97,8 +110,21 @@ class Heads(nn.Module):
         states : Tensor, shape (batch, layers, frames, features)
             Of clips of equal length.
         """
-        weights = torch.softmax(self._get("layer_logits"), dim=1)
-        mixed = torch.einsum("hl,bltf->bhtf", weights, states)
+        return self.upon(torch.einsum("hl,bltf->bhtf", self.layer_weights, states))
+
+    @property
+    def layer_weights(self) -> Tensor:
+        """Softmax weights of the hidden states, shape (heads, layers)."""
+        return torch.softmax(self._get("layer_logits"), dim=1)
+
+    def upon(self, mixed: Tensor) -> Tensor:
+        """Logits, shape (batch, heads, classes).
+
+        Parameters
+        ----------
+        mixed : Tensor, shape (batch, heads, frames, features)
+            Weighted sums of hidden states, for each head its own.
+        """
         *before, last = self._convolutions
         frames = mixed
         for name in before:
@@ -125,6 +151,61 @@ class Heads(nn.Module):
         return found
 
 
+class TunedHeads(Heads):
+    """Several heads, each with its own copy of an encoder's last layers: `TunedHead` at once.
+
+    Parameters
+    ----------
+    encoder : Backbone
+        With `tuned` layers.
+    heads, width, classes : int
+    precision : 'float32' or 'bfloat16'
+        In which the layers are passed.
+    convolutions, pooling
+        As of `Head`.
+    """
+
+    def __init__(
+        self,
+        encoder: Backbone,
+        *,
+        heads: int,
+        width: int,
+        classes: int,
+        precision: Precision,
+        convolutions: int = 2,
+        pooling: Pooling = "mean",
+    ) -> None:
+        super().__init__(
+            heads=heads,
+            layers=encoder.layers,
+            features=encoder.hidden_size,
+            width=width,
+            classes=classes,
+            convolutions=convolutions,
+            pooling=pooling,
+        )
+        self.last = nn.ModuleList(LastLayers(encoder).requires_grad_(False) for _ in range(heads))
+        self._before = encoder.layers - encoder.tuned
+        self._precision: Precision = precision
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Logits, shape (batch, heads, classes).
+
+        Parameters
+        ----------
+        states : Tensor, shape (batch, frozen layers, frames, features)
+            Of the encoder's frozen part; the last of them is what enters the tuned layers.
+        """
+        mixed = []
+        for layers, weights in zip(self.last, self.layer_weights, strict=True):
+            with passing(self._precision, states.device):
+                tuned = layers(states[:, -1])
+            own = torch.cat([states[:, : self._before], tuned.to(states.dtype)], dim=1)
+            mixed.append(torch.einsum("l,bltf->btf", weights, own))
+        return self.upon(torch.stack(mixed, dim=1))
+
+
 class Recogniser:
     """An encoder with trained heads: emotions of waveforms, as probabilities.
 
@@ -137,10 +218,16 @@ class Recogniser:
     encoder : Backbone
     heads : Heads
         On the encoder's device.
+
+    Attributes
+    ----------
+    frozen : Backbone
+        Whose hidden states the heads take: the encoder, or its part below the tuned layers.
     """
 
     def __init__(self, config: Config, encoder: Backbone, heads: Heads) -> None:
         self.config, self.encoder, self.heads = config, encoder, heads
+        self.frozen = encoder.frozen_part() if encoder.tuned else encoder
 
     def to(self, device: torch.device) -> Recogniser:
         """The same on `device`."""
@@ -221,22 +308,50 @@ class Recogniser:
     @torch.inference_mode()
     def logits(self, waveforms: Tensor) -> Tensor:
         """Logits of each head, shape (batch, heads, classes), of waveforms (batch, samples)."""
-        states = hidden_states(self.encoder, waveforms, self.config.encoder.precision)
+        states = hidden_states(self.frozen, waveforms, self.config.encoder.precision)
         found: Tensor = self.heads(states.to(torch.float16).to(torch.float32))
         return found
 
 
-def heads_of(config: Config, tensors: dict[str, Tensor]) -> Heads:
-    """The heads that `config` describes, with their tensors, on the CPU."""
-    heads = Heads(
-        heads=len(config.heads.members),
-        layers=config.encoder.hidden_states,
-        features=config.encoder.hidden_size,
-        width=config.heads.width,
-        classes=len(config.classes),
-        convolutions=config.heads.convolutions,
-        pooling=config.heads.pooling,
-    )
+def heads_of(config: Config, encoder: Backbone, tensors: dict[str, Tensor]) -> Heads:
+    """The heads that `config` describes, with their tensors, on the CPU.
+
+    Parameters
+    ----------
+    config : Config
+    encoder : Backbone
+        On which they stand; of its tuned layers each has its own.
+    tensors : mapping of name to Tensor
+        As `Heads.stacked` names them.
+
+    Raises
+    ------
+    RuntimeError
+        Where tensors are lacking, or of other shapes.
+    """
+    members, width, classes = len(config.heads.members), config.heads.width, len(config.classes)
+    heads: Heads
+    if encoder.tuned:
+        _require_layers(encoder, members, tensors)
+        heads = TunedHeads(
+            encoder,
+            heads=members,
+            width=width,
+            classes=classes,
+            precision=config.encoder.precision,
+            convolutions=config.heads.convolutions,
+            pooling=config.heads.pooling,
+        )
+    else:
+        heads = Heads(
+            heads=members,
+            layers=encoder.layers,
+            features=encoder.hidden_size,
+            width=width,
+            classes=classes,
+            convolutions=config.heads.convolutions,
+            pooling=config.heads.pooling,
+        )
     heads.load_state_dict(tensors)
     return heads.eval()
 
@@ -244,6 +359,16 @@ def heads_of(config: Config, tensors: dict[str, Tensor]) -> Heads:
 def _buffer(name: str) -> str:
     """A parameter's name as that of a buffer, which has no dots."""
     return name.replace(".", "_")
+
+
+def _require_layers(encoder: Backbone, members: int, tensors: Mapping[str, Tensor]) -> None:
+    """Look for every head's layers before any are copied: a configuration may claim any number."""
+    layers = encoder.transformer[-encoder.tuned :].state_dict()
+    for number in range(members):
+        for name, tensor in layers.items():
+            found = tensors.get(f"{_LAST}{number}.layers.{name}")
+            if found is None or found.shape != tensor.shape:
+                raise RuntimeError(f"{name} of the layers tuned with head {number}")
 
 
 def _mono(waveform: NDArray[Any] | Sequence[float] | Tensor) -> NDArray[np.float32]:

@@ -66,6 +66,8 @@ class Evidence:
         Loads the encoder; None where figures are computed again from rows.
     device : str
         Where latency and memory are measured, for people.
+    backbone : str
+        The encoder's name.
     """
 
     rows: Callable[[type[Any]], list[Any]]
@@ -74,6 +76,7 @@ class Evidence:
     untrained: Mapping[int, Sequence[str]]
     encoder: Callable[[], Backbone] | None = None
     device: str = ""
+    backbone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

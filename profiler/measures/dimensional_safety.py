@@ -24,7 +24,7 @@ from pydantic import Field
 from profiler.measures.base import Evidence, Figure, OnHiddenStates
 from profiler.measures.dimensional import Answers, Score, ccc, error, ratings_digest
 from profiler.measures.performance import ONE_TRAINING
-from profiler.measures.safety import MAX_BAD_GRADIENTS, SNR_TOLERANCE_DB
+from profiler.measures.safety import MAX_BAD_GRADIENTS, SNR_TOLERANCE_DB, told_of_int8
 from profiler.measures.tables import record
 from profiler.settings import Decibels, Settings
 from profiles_db.criteria import ATTACKED_DIMENSIONAL_CRITERIA
@@ -102,7 +102,7 @@ class DimensionalSafety(OnHiddenStates):
     def figures(self, evidence: Evidence, settings: DimensionalSafetySettings) -> list[Measurement]:
         """Shift and CCC under every perturbation."""
         return dimensional_safety(
-            evidence.rows(DimensionalAttack), evidence.figure, snr_db=settings.attack_snr_db
+            evidence.rows(DimensionalAttack), told_of_int8(evidence), snr_db=settings.attack_snr_db
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,7 @@ from profiler.measures.base import ClipTask, Evidence, Figure, OnWaveforms
 from profiler.measures.statistics import Estimate, Floats, jackknife, mean_of_defined
 from profiler.measures.tables import UNKNOWN_GENDER, Table, record
 from profiler.settings import Decibels, Settings
+from profiles_db.int8 import split_int8
 from profiles_db.measurement import Measurement
 from profiles_db.records import AttackName, AttackOutcome, Prediction
 
@@ -31,6 +32,12 @@ MAX_BAD_GRADIENTS: Final = 0.01
 """Share of zero or non-finite gradients above which the attack is flagged."""
 SNR_TOLERANCE_DB: Final = 0.5
 """Median difference between the ratio reached and the one asked for that is not flagged."""
+
+
+BORROWED_GRADIENT: Final = (
+    "int8 has no gradient: the attack took that of the encoder in float32, and may miss more"
+)
+"""What is said of attacks on an encoder whose linear layers are in int8."""
 
 
 class SafetySettings(Settings):
@@ -105,9 +112,22 @@ class Safety(OnWaveforms):
             evidence.rows(AttackOutcome),
             evidence.classes,
             {row.speaker: row.gender for row in predictions},
-            evidence.figure,
+            told_of_int8(evidence),
             snr_db=settings.snr_db,
         )
+
+
+def told_of_int8(evidence: Evidence) -> Figure:
+    """Makes figures of attacks; those on an encoder in int8 say whose gradient it was."""
+    if not split_int8(evidence.backbone)[1]:
+        return evidence.figure
+
+    def flagged(**given: Any) -> Measurement:
+        if given.get("flags") is not None and given.get("attack") != "noise":
+            given["flags"] = (*given["flags"], BORROWED_GRADIENT)
+        return evidence.figure(**given)
+
+    return flagged
 
 
 def pgd_clips(settings: SafetySettings, correct: Sequence[str], seed: int) -> frozenset[str]:

@@ -1,7 +1,9 @@
 """The attacks on some clips of one fold, by the heads of all repetitions together.
 
 A clip goes through the encoder once for all heads that classified it correctly: its clean pass and
-those under noise are the same for each; what follows a head's gradient is its own.
+those under noise are the same for each; what follows a head's gradient is its own. One backward
+pass serves FGSM at all ratios, whose steps differ in scale alone; the clip's perturbed versions are
+answered together where that pays.
 """
 
 from __future__ import annotations
@@ -176,7 +178,7 @@ def _answers(
     listeners = [one.repetitions for one in perturbed for _ in range(len(one.wave))]
     found: list[dict[int, int]] = [{} for _ in listeners]
     start = 0
-    for part in torch.split(waves, context.attack_batch):
+    for part in torch.split(waves, context.answer_batch):
         states = context.hidden_states(part)
         asked = listeners[start : start + len(part)]
         for repetition in sorted({one for own in asked for one in own}):

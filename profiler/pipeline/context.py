@@ -7,7 +7,7 @@ At work, it has the backbone, the clips that can be used, and their features.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from profiler.backbones.base import Backbone
-from profiler.backbones.catalogue import untuned
+from profiler.backbones.catalogue import unquantised, untuned
 from profiler.backbones.load import load
 from profiler.backbones.precision import hidden_states
 from profiler.corpora.base import Fold, Utterance
@@ -176,6 +176,7 @@ class Context:
         """Forget the weights until they are asked for: the workers of this process have theirs."""
         self._backbone = None
         self.__dict__.pop("frozen", None)
+        self.__dict__.pop("_in_float32", None)
         HEAP.give_back()
 
     @property
@@ -226,14 +227,33 @@ class Context:
     def hidden_states(self, waveform: Tensor) -> Tensor:
         """What the emotion heads take of `waveform`: hidden states, float32.
 
-        In the protocol's precision; where layers are tuned, those of the part below them.
+        In the protocol's precision; where layers are tuned, those of the part below them. Those of
+        an encoder in int8 have the gradient of the same in float32.
         """
-        return hidden_states(self.frozen, waveform, self.protocol.training.precision)
+        precision = self.protocol.training.precision
+        asked = waveform.requires_grad and torch.is_grad_enabled()
+        if not (asked and self.backbone.quantised):
+            return hidden_states(self.frozen, waveform, precision)
+        from profiler.backbones.int8 import with_gradient_of  # noqa: PLC0415 - torch's quantisation
+
+        own = hidden_states(self.frozen, waveform.detach(), precision)
+        return with_gradient_of(own, hidden_states(self._in_float32, waveform, precision))
+
+    @cached_property
+    def _in_float32(self) -> Backbone:
+        """The encoder before its linear layers were quantised, loaded for its gradient alone."""
+        spec = self.plan.spec
+        return replace(spec, name=unquantised(spec.name)[0]).load()
 
     @property
     def attack_batch(self) -> int:
         """Waveforms of equal length that go through the backbone together under attack."""
         return MAX_BATCH if self.device.type == "cuda" or self.backbone.pays_in_batches else 1
+
+    @property
+    def answer_batch(self) -> int:
+        """Waveforms of equal length that go through the backbone together for answers alone."""
+        return max(self.attack_batch, self.backbone.answers_together)
 
     def head(self, repetition: int, fold: int) -> Head:
         """The trained emotion head, with the layers tuned for it, in eval mode, on the device."""

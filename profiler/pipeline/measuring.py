@@ -149,6 +149,7 @@ def evidence_of(
         untrained={int(fold): tuple(classes) for fold, classes in untrained.items()},
         encoder=encoder,
         device=run.device,
+        backbone=run.backbone,
     )
 
 

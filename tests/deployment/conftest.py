@@ -1,5 +1,5 @@
 """Runs to export: a front end without weights, a small checkpoint in the true format, its first
-layer, and untrained weights, on eighty clips."""
+layer, both with the last layer tuned, and untrained weights, on eighty clips."""
 
 from __future__ import annotations
 
@@ -59,14 +59,16 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     checkpoint = saved(model, folder / "checkpoint")
     names = {}
     few = _first_lines(manifest, 1 + 5 * 8)
-    once = {"study.folds": 1, "training": {**SETTINGS["training"], "repetitions": 1}}
-    for backbone, weights, depths, settings, data in (
-        ("fbank", "pretrained", None, SETTINGS, manifest),
-        ("whisper_tiny", str(checkpoint), "1", SETTINGS, manifest),
-        ("apc", "random", None, SETTINGS | once, few),
+    single = {"training": {**SETTINGS["training"], "repetitions": 1}}
+    once = single | {"study.folds": 1}
+    for backbone, weights, depths, tune, settings, data in (
+        ("fbank", "pretrained", None, None, SETTINGS, manifest),
+        ("whisper_tiny", str(checkpoint), "1", None, SETTINGS, manifest),
+        ("whisper_tiny", str(checkpoint), "1", "last:1", SETTINGS | single, few),
+        ("apc", "random", None, None, SETTINGS | once, few),
     ):
         for found in trustser.profile(
-            backbone, "manifest", data_root=data, weights=weights, depths=depths,
+            backbone, "manifest", data_root=data, weights=weights, depths=depths, tune=tune,
             measures="performance", settings=settings, device="cpu", workers=0,
             db=folder / "a.duckdb", cache=folder / "cache",
         ):  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
@@ -17,21 +18,27 @@ import yaml
 from huggingface_hub import ModelCard
 
 import trustser
+from profiler.backbones.load import load
 from profiler.corpora.audio import load_clip
+from profiler.deployment.encoders import described, encoder_of, require_same, tensors_of
 from profiler.deployment.format import UNTRAINED, HeadsPart
-from profiler.deployment.recogniser import Heads, Recogniser
+from profiler.deployment.recogniser import Heads, Recogniser, TunedHeads
 from profiler.settings import Pooling
 from profiler.training.head import Head
+from profiler.training.tuning import TunedHead
 from profiles_db.criteria import CRITERIA
 from profiles_db.records import Prediction
 from profiles_db.store import Store
 from tests.conftest import REPOSITORY
 from tests.deployment.conftest import Runs
+from tests.profiler.backbones.checkpoints import saved
+from tests.profiler.test_tuning import publishers_model
 from tests.profiler.worded_head import SHAPES
 
 NEAR = 2e-6
 """Probabilities of one head on one clip, computed with other clips beside it or alone."""
-BACKBONES = ("fbank", "whisper_tiny", "whisper_tiny@1", "apc")
+TUNED = ("whisper_tiny+last1", "whisper_tiny@1+last1")
+BACKBONES = ("fbank", "whisper_tiny", "whisper_tiny@1", "apc", *TUNED)
 
 
 def heard(runs: Runs, utterance: str) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -67,13 +74,19 @@ def test_a_head_answers_as_it_was_measured(backbone: str, runs: Runs, tmp_path: 
     assert [(m.fold, m.repetition) for m in recogniser.config.heads.members] == [last]
 
 
+@pytest.mark.parametrize(
+    ("backbone", "wanted"),
+    [
+        ("whisper_tiny@1", [(1, 0), (1, 1), (2, 0), (2, 1)]),
+        ("whisper_tiny+last1", [(1, 0), (2, 0)]),
+    ],
+)
 def test_all_heads_answer_with_the_mean_of_their_probabilities(
-    runs: Runs, exported: Path, tmp_path: Path
+    backbone: str, wanted: list[tuple[int, int]], runs: Runs, exported: Path, tmp_path: Path
 ) -> None:
-    backbone = "whisper_tiny@1"
     recogniser = trustser.load_model(exported / backbone)
     places = [(m.fold, m.repetition) for m in recogniser.config.heads.members]
-    assert places == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    assert places == wanted
     clip = heard(runs, runs.rows(backbone)[0].utterance)
     alone = [
         unscaled(
@@ -149,8 +162,9 @@ def test_heads_with_self_attention_answer_as_measured(runs: Runs, tmp_path: Path
 def test_a_folder_needs_neither_database_nor_cache_nor_training(
     exported: Path, runs: Runs, tmp_path: Path
 ) -> None:
-    folder = shutil.copytree(exported / "whisper_tiny", tmp_path / "alone")
-    row = runs.rows("whisper_tiny")[0]
+    backbone = "whisper_tiny+last1"
+    folder = shutil.copytree(exported / backbone, tmp_path / "alone")
+    row = runs.rows(backbone)[0]
     code = (
         "import json, sys, soundfile, trustser\n"
         "recogniser = trustser.load_model(sys.argv[1])\n"
@@ -164,7 +178,7 @@ def test_a_folder_needs_neither_database_nor_cache_nor_training(
              "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     probabilities, modules = json.loads(done.stdout)
-    here = trustser.load_model(exported / "whisper_tiny").predict(heard(runs, row.utterance))
+    here = trustser.load_model(exported / backbone).predict(heard(runs, row.utterance))
     assert probabilities == pytest.approx(here.probabilities, abs=NEAR)
     used = {".".join(name.split(".")[:2]) for name in modules}
     assert not {"duckdb", "profiler.training", "profiler.pipeline", "profiler.session"} & used
@@ -210,6 +224,76 @@ def test_the_first_layers_alone_are_in_the_folder_of_a_depth(exported: Path) -> 
     config = json.loads((exported / "whisper_tiny@1" / "config.json").read_text())
     assert config["encoder"]["depth"] == 1
     assert config["encoder"]["weights_id"].endswith("@1")
+
+
+def test_tuned_layers_are_in_the_folder_once_for_every_head_and_never_frozen(
+    exported: Path,
+) -> None:
+    folder = exported / "whisper_tiny+last1"
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    frozen = safetensors.torch.load_file(exported / "whisper_tiny" / "model.safetensors")
+    name = "layers.{}.self_attn.q_proj.weight"
+    begun = frozen["encoder.encoder." + name.format(1)]
+    own = [tensors[f"heads.last.{head}." + name.format(0)] for head in range(2)]
+    assert not any(
+        torch.equal(one, other) for one, other in itertools.combinations([begun, *own], 2)
+    )
+    assert not [one for one in tensors if one.startswith("encoder.encoder.layers.1.")]
+    below = "encoder.encoder." + name.format(0)
+    assert torch.equal(tensors[below], frozen[below])
+    config = json.loads((folder / "config.json").read_text())
+    assert config["encoder"]["tuned"] == 1
+    assert config["encoder"]["weights_id"].endswith("+last1")
+    card = (folder / "README.md").read_text()
+    assert "The encoder's last layer was trained with each head, which has its own copy." in card
+    assert "frozen" not in card
+    assert "A frozen speech encoder" in (exported / "whisper_tiny" / "README.md").read_text()
+
+
+def test_a_tuned_folder_says_which_of_its_tensors_do_not_fit(
+    exported: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(exported / "whisper_tiny+last1", tmp_path / "folder")
+    _encoder_tensor(folder, lambda t: t.pop("heads.last.1.layers.0.fc1.bias"))
+    line = "the heads' tensors do not fit: 0.fc1.bias of the layers tuned with head 1"
+    with pytest.raises(trustser.CheckpointError, match=line):
+        trustser.load_model(folder)
+    edit(folder, lambda config: config["encoder"].update(tuned=3))
+    with pytest.raises(trustser.CheckpointError, match="no last 3 layers to tune"):
+        trustser.load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("wavlm_base_plus", 1), ("wavlm_base_plus", 3), ("hubert_base", 3), ("tera", 2)],
+)
+def test_a_tuned_encoder_of_any_family_is_built_again_from_what_is_kept(
+    name: str, number: int, tmp_path: Path
+) -> None:
+    """Of WavLM the first layer is needed by all others; TERA cuts clips into chunks."""
+    weights = "random" if name == "tera" else str(saved(publishers_model(name, {}), tmp_path))
+    whole = load(name, weights)
+    encoder = whole.tune(number)
+    part = described(encoder, weights=weights, seed=0, precision="float32", include=True)
+    kept = tensors_of(encoder)
+    again = encoder_of(part, kept, "here")
+    require_same(encoder, again)
+    trained = [TunedHead(encoder, classes=4, width=6).requires_grad_(False) for _ in range(2)]
+    for head in trained:
+        for parameter in head.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape))
+    together = TunedHeads(again, heads=2, width=6, classes=4, precision="float32")
+    together.load_state_dict(Heads.stacked([head.state_dict() for head in trained]))
+    wave = 0.1 * torch.randn(1, 16_000)
+    with torch.inference_mode():
+        below = again.frozen_part()(wave)
+        for place, head in enumerate(trained):
+            torch.testing.assert_close(together(below)[:, place], head(list(below)))
+    changed = encoder_of(part, kept, "here")
+    for parameter in changed.frozen_part().parameters():
+        parameter.add_(0.1)
+    with pytest.raises(trustser.CheckpointError, match="built again it differs"):
+        require_same(encoder, changed)
 
 
 def test_random_weights_are_marked_everywhere(exported: Path, runs: Runs) -> None:

@@ -17,23 +17,40 @@ from profiler.deployment.recogniser import Heads, Recogniser, heads_of
 from profiler.training.head import Head
 from tests.deployment.conftest import Runs
 
+BACKBONE = "whisper_tiny@1"
+TUNED = "whisper_tiny@1+last1"
+
 
 @pytest.fixture(scope="module")
-def folder(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One layer of Whisper, with its graph."""
+def folders(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One layer of Whisper, frozen and tuned, with their graphs."""
     pytest.importorskip("onnxscript")
-    return runs.export("whisper_tiny@1", tmp_path_factory.mktemp("onnx") / "x", onnx=True)
+    made = tmp_path_factory.mktemp("onnx")
+    return {
+        BACKBONE: runs.export(BACKBONE, made / "frozen", onnx=True),
+        TUNED: runs.export(TUNED, made / "tuned", fold=1, onnx=True),
+    }
 
 
-def test_the_graph_answers_real_clips_as_torch_does(folder: Path, runs: Runs) -> None:
+@pytest.fixture
+def folder(folders: dict[str, Path]) -> Path:
+    """One layer of Whisper, with its graph."""
+    return folders[BACKBONE]
+
+
+@pytest.mark.parametrize("backbone", [BACKBONE, TUNED])
+def test_the_graph_answers_real_clips_as_torch_does(
+    backbone: str, folders: dict[str, Path], runs: Runs
+) -> None:
     import onnxruntime  # noqa: PLC0415 - an extra
 
+    folder = folders[backbone]
     recogniser = trustser.load_model(folder)
     session = onnxruntime.InferenceSession(
         str(folder / "model.onnx"), providers=["CPUExecutionProvider"]
     )
     lengths = set()
-    for row in runs.rows("whisper_tiny@1")[::9]:
+    for row in runs.rows(BACKBONE)[::9]:
         clip = load_clip(runs.clip(row.utterance), seconds=6.0)
         (found,) = session.run(None, {"waveform": clip[None]})
         lengths.add(clip.size)
@@ -66,7 +83,7 @@ def test_heads_with_self_attention_are_a_graph_too(folder: Path, tmp_path: Path)
         torch.nn.init.normal_(head.attention.weight, std=3.0)  # type: ignore[union-attr]
     how = {"pooling": "attention", "convolutions": 3}
     config = config.model_copy(update={"heads": config.heads.model_copy(update=how)})
-    together = heads_of(config, Heads.stacked([head.state_dict() for head in heads]))
+    together = heads_of(config, usual.encoder, Heads.stacked([head.state_dict() for head in heads]))
     found = onnx_graph.write_onnx(
         Recogniser(config, usual.encoder, together), tmp_path / "model.onnx"
     )

@@ -79,6 +79,34 @@ def test_batches_of_equal_length_give_what_each_clip_gives_alone(name: str, tmp_
         assert replace(ours, reached_snr_db=None) == replace(theirs, reached_snr_db=None)
 
 
+def test_versions_of_a_clip_are_answered_together_as_each_is_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One pass with a gradient serves FGSM at all ratios; three of FGSM and three of noise go on
+    together, five of them at a time here."""
+    backbone = load("whisper_tiny", "random")
+    sizes: list[tuple[int, bool]] = []
+    whole = type(backbone).hidden_states
+
+    def counted(self: Backbone, waveform: torch.Tensor) -> torch.Tensor:
+        sizes.append((len(waveform), waveform.requires_grad))
+        return whole(self, waveform)
+
+    monkeypatch.setattr(type(backbone), "hidden_states", counted)
+    found = {}
+    for together in (1, 5):
+        backbone.answers_together = together
+        sizes.clear()
+        found[together] = _attacked(backbone, tmp_path, batches=False, tasks=[("1", 0), ("5", 0)])
+        assert sizes == 2 * [
+            (1, True),
+            *([(1, False)] * 6 if together == 1 else [(5, False), (1, False)]),
+        ]
+    assert len(found[1]) == 2 * 6
+    for ours, theirs in zip(found[5], found[1], strict=True):
+        assert ours == theirs
+
+
 @pytest.mark.parametrize("batches", [False, True])
 def test_heads_of_several_repetitions_find_what_each_finds_alone(
     batches: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -28,7 +28,7 @@ def profile(
         list[str],
         typer.Option(
             help="Backbone to profile; may be repeated. See `backbones`. `NAME@6` has its first 6 "
-            "layers alone, `NAME+last1` its last layer tuned."
+            "layers alone, `NAME+last1` its last layer tuned, `NAME+int8` linear layers in int8."
         ),
     ],
     depths: Annotated[

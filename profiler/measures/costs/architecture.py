@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from profiler.backbones.base import Backbone
+from profiler.backbones.catalogue import unquantised
 from profiler.backbones.load import load
 from profiler.measures.costs.costs import Costs
 from profiler.measures.costs.counting import count
+from profiles_db.errors import MeasuringError
 
 __all__ = ["Costs", "architecture_costs", "costs_of"]
 
@@ -13,13 +15,15 @@ __all__ = ["Costs", "architecture_costs", "costs_of"]
 def costs_of(backbone: Backbone) -> Costs:
     """The costs of a loaded backbone.
 
-    Multiply-accumulates are unknown, never 0, where torch does not see what it computes.
+    Multiply-accumulates are unknown, never 0, where torch does not see what it computes. An encoder
+    in int8 has as many of them, and of parameters, as in float32.
     """
-    counted = None if backbone.outside_torch else count(backbone)
+    plain = _in_float32(backbone) if backbone.quantised else backbone
+    counted = None if plain.outside_torch else count(plain)
     return Costs(
         macs=counted.macs if counted else None,
         paper_macs=counted.paper_macs if counted else None,
-        parameters=sum(parameter.numel() for parameter in backbone.parameters()),
+        parameters=sum(parameter.numel() for parameter in plain.parameters()),
         size=backbone.weights.size,
         hidden_size=backbone.hidden_size,
         layers=backbone.layers,
@@ -27,6 +31,15 @@ def costs_of(backbone: Backbone) -> Costs:
         uncounted=counted.uncounted if counted else {},
         uncountable=backbone.outside_torch,
     )
+
+
+def _in_float32(backbone: Backbone) -> Backbone:
+    if backbone.loaded_as is None:
+        raise MeasuringError(
+            "was not loaded by a name to load it in float32 by", where=backbone.name
+        )
+    name, weights = backbone.loaded_as
+    return load(unquantised(name)[0], weights)
 
 
 def architecture_costs(name: str) -> Costs:

@@ -135,13 +135,15 @@ def best_workers(backbone: Backbone, device: torch.device, precision: Precision 
 
 
 def _seconds(backbone: Backbone, precision: Precision) -> float:
-    """Fastest of a few forward and backward passes."""
+    """Fastest of a few forward and backward passes; of forward ones where there is no gradient."""
+    differentiable = not (backbone.quantised or backbone.outside_torch)
     samples = round(TRIAL_SECONDS * SAMPLE_RATE)
     times = []
     for trial in range(TRIALS):
         wave = 0.1 * torch.randn(1, samples, generator=torch.Generator().manual_seed(trial))
         start = time.perf_counter()
-        states = hidden_states(backbone, wave.requires_grad_(True), precision)
-        torch.autograd.backward(states.sum())
+        states = hidden_states(backbone, wave.requires_grad_(differentiable), precision)
+        if differentiable:
+            torch.autograd.backward(states.sum())
         times.append(time.perf_counter() - start)
     return min(times)

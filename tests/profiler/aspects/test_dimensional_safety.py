@@ -11,7 +11,6 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from profiler.pipeline.plan import BackboneSpec, Plan
 from torch import Tensor
 
 from profiler.backbones.base import Backbone
@@ -25,7 +24,7 @@ from profiler.measures.dimensional_safety import (
 )
 from profiler.measures.dimensional_safety_work import DimensionalAttackWork
 from profiler.measures.dimensional_work import HEAD
-from profiler.pipeline.context import Context, Parts
+from profiler.pipeline.context import BackboneSpec, Context, Parts, Plan
 from profiler.protocol import Protocol
 from profiler.training.concordance import concordance
 from profiler.training.head import Head

@@ -128,6 +128,7 @@ def test_only_noise_is_tried_where_there_is_no_gradient(monkeypatch: pytest.Monk
         utterances={"a": clip},
         classes=("happy", "sad"),
         attack_batch=1,
+        answer_batch=1,
         device=torch.device("cpu"),
         hidden_states=states,
         protocol=SimpleNamespace(study=SimpleNamespace(seconds=6.0)),
