@@ -40,13 +40,12 @@ from profiler.progress import Progress
 from profiler.protocol import Protocol, sections
 from profiler.run import Outcome, describe_run, profile, profile_costs
 from profiler.study import Study, open_study
-from profiles_db.depths import with_depth
+from profiles_db.candidate_names import with_depth, with_tuned
 from profiles_db.errors import InputError
 from profiles_db.profile import Profile
 from profiles_db.records import Run, StepResult
 from profiles_db.row_tables import TRAINING, row_tables
 from profiles_db.store import Step, Store
-from profiles_db.tuning import with_tuned
 
 
 def profile_all(

@@ -13,12 +13,10 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from profiles_db.depths import split_depth
+from profiles_db.candidate_names import split_depth, split_int8, split_tuned
 from profiles_db.errors import ScenarioError
-from profiles_db.int8 import split_int8
 from profiles_db.located_yaml import read_tree
 from profiles_db.profile import WeightsKind
-from profiles_db.tuning import split_tuned
 
 FactType = Literal["truth", "text", "list", "number", "month"]
 """What a fact says: yes or no, a word, several words, a number, or when (`2021`, `2021-03`)."""

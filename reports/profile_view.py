@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+from profiles_db.candidate_names import split_depth
 from profiles_db.corruptions import KINDS, level_text
 from profiles_db.criteria import (
     ASPECT_CRITERION,
@@ -20,7 +21,6 @@ from profiles_db.criteria import (
     Unit,
     shown_aspects,
 )
-from profiles_db.depths import split_depth
 from profiles_db.dimensions import DIMENSIONS, ERROR, PEARSON, TESTS
 from profiles_db.measurement import POOLED, Measurement
 from profiles_db.profile import Profile, without_paths

@@ -15,14 +15,12 @@ from advisor.explanation.wording import plain
 from advisor.records import Across, Admitted, Alternative, Excluded, StudyRecord
 from advisor.scenario.language import CandidatesSpec, EvidenceSpec
 from advisor.scenario.loading import Scenario
+from profiles_db.candidate_names import split_depth, split_int8, split_tuned
 from profiles_db.corpus_facts import corpus_facts
 from profiles_db.criteria import CRITERIA, criteria_of
-from profiles_db.depths import split_depth
 from profiles_db.encoder_facts import Fact, encoder_facts
 from profiles_db.errors import EvidenceError
-from profiles_db.int8 import split_int8
 from profiles_db.profile import Profile, without_paths
-from profiles_db.tuning import split_tuned
 
 __all__ = ["Alternative", "Evidence", "gather"]
 

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from profiler.backbones.depth import require_depth, require_tunable
-from profiles_db.depths import split_depth, with_depth
+from profiles_db.candidate_names import split_depth, split_tuned, with_depth, with_tuned
 from profiles_db.errors import InputError
-from profiles_db.tuning import split_tuned, with_tuned
 
 WeightsKind = Literal["pretrained", "random", "none"]
 

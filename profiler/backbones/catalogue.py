@@ -17,10 +17,9 @@ from typing import Final
 from profiler.backbones.depth import parse_depth, parse_tuned
 from profiler.backbones.entries import ENTRIES
 from profiler.backbones.entry import Entry
+from profiles_db.candidate_names import split_int8, split_tuned
 from profiles_db.errors import InputError
 from profiles_db.files import read_json
-from profiles_db.int8 import split_int8
-from profiles_db.tuning import split_tuned
 
 __all__ = [
     "CATALOGUE",

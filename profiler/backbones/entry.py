@@ -9,9 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from profiler.backbones.depth import require_depth, require_tunable
-from profiles_db.depths import with_depth
-from profiles_db.int8 import with_int8
-from profiles_db.tuning import with_tuned
+from profiles_db.candidate_names import with_depth, with_int8, with_tuned
 
 STATES_BEFORE: Final[Mapping[str, int]] = MappingProxyType(
     {

@@ -30,8 +30,8 @@ from torch.ao.quantization import quantize_dynamic
 from profiler.backbones.base import Backbone
 from profiler.backbones.printable import printable
 from profiler.settings import SAMPLE_RATE
+from profiles_db.candidate_names import with_int8
 from profiles_db.errors import InputError
-from profiles_db.int8 import with_int8
 
 
 class Int8(Backbone):

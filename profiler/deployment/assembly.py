@@ -26,8 +26,8 @@ from profiler.deployment.format import (
 from profiler.deployment.recogniser import Heads, Recogniser, heads_of
 from profiler.pipeline.results import StepFiles, from_plain, read_step
 from profiler.protocol import Protocol, TrainingSettings
+from profiles_db.candidate_names import split_int8
 from profiles_db.errors import CacheError, InputError
-from profiles_db.int8 import split_int8
 from profiles_db.profile import Profile
 from profiles_db.records import Prediction
 from profiles_db.row_tables import TRAINING

@@ -13,9 +13,9 @@ from profiler.measures.base import StatesWork
 from profiler.pipeline.context import Context, Parts
 from profiler.pipeline.fold_training import answers, emotion_learner
 from profiler.training.learner import Learner, Seen
+from profiles_db.candidate_names import split_tuned
 from profiles_db.records import LessDataAnswer
 from profiles_db.row_tables import Row
-from profiles_db.tuning import split_tuned
 
 if TYPE_CHECKING:
     from profiler.measures.data_amount import DataAmountSettings

@@ -19,7 +19,7 @@ from profiler.measures.base import ClipTask, Evidence, Figure, OnWaveforms
 from profiler.measures.statistics import Estimate, Floats, jackknife, mean_of_defined
 from profiler.measures.tables import UNKNOWN_GENDER, Table, record
 from profiler.settings import Decibels, Settings
-from profiles_db.int8 import split_int8
+from profiles_db.candidate_names import split_int8
 from profiles_db.measurement import Measurement
 from profiles_db.records import AttackName, AttackOutcome, Prediction
 

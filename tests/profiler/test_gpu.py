@@ -28,9 +28,8 @@ from profiler.progress import Silent
 from profiler.protocol import Protocol
 from profiler.session import profile_all, profile_all_costs
 from profiler.training.checkpoint import StateFiles
-from profiles_db.depths import split_depth
+from profiles_db.candidate_names import split_depth, split_tuned
 from profiles_db.store import Store
-from profiles_db.tuning import split_tuned
 from tests.profiler.backbones.checkpoints import (
     BERT,
     WAVEFORM,

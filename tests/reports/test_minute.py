@@ -17,8 +17,7 @@ from profiles_db.criteria import CRITERIA
 from profiles_db.encoder_facts import described_encoders
 from reports.advice_view import View
 from reports.auditing import populations
-from reports.measuring import PROFILED, measure_of
-from reports.minute import minute
+from reports.minute import PROFILED, measure_of, minute
 from tests.advisor.tables import profile_of, scenario_of
 from tests.reports.decisions import flagged, with_unknown
 from trustser.app import app
