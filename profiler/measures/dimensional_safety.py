@@ -258,7 +258,7 @@ def attacked_clips(
     Examples
     --------
     >>> attacked_clips(DimensionalSafetySettings(attack_clips=2), ["a", "b", "c"], 8)
-    ['a', 'b']
+    ['b', 'c']
     """
     order = np.random.default_rng(seed).permutation(len(rated))[: settings.attack_clips]
     return [rated[position] for position in sorted(order.tolist())]
