@@ -132,7 +132,7 @@ def profile_all(
         )
     protocol = _with_texts(protocol, study.corpus, dataset, wanted or ())
     study = replace(study, protocol=protocol)
-    _require_float32(loaded, protocol)
+    require_float32([backbone.name for backbone in loaded], protocol)
     _require_possible(study.corpus, protocol, wanted or ())
     if first_folds is not None:
         study = replace(study, folds=study.folds[:first_folds])
@@ -427,15 +427,15 @@ def _require_possible(corpus: Corpus, protocol: Protocol, wanted: Sequence[str])
     _require_classes(corpus, protocol, wanted)
 
 
-def _require_float32(backbones: Sequence[Backbone], protocol: Protocol) -> None:
+def require_float32(names: Sequence[str], protocol: Protocol) -> None:
     """Refuse to pass what is in int8 in mixed precision."""
     if protocol.training.precision == "float32":
         return
-    for backbone in backbones:
-        if backbone.quantised:
+    for name in names:
+        if unquantised(name)[1]:
             raise InputError(
                 f"training.precision is {protocol.training.precision}",
-                where=backbone.name,
+                where=name,
                 rule="all but linear layers in int8 is in float32",
                 remedy="leave out training.precision",
             )

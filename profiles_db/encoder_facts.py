@@ -211,10 +211,10 @@ def published_checkpoint(name: str) -> str | None:
 
     Examples
     --------
-    >>> published_checkpoint("whisper_tiny@2"), published_checkpoint("fbank")
+    >>> published_checkpoint("whisper_tiny@2+int8"), published_checkpoint("fbank")
     ('openai/whisper-tiny', None)
     """
-    found = _checkpoints().get(split_depth(split_tuned(name)[0])[0])
+    found = _checkpoints().get(split_depth(split_tuned(split_int8(name)[0])[0])[0])
     return None if found is None or found.startswith("doi.org/") else found
 
 

@@ -12,7 +12,7 @@ from advisor.explanation.wording import listed, scores_text
 from advisor.ranking.findings import Requirement, Sway
 from advisor.records import Candidate, EvidenceKind
 from profiles_db.candidate_names import split_depth, split_tuned
-from profiles_db.criteria import CRITERIA, Aspect
+from profiles_db.criteria import ATTACKED_DIMENSIONAL_CRITERIA, CRITERIA, Aspect
 from reports import wording
 from reports.advice_view import View
 from reports.trust_axis import TrustAxis
@@ -314,6 +314,7 @@ _OTHERS: Final = {
         ("ccc_mean", "ccc_arousal", "ccc_dominance", "ccc_valence", "ccc_gender_gap"),
         "dimensional",
     ),
+    **dict.fromkeys(ATTACKED_DIMENSIONAL_CRITERIA, "dimensional_safety"),
     **dict.fromkeys(("cross_corpus_uar", "cross_corpus_drop"), "generalisation"),
     **dict.fromkeys(
         ("excess_group_uar_gap", "group_uar_gap", "speaker_uar_deviation", "speaker_uar_worst"),

@@ -412,8 +412,11 @@ def choose(
     require_profile("choose")
     from advisor.choosing import MOST_SEED  # noqa: PLC0415
     from profiler.backbones.catalogue import resolve  # noqa: PLC0415
+    from profiler.backbones.load import require_runs_on  # noqa: PLC0415
     from profiler.cache_home import cache_home  # noqa: PLC0415
+    from profiler.machine import pick_device  # noqa: PLC0415
     from profiler.protocol import Protocol, load_protocol  # noqa: PLC0415
+    from profiler.session import require_float32  # noqa: PLC0415
     from profiler.study import open_study  # noqa: PLC0415
     from profiles_db.store import Store  # noqa: PLC0415
     from trustser.staged_choice import Choosing, candidates_of, in_published_order  # noqa: PLC0415
@@ -432,8 +435,10 @@ def choose(
     )
     where = _path(cache) or cache_home()
     candidates = in_published_order(loaded, candidates_of(loaded, backbones), shown)
-    for name in candidates:
-        resolve(name)  # so that a name that is none is told before any work
+    for name in candidates:  # so that what cannot be measured is told before any work
+        resolve(name)
+        require_runs_on(name, pick_device(device))
+    require_float32(candidates, all_settings)
     study = open_study(
         dataset, _path(data_root), all_settings, shown, allow_outside=allow_outside, cache=where
     )

@@ -246,7 +246,9 @@ def corpora_at_hand(texts: Sequence[str], study: PublishedStudy) -> dict[str, Pa
     return found
 
 
-def weights_by_encoder(texts: Sequence[str], encoders: Sequence[str]) -> dict[str, str]:
+def weights_by_encoder(
+    texts: Sequence[str], encoders: Sequence[str], others: Sequence[str] = ()
+) -> dict[str, str]:
     """The weights that `--weights` names, for each encoder.
 
     Parameters
@@ -254,11 +256,14 @@ def weights_by_encoder(texts: Sequence[str], encoders: Sequence[str]) -> dict[st
     texts : sequence of str
         Each `pretrained`, `random` or a path, for all encoders, or `NAME=` one of these for one.
     encoders : sequence of str
+    others : sequence of str
+        Encoders of the study that are not asked for.
 
     Raises
     ------
     InputError
-        If a path is given for several encoders, or an encoder is given two.
+        If a path is given for several encoders or for one that is not asked for, or an encoder is
+        given two.
 
     Examples
     --------
@@ -274,16 +279,23 @@ def weights_by_encoder(texts: Sequence[str], encoders: Sequence[str]) -> dict[st
                 what = f"{name} is named twice" if weights else f"{text!r:.100} names no weights"
                 raise InputError(what, where="--weights", rule="NAME=WEIGHTS, once for each")
             own[name] = weights
+        elif equals and name in others:
+            raise InputError(
+                f"{name} is not among the encoders that are asked for",
+                where="--weights",
+                rule=f"one of {', '.join(encoders)}",
+                remedy="leave it out, or name the encoder in --backbones",
+            )
         else:
             general.append(text.strip())
     if len(general) > 1 or "" in general:
         raise InputError("names weights for all encoders twice, or none", where="--weights",
                          rule="pretrained, random, or NAME=PATH for each encoder")  # fmt: skip
     rest = general[0] if general else "pretrained"
-    others = [name for name in encoders if name not in own]
-    if rest not in ("pretrained", "random") and len(others) > 1:
+    unnamed = [name for name in encoders if name not in own]
+    if rest not in ("pretrained", "random") and len(unnamed) > 1:
         raise InputError(
-            f"{rest!r:.100} cannot be the weights of {len(others)} encoders",
+            f"{rest!r:.100} cannot be the weights of {len(unnamed)} encoders",
             where="--weights",
             rule="pretrained, random, or NAME=PATH for each encoder, NAME one of "
             + ", ".join(encoders),

@@ -53,6 +53,7 @@ class Int8(Backbone):
 
     def __init__(self, encoder: Backbone) -> None:
         super().__init__()
+        encoder.eval()  # dropout would have the two passes of `_try` differ
         linear = {
             name: module
             for name, module in encoder.named_modules()

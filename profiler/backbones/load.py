@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -61,6 +62,24 @@ def load(
     torch.Size([1, 1, 98, 240])
     """
     settle(torch.device(device))
+    require_runs_on(name, device)
+    backbone = prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
+    backbone.loaded_as = (name, weights)
+    if backbone.whole is not None or backbone.quantised:  # more was read, and is gone again
+        if backbone.quantised:
+            gc.collect()  # the weights in float32 hang in cycles
+        HEAP.give_back()
+    backbone.licence = resolve(name).licence_in_words
+    return backbone
+
+
+def require_runs_on(name: str, device: str | torch.device) -> None:
+    """Refuse a backbone of that name on a device that it cannot run on.
+
+    Raises
+    ------
+    InputError
+    """
     if unquantised(name)[1] and torch.device(device).type != "cpu":
         raise InputError(
             "linear layers in int8 run on a CPU alone",
@@ -68,12 +87,6 @@ def load(
             rule=f"not on {torch.device(device).type}",
             remedy="add --device cpu",
         )
-    backbone = prepare(name, weights)(seed).requires_grad_(False).eval().to(device)
-    backbone.loaded_as = (name, weights)
-    if backbone.whole is not None or backbone.quantised:  # more was read, and is gone again
-        HEAP.give_back()
-    backbone.licence = resolve(name).licence_in_words
-    return backbone
 
 
 def prepare(name: str, weights: str = "pretrained") -> Callable[[int], Backbone]:

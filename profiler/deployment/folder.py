@@ -22,6 +22,7 @@ from profiler.deployment.format import (
     FORMAT,
     HEADS,
     ONNX,
+    READABLE,
     TENSORS,
     VERSION,
     Config,
@@ -105,11 +106,11 @@ def read_config(folder: Path) -> Config:
             rule=f"format {FORMAT}",
             remedy="make one with `trustser export-model RUN -o FOLDER`",
         )
-    if content.get("format_version") != VERSION:
+    if content.get("format_version") not in READABLE:
         raise CheckpointError(
             f"format version {printable(repr(content.get('format_version')))}",
             where=str(file),
-            rule=f"this release reads version {VERSION}",
+            rule=f"this release reads versions {READABLE[0]} to {VERSION}",
             remedy="export again, or use the release that exported it",
         )
     try:

@@ -10,7 +10,9 @@ from profiler.settings import MOST_CONVOLUTIONS, SAMPLE_RATE, Pooling, Precision
 from profiles_db.profile import WeightsKind
 
 FORMAT: Final = "trustser-recogniser"
-VERSION: Final = 1
+VERSION: Final = 2
+READABLE: Final = (1, VERSION)
+"""The first had no tuned layers, and heads of two convolutions with mean pooling alone."""
 CONFIG: Final = "config.json"
 TENSORS: Final = "model.safetensors"
 CARD: Final = "README.md"
@@ -168,7 +170,7 @@ class Config(_Part):
     """All of `config.json`."""
 
     format: Literal["trustser-recogniser"] = FORMAT
-    format_version: Literal[1] = VERSION
+    format_version: Literal[1, 2] = VERSION
     warning: _Text | None
     """What nobody may overlook: that the encoder is untrained."""
     classes: Annotated[tuple[_Name, ...], Field(min_length=2, max_length=1000)]

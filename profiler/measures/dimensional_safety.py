@@ -44,7 +44,7 @@ MOST_SHIFT: Final = 1.0
 class DimensionalSafetySettings(Settings):
     """The head for dimensions that is attacked, and its perturbations."""
 
-    head_epochs: int = Field(default=30, ge=1, le=10_000)
+    attack_head_epochs: int = Field(default=30, ge=1, le=10_000)
     """Epochs of the head; the epoch with the best mean CCC on the dev part is kept."""
     attack_snr_db: Decibels = 45.0
     """Signal-to-noise ratio of the attack that stands for its criteria."""
@@ -82,7 +82,7 @@ class DimensionalSafety(OnHiddenStates):
 
     def epochs(self, settings: DimensionalSafetySettings) -> int:
         """Epochs of the head."""
-        return settings.head_epochs
+        return settings.attack_head_epochs
 
     def work(
         self,

@@ -89,7 +89,11 @@ def attack(
     for clips in _of_equal_length(context, [context.utterances[name] for name in repetitions]):
         wanted = [repetitions[utterance.id] for utterance in clips.utterances]
         perturbed = list(_perturbations(context, heads, clips, wanted, for_pgd, settings))
-        answered = _answers(context, heads, perturbed)
+        answered = [
+            found
+            for _, together in itertools.groupby(perturbed, key=_heard_together)
+            for found in _answers(context, heads, list(together))
+        ]
         for one, by_repetition in zip(perturbed, answered, strict=True):
             outcomes += _outcomes(context, one, by_repetition, wanted, clips, fold)
         HEAP.tidy()
@@ -163,6 +167,12 @@ def _perturbations(
             )
             states = [gradient.states[position] for position in hard]
             yield _Perturbed("pgd", settings.snr_db, under_pgd, found, states, [repetition])
+
+
+def _heard_together(one: _Perturbed) -> tuple[int, ...]:
+    """Noise together, and what one repetition's gradient made: whichever repetitions are lacking,
+    each clip is answered beside the same ones, and so the same to the bit."""
+    return () if one.attack == "noise" else tuple(one.repetitions)
 
 
 def _hearing(context: Context, head: Head) -> attacks.Model:

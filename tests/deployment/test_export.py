@@ -368,7 +368,7 @@ def _wide(config: dict[str, Any]) -> None:
         (lambda f: (f / "config.json").write_text("{"), "is not JSON"),
         (lambda f: (f / "config.json").unlink(), "no such file"),
         (lambda f: edit(f, lambda c: c.update(format="x")), "is no exported recogniser"),
-        (lambda f: edit(f, lambda c: c.update(format_version=2)), "format version 2"),
+        (lambda f: edit(f, lambda c: c.update(format_version=3)), "format version 3"),
         (lambda f: edit(f, lambda c: c.update(more=1)), "more: Extra inputs"),
         (lambda f: edit(f, lambda c: c["heads"].update(width=9)), "heads' tensors do not fit"),
         (lambda f: edit(f, _wide), "tensors do not fit the encoder"),

@@ -110,9 +110,8 @@ def test_only_weights_of_linear_layers_are_smaller(plain: Backbone, rounded: Bac
     assert len(linear) == 2 * 6
     assert not [m for m in rounded.modules() if type(m) is nn.Linear]
     own: Any = plain
-    twin: Any = load(NAME, "random").encoder
-    whole: Any = load("whisper_tiny", "random")
-    assert torch.equal(twin.encoder.conv1.weight, whole.encoder.conv1.weight)
+    twin: Any = Int8(plain).encoder
+    assert twin.encoder.conv1.weight is own.encoder.conv1.weight
     assert own.encoder.conv1.weight.dtype == torch.float32
 
 
@@ -324,6 +323,24 @@ def test_an_encoder_that_reads_its_own_weights_is_refused(plain: Backbone) -> No
 
     with pytest.raises(InputError, match=r"odd\+int8: cannot be run in int8 \(Attrib"):
         Int8(Odd())
+
+
+def test_an_encoder_whose_linear_layers_are_passed_over_is_refused(plain: Backbone) -> None:
+    """Also where dropout would have two passes differ."""
+
+    class Passing(Backbone):
+        name, weights, hidden_size, layers, min_samples = "passing", plain.weights, 400, 1, 400
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.dropout = nn.Linear(400, 4), nn.Dropout(0.5)
+
+        def hidden_states(self, waveform: Tensor) -> Tensor:
+            states: Tensor = self.dropout(waveform.unfold(1, 400, 400))[:, None]
+            return states
+
+    with pytest.raises(InputError, match="passing passes no linear layers"):
+        Int8(Passing())
 
 
 def test_it_runs_on_a_cpu_in_float32_and_gives_no_gradient_itself(

@@ -116,6 +116,8 @@ def test_a_root_names_a_corpus_of_the_study(text: str) -> None:
 def test_weights_of_several_encoders_are_told_apart(texts: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         weights_by_encoder(texts, ["apc", "tera"])
+    with pytest.raises(InputError, match="tera is not among the encoders that are asked for"):
+        weights_by_encoder(["tera=a"], ["apc"], ["tera"])
     assert weights_by_encoder(["a.ckpt"], ["apc"]) == {"apc": "a.ckpt"}
     assert weights_by_encoder([], ["apc", "tera"]) == {"apc": "pretrained", "tera": "pretrained"}
 

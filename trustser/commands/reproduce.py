@@ -115,7 +115,7 @@ def reproduce(
     roots = corpora_at_hand(data_root or (), published)
     names = [p.backbone for p in published.profiles if p.backbone not in published.optional]
     encoders = _names(backbones) or names
-    given = weights_by_encoder(weights or (), encoders)
+    given = weights_by_encoder(weights or (), encoders, [n for n in names if n not in encoders])
     wanted = targets(
         published, encoders=encoders, criteria=_names(criteria), at_hand=roots, weights=given
     )
