@@ -101,7 +101,7 @@ class Dimensional(OnHiddenStates):
         """The head for dimensions, and its answers on the rated test clips."""
         from profiler.measures.dimensional_work import DimensionalWork  # noqa: PLC0415 - torch
 
-        return DimensionalWork(context, fold, parts, repetition, settings)
+        return DimensionalWork(context, fold, parts, repetition, settings.head_epochs)
 
     def figures(self, evidence: Evidence, settings: DimensionalSettings) -> list[Measurement]:
         """CCC, Pearson's correlation and mean absolute error of each dimension and their mean, by

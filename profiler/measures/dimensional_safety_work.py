@@ -51,7 +51,7 @@ class DimensionalAttackWork(DimensionalWork):
         repetition: int,
         settings: DimensionalSafetySettings,
     ) -> None:
-        super().__init__(context, fold, parts, repetition, settings)
+        super().__init__(context, fold, parts, repetition, settings.attack_head_epochs)
         self._attack = settings
         chosen = set(
             attacked_clips(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from profiler.corpora.base import Fold, Utterance
 from profiler.measures.base import StatesWork
@@ -15,10 +15,6 @@ from profiler.training.learner import Learner, Recipe, Seen, Targets
 from profiles_db.dimensions import DIMENSIONS, Dimension
 from profiles_db.records import DimensionalEpoch, DimensionalPrediction
 from profiles_db.row_tables import Row
-
-if TYPE_CHECKING:
-    from profiler.measures.dimensional import DimensionalSettings
-    from profiler.measures.dimensional_safety import DimensionalSafetySettings
 
 HEAD: Final = "dimensions"
 UNRATED: Final = math.nan
@@ -37,9 +33,9 @@ class DimensionalWork(StatesWork):
         fold: Fold,
         parts: Parts,
         repetition: int,
-        settings: DimensionalSettings | DimensionalSafetySettings,
+        epochs: int,
     ) -> None:
-        self._context, self._fold, self._settings = context, fold, settings
+        self._context, self._fold, self._epochs = context, fold, epochs
         self._repetition = repetition
         self._dimensions = [one for one in DIMENSIONS if _at_hand(parts, one)]
         self._train, self._dev, self._test = (
@@ -52,7 +48,7 @@ class DimensionalWork(StatesWork):
         context, training = self._context, self._context.protocol.training
         recipe = Recipe(
             classes=len(self._dimensions),
-            epochs=self._settings.head_epochs,
+            epochs=self._epochs,
             class_weighting="none",
             seed=training.seed(self._fold.number, self._repetition),
             first_pass=self._repetition,

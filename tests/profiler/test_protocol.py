@@ -58,7 +58,8 @@ OTHER: dict[str, dict[str, Any]] = {
     },
     "dimensional": {"head_epochs": 2, "resamples": 500},
     "dimensional_safety": {
-        "attack_head_epochs": 2, "attack_snr_db": 40.0, "attack_curve_db": (10.0,), "attack_clips": None,
+        "attack_head_epochs": 2, "attack_snr_db": 40.0, "attack_curve_db": (10.0,),
+        "attack_clips": None,
         "attack_clip_waveform": False,
     },
     "groups": {
