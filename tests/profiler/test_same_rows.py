@@ -32,6 +32,7 @@ from profiles_db.records import (
     Attacker,
     AttackOutcome,
     CorruptedAnswer,
+    DimensionalAttack,
     DimensionalEpoch,
     DimensionalPrediction,
     Epoch,
@@ -248,6 +249,9 @@ _ROWS: Final[dict[type[Any], Any]] = {
     Attacker: Attacker(0, 1, "linear", 0.75, 0.5, 0.75, chosen=True),
     DimensionalPrediction: DimensionalPrediction(0, 1, "valence", "a", "s", None, 0.5, 0.25, 0.5),
     DimensionalEpoch: DimensionalEpoch(0, 1, 1, 0.5, 0.5, 0.5, 5e-4),
+    DimensionalAttack: DimensionalAttack(
+        0, 1, "fgsm", 45.0, "valence", "a", "s", None, 0.5, 0.25, 0.5, 45.0, "ok"
+    ),
 }
 
 
@@ -277,6 +281,9 @@ _ROWS: Final[dict[type[Any], Any]] = {
         (DimensionalPrediction, {"predicted": 0.25 + 5e-5}, True),
         (DimensionalPrediction, {"predicted": 0.26}, False),
         (DimensionalEpoch, {"dev_loss": 0.51}, False),
+        (DimensionalAttack, {"clean": 0.25 + 5e-5, "predicted": 0.5 + 5e-5}, True),
+        (DimensionalAttack, {"predicted": 0.51}, False),
+        (DimensionalAttack, {"truth": 0.6}, False),
     ],
 )
 def test_the_definition_tells_rounding_from_difference(
