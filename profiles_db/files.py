@@ -176,6 +176,18 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def require_folder(path: Path) -> None:
+    """Refuse to write `path` before any work is done for it, where its folder is not there.
+
+    Raises
+    ------
+    OutputError
+        If there is no such folder.
+    """
+    if not path.parent.is_dir():
+        raise unwritable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+
+
 def unwritable(path: Path, error: OSError) -> OutputError:
     """What to raise where the system refused to write `path`."""
     full = error.errno in _FULL

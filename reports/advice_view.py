@@ -130,6 +130,15 @@ class View:
         )
 
     @property
+    def costs_caption(self) -> str:
+        """How to read the figures of the first part."""
+        assumed = ", assumed where nobody measured it" if self.decision.study.assumed else ""
+        return (
+            "Words and lines (worst–best) grade each figure by itself; band: 95 % interval"
+            f"{assumed}."
+        )
+
+    @property
     def shown(self) -> list[Candidate]:
         """The candidates whose trust profiles are drawn: the choice and the runners-up."""
         return [self.candidates[name] for name in self.decision.ranking[: 1 + _RUNNERS_UP]]

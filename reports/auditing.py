@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from advisor.explanation.wording import listed
 from advisor.records import Candidate, StudyRecord
-from profiles_db.corpus_facts import AGE_GROUPS, CHANNELS, SPEAKERS
+from profiles_db.candidate_names import split_int8, split_tuned
+from profiles_db.corpus_facts import AGE_GROUPS, CHANNELS, LANGUAGES, SPEAKERS
 from profiles_db.encoder_facts import FACTS, Fact
 
 LICENCE_FACTS: Final = (
@@ -38,7 +40,12 @@ _KINDS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("age_group", "Age", AGE_GROUPS),
     ("speakers", "Way of speaking", SPEAKERS),
 )
-_WORDS: Final = {"zxx": "no language", "non_native": "non-native"}
+_NO_LANGUAGE: Final = "zxx"
+_WORDS: Final = {
+    _NO_LANGUAGE: "no language",
+    "non_native": "non-native",
+    **{code: name.capitalize() for name, code in reversed(list(LANGUAGES.items()))},
+}
 _NOT_STATED: Final = "nobody stated it"
 
 
@@ -52,7 +59,7 @@ class Population:
     held : tuple of str
         In at least one corpus that says so.
     untested : tuple of str
-        In no corpus, as far as they say; `every other` where the kinds cannot be counted.
+        In no corpus, as far as they say; in one piece where the kinds cannot be counted.
     silent : tuple of str
         Titles of the corpora that do not say.
     """
@@ -80,13 +87,32 @@ def _population(study: StudyRecord, key: str, title: str, kinds: tuple[str, ...]
     stated = {facts.title or name: getattr(facts, key) for name, facts in study.speech.items()}
     found = {word for words in stated.values() for word in words or ()}
     held = [kind for kind in kinds if kind in found] if kinds else sorted(found)
-    others = [kind for kind in kinds if kind not in found] if kinds else ["every other"]
+    others = [kind for kind in kinds if kind not in found] if kinds else [_all_but(held)]
     return Population(
         title,
         tuple(_said(word) for word in held),
         tuple(_said(word) for word in others),
         tuple(name for name, words in stated.items() if words is None),
     )
+
+
+def measured_languages(study: StudyRecord) -> tuple[str, ...]:
+    """ISO 639 codes of the languages that some corpus of a study is known to hold.
+
+    Examples
+    --------
+    >>> from advisor import advise
+    >>> measured_languages(advise("edge").study)
+    ('en',)
+    """
+    found = {code for facts in study.speech.values() for code in facts.language or ()}
+    return tuple(sorted(found - {_NO_LANGUAGE}))
+
+
+def _all_but(held: Sequence[str]) -> str:
+    """The languages that are none of `held`: too many to name."""
+    named = [_said(code) for code in held if code != _NO_LANGUAGE]
+    return f"every one but {listed(named)}" if named else "every one"
 
 
 def _said(word: str) -> str:
@@ -106,5 +132,6 @@ def licences(candidate: Candidate) -> tuple[Fact, ...]:
 
 def general_limits(candidates: Sequence[Candidate]) -> tuple[str, ...]:
     """What no figure here says, whichever candidate is taken."""
-    tuned = any("+" in candidate.backbone for candidate in candidates)
+    names = [split_int8(candidate.backbone)[0] for candidate in candidates]
+    tuned = any(split_tuned(name)[1] is not None for name in names)
     return (LABELS, GENDER, NO_SPEECH, *(() if tuned else (NOT_CAUSAL,)))

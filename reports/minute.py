@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from advisor.explanation.directions import counted
 from advisor.explanation.wording import listed, scores_text
-from advisor.ranking.findings import Requirement, Sway
+from advisor.ranking.findings import Flip, Requirement, Sway
 from advisor.records import Candidate, EvidenceKind
 from profiles_db.candidate_names import split_depth, split_tuned
 from profiles_db.criteria import ATTACKED_DIMENSIONAL_CRITERIA, CRITERIA, Aspect
@@ -19,6 +21,8 @@ from reports.trust_axis import TrustAxis
 
 _MOST_SHOWN: Final = 3
 _MOST_CHANGES: Final = 3
+_LEAST_MOVED: Final = 1e-9
+"""Less is the rounding of sums, not a weight that moves."""
 
 _BETWEEN: Final = "What would decide between them"
 _OTHERWISE: Final = "What would change it"
@@ -31,7 +35,7 @@ _RISKS: Final = {
     "cross_corpus_uar": "Emotions it gets right in other corpora",
     "gender_inference": _GENDER,
     "gender_accuracy": _GENDER,
-    "gender_uar": _GENDER,
+    "gender_uar": "How well features give the speaker's gender away (UAR)",
     "linear_gender_accuracy": _GENDER,
     "attack_success_rate": "Right answers that a faint disturbance turns wrong",
     "accuracy_under_attack": "Clips it gets right under a faint disturbance",
@@ -39,7 +43,7 @@ _RISKS: Final = {
     "equalized_odds_difference": "Gap in errors between the genders",
     "conditional_total_variation": "Gap in answers between the genders",
     "macs": "Arithmetic for 6 s of speech",
-    "paper_macs": "Arithmetic for 6 s of speech",
+    "paper_macs": "Arithmetic for 6 s of speech, by the paper's counting",
     "latency_p50": "Time for 6 s of speech",
     "robustness_mean_change": "UAR lost to noise, rooms and telephones",
 }
@@ -82,6 +86,17 @@ class NextStep:
     command: str
     note: str = ""
 
+    @property
+    def pieces(self) -> list[list[str]]:
+        """The command line by line, each option with its value in one piece.
+
+        Examples
+        --------
+        >>> NextStep("", "", "trustser measure fbank --db my.duckdb").pieces
+        [['trustser measure fbank', '--db my.duckdb']]
+        """
+        return [re.split(" (?=--)", line) for line in self.command.splitlines()]
+
 
 @dataclass(frozen=True, slots=True)
 class Minute:
@@ -100,6 +115,12 @@ class Minute:
     changes: Mapping[str, tuple[Change, ...]]
     unchanged: str
     next_step: NextStep | None
+
+    @property
+    def level_too(self) -> str:
+        """How many are level and have no column; empty where all have one."""
+        count = self.further
+        return f"{count} more {'is' if count == 1 else 'are'} level." if count else ""
 
 
 def minute(view: View) -> Minute:
@@ -174,8 +195,7 @@ def _changes(view: View) -> tuple[Change, ...]:
         if requirement.decisive
     ]
     if decision.flip is not None:
-        moved = wording.percent(decision.flip.moved)
-        found.append(_change(view, f"With {moved} of the weight moved", decision.flip.to))
+        found.append(_change(view, _moved(view, decision.flip), decision.flip.to))
     found += [
         _change(view, f"Without {view.criterion_title(out.criterion)}", out.choice)
         for out in decision.leave_one_out
@@ -184,12 +204,39 @@ def _changes(view: View) -> tuple[Change, ...]:
     return tuple(found[:_MOST_CHANGES])
 
 
+def _moved(view: View, flip: Flip) -> str:
+    """How much of the weight moves, from what and to what."""
+    weights = {c.criterion: c.weight for c in view.decision.criteria}
+    gains = {name: flip.weights.get(name, 0.0) - weight for name, weight in weights.items()}
+    losing = [name for name, gain in gains.items() if gain < -_LEAST_MOVED]
+    gaining = [name for name, gain in gains.items() if gain > _LEAST_MOVED]
+    said = f"With {wording.percent(flip.moved)} of weight moved"
+    if not losing or not gaining:
+        return said
+    return f"{said} from {_aspects(view, losing)} to {_aspects(view, gaining)}"
+
+
+def _aspects(view: View, criteria: Sequence[str]) -> str:
+    """Criteria by their aspects, where no other criterion of the same aspect is weighed."""
+    count = Counter(weighted.aspect for weighted in view.decision.criteria)
+    return listed(
+        [
+            view.aspect_title(name).lower()
+            if count[view.weighted[name].aspect] == 1
+            else view.criterion_title(name)
+            for name in criteria
+        ]
+    )
+
+
 def _unchanged(view: View) -> str:
     """Why there is no change to tell of."""
     if view.chosen is None:
         return "No bound that gives way is enough."
     if sum(candidate.eligible for candidate in view.candidates.values()) == 1:
-        return "No other candidate qualifies, and no requirement that is dropped alone helps one."
+        return (
+            "No other candidate qualifies, and without any one requirement the choice is the same."
+        )
     return "Nothing that was tried: no requirement dropped, no weight moved."
 
 
@@ -215,8 +262,9 @@ def _relaxed(view: View, candidate: Candidate) -> str:
     for relaxation in candidate.relaxations:
         requirement = view.requirements[relaxation.requirement]
         if isinstance(requirement, Requirement):
+            stated = wording.quantity(requirement.bound, requirement.unit)
             way = requirement.comparison.replace("_", " ")
-            parts.append(f"{requirement.title} {way} {relaxation.to_text}")
+            parts.append(f"{requirement.title} {way} {relaxation.to_text} instead of {stated}")
     return f"With {listed(parts)}"
 
 
@@ -228,7 +276,7 @@ def _next_step(view: View) -> NextStep | None:
 
 def _note(view: View, step: NextStep) -> str:
     if view.decision.study.kind == "published":
-        return "Then weigh it: evidence: measured."
+        return "Then set “evidence: measured” and give “--db my.duckdb”."
     goes_on = step.command.startswith("trustser profile") and MORE_SPEECH not in step.command
     return "With the settings of the run, so that it goes on." if goes_on else ""
 
@@ -265,14 +313,11 @@ def _filling(view: View, candidates: list[Candidate], criterion: str, flagged: b
 
 
 def _sharpen(view: View, sway: Sway) -> NextStep:
-    involved = [name for name in (view.decision.choice, sway.candidate, sway.towards) if name]
-    candidates = [view.candidates[name] for name in dict.fromkeys(involved)]
+    involved = [name for name in (sway.candidate, sway.towards) if name]
+    candidates = _compared(view, [view.candidates[name] for name in involved])
     what = f"{plain_risk(sway.criterion)}, of {view.title(sway.candidate)}."
-    towards = f"mostly {view.title(sway.towards)}" if sway.towards else "mostly none at all"
-    gain = (
-        f"Expected gain: {wording.probability(sway.probability)} probability of another choice, "
-        f"{towards}."
-    )
+    towards = f"mostly to {view.title(sway.towards)}" if sway.towards else "mostly to none at all"
+    gain = f"Could change the choice: {wording.probability(sway.probability)}, {towards}."
     if view.decision.study.kind == "published":
         return NextStep(what, gain, _on_own_speech(view, candidates))
     return NextStep(what, gain, profile_command(candidates, [sway.criterion], "measured"))
@@ -280,8 +325,15 @@ def _sharpen(view: View, sway: Sway) -> NextStep:
 
 def _on_own_speech(view: View, candidates: Sequence[Candidate]) -> str:
     """Published figures do not mix with measured ones: all that is weighed is to be measured."""
-    different = list({candidate.name: candidate for candidate in candidates}.values())
-    return profile_command(different, [c.criterion for c in view.decision.criteria], "published")
+    compared = _compared(view, candidates)
+    return profile_command(compared, [c.criterion for c in view.decision.criteria], "published")
+
+
+def _compared(view: View, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """All that the next choice is between: those that are level, `candidates` and the baselines."""
+    baselines = [r.baseline for r in view.decision.requirements if r.kind == "baseline"]
+    names = [*view.alike, *(candidate.name for candidate in candidates), *baselines]
+    return [view.candidates[name] for name in dict.fromkeys(names) if name in view.candidates]
 
 
 def _own_speech(view: View) -> NextStep | None:
@@ -298,7 +350,7 @@ def _own_speech(view: View) -> NextStep | None:
     if kind == "published":
         return NextStep(what, "", _on_own_speech(view, first))
     criteria = [weighted.criterion for weighted in view.decision.criteria]
-    return NextStep(what, "", profile_command([view.chosen], criteria, kind))
+    return NextStep(what, "", profile_command(_compared(view, [view.chosen]), criteria, kind))
 
 
 _BY_ASPECT: Final[dict[Aspect, str]] = {

@@ -80,7 +80,7 @@ def render_one_page(decision: Decision, *, made_at: str) -> bytes:
     sheet.heading(view, shown)
     sheet.facts(view)
     if shown.risks:
-        sheet.risks(shown)
+        sheet.risks(view, shown)
     sheet.below(shown)
     sheet.foot()
     return sheet.content()
@@ -149,9 +149,9 @@ class _Sheet:
             lowest = max(lowest, self._y)
         self._y = lowest + 8
 
-    def risks(self, shown: Minute) -> None:
+    def risks(self, view: View, shown: Minute) -> None:
         """One row an aspect, one column a candidate: figure, interval, grade and a line."""
-        self._title("What it costs")
+        self._title("What it does and costs")
         first = 58.0
         width = (_WIDTH - first) / len(shown.shown)
         top = self._y
@@ -162,16 +162,15 @@ class _Sheet:
         self._y = max(self._y, top + 4) + 1
         for risk in shown.risks:
             self._risk(risk, first, width)
-        more = f" {shown.further} more are level." if shown.further else ""
-        said = f"Each line runs from worst to best; the band is the 95 % interval.{more}"
-        self._text(said, 8, color=_MUTED, most=1)
+        said = f"{view.costs_caption} {shown.level_too}".strip()
+        self._text(said, 8, color=_MUTED, most=2)
         self._y += 7
 
     def _risk(self, risk: Risk, first: float, width: float) -> None:
         self._rule()
         top = self._y
         self._dot(_MARGIN + 1.2, top + 2.3, 1.3, _ASPECTS[risk.number])
-        self._text(risk.words, 10, _MARGIN + 4, first - 8, most=2)
+        self._text(risk.words, 10, _MARGIN + 4, first - 8, most=3)
         lowest = self._y
         for number, (axis, grade) in enumerate(zip(risk.axes, risk.graded, strict=True)):
             self._y, left = top, _MARGIN + first + number * width

@@ -2,11 +2,13 @@
 
 A browser that saves a page writes the same elements in other words: `<rect ... />` becomes
 `<rect ...></rect>`, `&#39;` an apostrophe. So pages are compared as what a parser reads in them,
-the entries of the sign-off left out.
+the entries of the sign-off left out. Tags count only where they are written as TrustSER and
+browsers write them: of others, parsers read different things.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -20,15 +22,29 @@ _FILLED: Final = ("value", "checked")
 _VOID: Final = frozenset({"br", "input", "meta", "link", "img", "hr", "area", "base", "col"})
 _UNSHOWN: Final = str.maketrans("", "", "\x00\ufffd")
 """Browsers drop the one character or write the other in its place."""
+_VALUE: Final = r'"(?:[^"&]|&(?:#[0-9]+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);)*"'
+_START: Final = re.compile(
+    rf"<[A-Za-z][A-Za-z0-9-]*(?:[ \t\r\n]+[A-Za-z][A-Za-z0-9:_-]*(?:={_VALUE})?)*[ \t\r\n]*/?>"
+)
+_END: Final = re.compile(r"</[A-Za-z][A-Za-z0-9-]*[ \t\r\n]*>")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A tag or a run of text, in the form in which all that shows the same is equal."""
+    """A tag or a run of text, in the form in which all that shows the same is equal.
+
+    `bare` is the same without the characters that browsers may drop or replace.
+    """
 
     content: tuple[object, ...]
+    bare: tuple[object, ...]
     line: int = field(compare=False)
     shown: str = field(compare=False)
+
+    def shows(self, right: Piece) -> bool:
+        """Whether it shows what `right` does, or what a browser may make of `right`."""
+        altered = right.content != right.bare
+        return self.bare == right.bare if altered else self.content == right.content
 
 
 class _Reader(HTMLParser):
@@ -41,12 +57,14 @@ class _Reader(HTMLParser):
         self._text: list[str] = []
         self._text_line = 1
         self._entry: str | None = None
+        self._drawings = 0
         self.feed(page)
         self.close()
         self._end_text()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._end_text()
+        self._drawings += tag == "svg"
         given = {name: value or "" for name, value in reversed(attrs)}
         entry = given.get(ENTRY)
         if entry is not None:
@@ -55,8 +73,12 @@ class _Reader(HTMLParser):
                 self._entry = entry
             elif given.get("type") != "radio" or "checked" in given:
                 self.entries[entry] = given.get("value", "")
-        kept = tuple((name, (value or "").translate(_UNSHOWN)) for name, value in attrs)
-        self._add((tag, kept), self.get_starttag_text() or tag)
+        written = self.get_starttag_text() or tag
+        if not _START.fullmatch(written):
+            self._unlike(written)
+        kept = tuple((name, value or "") for name, value in attrs)
+        bare = tuple((name, value.translate(_UNSHOWN)) for name, value in kept)
+        self._add((tag, kept), written, (tag, bare))
 
     @staticmethod
     def _is_filled(tag: str, given: Mapping[str, str], name: str) -> bool:
@@ -67,11 +89,23 @@ class _Reader(HTMLParser):
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
-            self.handle_endtag(tag)
+        if tag in _VOID:
+            return
+        if not self._drawings:
+            # Browsers overlook the slash here, and what follows is inside of the element.
+            self._unlike(self.get_starttag_text() or tag)
+        self.handle_endtag(tag)
+
+    def parse_endtag(self, i: int) -> int:
+        end = super().parse_endtag(i)
+        written = self.rawdata[i:end]
+        if end >= 0 and self.cdata_elem is None and not _END.fullmatch(written):
+            self._unlike(written)
+        return end
 
     def handle_endtag(self, tag: str) -> None:
         self._end_text()
+        self._drawings -= tag == "svg"
         if tag == "textarea":
             self._entry = None
         self._add(("end", tag), f"</{tag}>")
@@ -102,13 +136,20 @@ class _Reader(HTMLParser):
 
     def _end_text(self) -> None:
         """Text so far as a piece, unless it is but space between two elements."""
-        text = "".join(self._text).translate(_UNSHOWN).strip()
+        text = "".join(self._text).strip()
         self._text = []
-        if text:
-            self.pieces.append(Piece(("text", text), self._text_line, text))
+        if text.replace("\x00", "").strip():
+            bare = text.translate(_UNSHOWN).strip()
+            self.pieces.append(Piece(("text", text), ("text", bare), self._text_line, text))
 
-    def _add(self, content: tuple[object, ...], shown: str) -> None:
-        self.pieces.append(Piece(content, self.getpos()[0], shown))
+    def _unlike(self, written: str) -> None:
+        """Add a piece that no other is like: parsers read different things in `written`."""
+        self._add(("unlike", object()), written)
+
+    def _add(
+        self, content: tuple[object, ...], shown: str, bare: tuple[object, ...] | None = None
+    ) -> None:
+        self.pieces.append(Piece(content, bare or content, self.getpos()[0], shown))
 
 
 def first_difference(page: str, expected: str) -> tuple[int, str] | None:
@@ -130,7 +171,7 @@ def first_difference(page: str, expected: str) -> tuple[int, str] | None:
     ...                  '<input data-entry="Role" value="">')
     """
     for found, right in zip_longest(_Reader(page).pieces, _Reader(expected).pieces):
-        if found != right:
+        if found is None or right is None or not found.shows(right):
             return (found.line, found.shown) if found else (page.count("\n") + 1, "")
     return None
 

@@ -8,10 +8,17 @@ from typing import Final
 
 from advisor.decision import Decision
 from advisor.records import Candidate, Figure
+from advisor.scenario.loading import SHIPPED, load_scenario, shipped_names
 from profiles_db.criteria import ASPECT_TITLES, CRITERIA, format_value
 from profiles_db.encoder_facts import FACTS, published_checkpoint
 from reports.advice_view import View
-from reports.auditing import general_limits, licence_titles, licences, populations
+from reports.auditing import (
+    general_limits,
+    licence_titles,
+    licences,
+    measured_languages,
+    populations,
+)
 from reports.minute import Minute, minute
 from reports.wording import INTERVALS, probability
 from trustser.card_parts import (
@@ -66,10 +73,9 @@ def _front_matter(decision: Decision, chosen: Candidate) -> str:
     licence = chosen.facts.get("licence")
     named = str(licence.value) if licence is not None and licence.value is not None else None
     known = (named or "").lower()
-    languages = chosen.facts.get("languages")
-    spoken = languages.value if languages is not None else None
     values = {name: figure.value for name, figure in chosen.figures.items()}
-    tags = ["untrained-random-weights"] if chosen.weights_kind == "random" else []
+    untrained = chosen.weights_kind == "random"
+    tags = ["untrained-random-weights"] if untrained else []
     tags += ["synthetic-speech"] if chosen.synthetic else []
     corpora = ", ".join(chosen.corpora) or UNKNOWN
     metrics = index_metrics(values)
@@ -77,8 +83,8 @@ def _front_matter(decision: Decision, chosen: Candidate) -> str:
         licence=UNKNOWN if named is None else known if known in _HUB_LICENCES else "other",
         licence_name=named if named is not None and known not in _HUB_LICENCES else None,
         tags=tags,
-        languages=spoken if isinstance(spoken, tuple) else (),
-        base_model=published_checkpoint(chosen.backbone),
+        languages=measured_languages(decision.study),
+        base_model=None if untrained else published_checkpoint(chosen.backbone),
         metrics=[metric["type"] for metric in metrics],
         name=chosen.title + "".join(f" ({mark})" for mark in chosen.marks),
         result=index_entry(corpora, decision.study.title, metrics),
@@ -104,17 +110,18 @@ def _choice(view: View, chosen: Candidate, said: Minute) -> str:
         for name in ("organisation", "released", "architecture", "training_hours")
         if name in known
     ]
+    ties = decision.sentences("tie")
     changes = [
-        f"{title}: {safe(change.cause)}: {safe(change.result)}"
+        ("" if any(text.startswith(title) for text in ties) else f"{title}: ")
+        + "; ".join(f"{safe(change.cause)}: {safe(change.result)}" for change in found)
         for title, found in said.changes.items()
-        for change in found
     ]
     sure = f"Same choice in {probability(decision.confidence)} of {decision.sampling.draws:,} draws"
     lines = [
         f"encoder: {code(chosen.backbone)}, weights {chosen.weights_kind}",
         *about,
         f"{sure} of figures and weights",
-        *(safe(text) for text in decision.sentences("tie")),
+        *map(safe, ties),
         *changes,
     ]
     return f"## What it is, and why\n\n{safe(decision.summary)}\n\n{_bullets(lines)}"
@@ -131,9 +138,12 @@ def _intended_use(view: View) -> str:
 
 
 def _out_of_scope(decision: Decision) -> str:
-    lines = [
+    found = populations(decision.study)
+    held = [f"{one.title.lower()}: {safe(', '.join(one.held))}" for one in found if one.held]
+    lines = [f"Measured on: {'; '.join(held)}"] if held else []
+    lines += [
         f"{one.title.lower()}: {safe(', '.join(one.untested))}: in no corpus that says"
-        for one in populations(decision.study)
+        for one in found
         if one.untested
     ]
     lines += [safe(text) for topic in ("coverage", "counsel") for text in decision.sentences(topic)]
@@ -224,10 +234,17 @@ def _licences(chosen: Candidate) -> str:
 
 
 def _reproduction(decision: Decision, chosen: Candidate) -> str:
-    name = shlex.quote(decision.scenario.texts[0].name)
+    texts = decision.scenario.texts
+    name = texts[0].name.removesuffix(".yaml")
+    shipped = name in shipped_names() and load_scenario(SHIPPED / texts[0].name).texts == texts
+    several = (
+        "texts below under their names" if len(texts) > 1 else f"text below as {texts[0].name}"
+    )
+    first = [] if shipped else [f"Save the {safe(several)} first, and run there:"]
+    asked = shlex.quote(name if shipped else texts[0].name)
     db = " --db my.duckdb" if decision.study.kind == "measured" else ""
     commands = (
-        f"trustser advise {name}{db} --seed {decision.sampling.seed} -o report.html\n"
+        f"trustser advise {asked}{db} --seed {decision.sampling.seed} -o report.html\n"
         "trustser verify report.html"
     )
     versions = ", ".join(f"{one} {version}" for one, version in decision.versions.items())
@@ -241,5 +258,5 @@ def _reproduction(decision: Decision, chosen: Candidate) -> str:
         f"{safe(text.name)}:\n\n{fenced(text.text, 'yaml')}" for text in decision.scenario.texts
     ]
     return "\n\n".join(
-        ["## How to reproduce", fenced(commands, "sh"), _bullets(record), *scenarios]
+        ["## How to reproduce", *first, fenced(commands, "sh"), _bullets(record), *scenarios]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from profiler.backbones.catalogue import CATALOGUE
 from profiler.measures.registry import measures
 from profiles_db.criteria import CRITERIA
 from profiles_db.encoder_facts import described_encoders
+from reports.advice import render_advice
 from reports.advice_view import View
 from reports.auditing import populations
-from reports.minute import PROFILED, measure_of, minute
+from reports.minute import PROFILED, measure_of, minute, plain_risk
 from tests.advisor.tables import profile_of, scenario_of
 from tests.reports.decisions import flagged, with_unknown
 from trustser.app import app
@@ -34,7 +36,9 @@ _UNJUDGED = "requirements: [{criterion: gender_auc, at_most: 80 %}]\n"
 @pytest.mark.parametrize("name", ["edge", "cloud", "call_centre"])
 def test_it_is_read_in_a_minute(name: str, report: Write, open_page: Open) -> None:
     page = open_page(report(advise(name)))
-    assert len(page.locator("#minute").inner_text().split()) <= _MOST_WORDS
+    said, command = (page.locator(where).inner_text() for where in ("#minute", "#minute .command"))
+    assert command in said
+    assert len(said.replace(command, "").split()) <= _MOST_WORDS, "a command is copied, not read"
 
 
 @pytest.mark.browser
@@ -87,6 +91,7 @@ def test_what_would_change_it_is_what_the_decision_found(cloud: Decision) -> Non
     (between,) = changes["What would decide between them"]
     assert between.result == cloud.candidate(cloud.flip.to).title
     assert f"{100 * cloud.flip.moved:.1f}" in between.cause
+    assert "from safety to sustainability" in between.cause
     (other,) = changes["What would change it"]
     assert other.result == cloud.candidate("whisper_tiny").title
     assert cloud.requirements[0].text in other.cause
@@ -99,6 +104,9 @@ def test_the_next_measurement_is_the_likeliest_to_change_the_choice(cloud: Decis
     assert f"{100 * sway.probability:.0f}\N{SPACE}%" in step.gain.replace("\xa0", " ")
     assert f"--backbone {sway.candidate}" in step.command
     assert f"--backbone {cloud.choice}" in step.command
+    assert step.gain.startswith("Could change the choice: ")
+    for name in cloud.tie_groups[0]:
+        assert f"--backbone {name} " in step.command
 
 
 def test_what_is_unknown_and_could_change_it_comes_first(edge: Decision) -> None:
@@ -117,7 +125,57 @@ def test_where_nothing_is_chosen_it_says_what_would_let_one_in() -> None:
     (changes,) = minute(View(decision)).changes.values()
     near = decision.candidate("whisper_tiny").relaxations[0]
     texts = [change.cause for change in changes if change.result == "Whisper Tiny"]
+    assert all("instead of 1.00 GMAC" in text for text in texts)
     assert [near.to_text in text for text in texts] == [True]
+
+
+def test_with_one_that_qualifies_it_says_that_the_choice_is_the_same_without_a_requirement() -> (
+    None
+):
+    decision = advise("multilingual_assistant")
+    assert sum(candidate.eligible for candidate in decision.candidates) == 1
+    assert [r.choice_without for r in decision.requirements] == [decision.choice]
+    assert minute(View(decision)).unchanged == (
+        "No other candidate qualifies, and without any one requirement the choice is the same."
+    )
+
+
+def test_the_baseline_is_measured_with_those_that_are_held_against_it() -> None:
+    decision = advise("model_upgrade")
+    assert "whisper_tiny" not in decision.tie_groups[0]
+    step = minute(View(decision)).next_step
+    assert step is not None
+    assert "--backbone whisper_tiny " in step.command
+
+
+def test_an_assumed_band_is_said_to_be_assumed(cloud: Decision) -> None:
+    assert cloud.study.assumed
+    caption = View(cloud).costs_caption
+    assert "95 % interval, assumed where nobody measured it." in caption
+    assert escape(caption) in render_advice(cloud)
+    assert "assumed" not in View(_measured()).costs_caption
+
+
+def test_figures_that_differ_are_said_in_different_words() -> None:
+    assert plain_risk("macs") != plain_risk("paper_macs")
+    assert "Clips" not in plain_risk("gender_uar")
+
+
+def test_a_command_breaks_between_its_options_only(cloud: Decision) -> None:
+    step = minute(View(cloud)).next_step
+    assert step is not None
+    (line,) = step.pieces
+    assert " ".join(line) == step.command
+    assert all(piece.count("--") == 1 for piece in line[1:])
+    assert f'<pre class="command"><span>{line[0]}</span> <span>{line[1]}</span>' in render_advice(
+        cloud
+    )
+
+
+def test_one_more_is_and_two_more_are(cloud: Decision) -> None:
+    said = minute(View(cloud))
+    found = [replace(said, further=count).level_too for count in (0, 1, 2)]
+    assert found == ["", "1 more is level.", "2 more are level."]
 
 
 def test_no_command_is_given_that_would_raise_the_same_flag_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,18 @@ Write = Callable[[Decision], Path]
 Open = Callable[..., Page]
 
 _CONDITIONS = 'Only in English; <b>"ask" & log</b>.\nNot for children.'
+
+_READ_DIFFERENTLY = (
+    (r'(<textarea id="scenario-text"[^>]*)></textarea>', r"\1/>"),
+    ('<circle([^>]*) cx="', r'<circle\1 cx=="'),
+    ('<circle([^>]*) cx="', '<circle\\1 cx=\N{NO-BREAK SPACE}"'),
+    (r"(?<=<strong>)(\d)(\d)", "\\1\N{REPLACEMENT CHARACTER}\\2"),
+    ("<td ", "<td\N{NO-BREAK SPACE}"),
+    ("</h1>", "</ h1>"),
+    ("</h1>", "</h1/>"),
+    ("<div>", "<div/>"),
+)
+"""Patterns and what to put there: alterations that parsers do not read alike."""
 
 
 def _fill(page: Page) -> None:
@@ -104,9 +117,11 @@ def test_an_alteration_of_a_saved_copy_is_found(
         ('data-entry="Reviewer"', 'data-entry="Reviewer" data-entry="x"'),
         ("</textarea>", "</textarea><b>Approved</b>"),
         ("<footer>", "<footer>Approved"),
+        *_READ_DIFFERENTLY,
     ):
-        assert true in text
-        assert shown_otherwise(text.replace(true, false, 1), "copy") is not None, true
+        altered, count = re.subn(true, false, text, count=1)
+        assert count == 1, true
+        assert shown_otherwise(altered, "copy") is not None, true
     copy.write_text(text.replace(">poor<", ">strong<", 1), encoding="utf-8")
     code, said = _verified(copy)
     assert code == 1
@@ -155,6 +170,23 @@ def test_no_words_pass_for_other_words(words: str) -> None:
     assert first_difference(f"<p >{numbered}.</p >", page) is None
     assert first_difference(f"<p>{escape(words)}!</p>", page) is not None
     assert first_difference(f'<p title="{escape(kept)}">', "<p>") is not None
+
+
+@pytest.mark.parametrize(("true", "false"), _READ_DIFFERENTLY)
+def test_what_parsers_do_not_read_alike_is_a_difference(
+    true: str, false: str, edge: Decision
+) -> None:
+    altered, count = re.subn(true, false, render_advice(edge), count=1)
+    assert count == 1
+    assert shown_otherwise(altered, "page") is not None
+
+
+@pytest.mark.parametrize("kept", ["", "\N{REPLACEMENT CHARACTER}"])
+def test_what_browsers_make_of_a_character_that_no_page_shows_is_no_difference(kept: str) -> None:
+    page = '<p title="{0}1">6{0}3 %</p>'
+    for expected in ("\x00", "\N{REPLACEMENT CHARACTER}"):
+        assert first_difference(page.format(kept), page.format(expected)) is None
+    assert (first_difference(page.format(kept), page.format("")) is None) == (kept == "")
 
 
 def test_a_missing_end_is_a_difference(edge: Decision) -> None:

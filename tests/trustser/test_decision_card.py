@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from typer.testing import CliRunner
 
 from advisor import Decision, advise
 from profiles_db.criteria import CRITERIA, format_value
-from profiles_db.errors import InputError, MissingExtraError
+from profiles_db.errors import InputError, MissingExtraError, OutputError
+from reports.auditing import NOT_CAUSAL, general_limits
 from tests.advisor.tables import profile_of, scenario_of
 from tests.reports.decisions import HOSTILE, hostile, untrained, with_unknown
 from trustser import extras
@@ -52,13 +54,42 @@ def test_the_front_matter_is_the_hubs_and_holds_the_figures(cloud: Decision) -> 
     assert tuple(sections) == _SECTIONS
     assert front["license"] == "apache-2.0"
     assert front["base_model"] == "openai/whisper-small"
-    assert "en" in front["language"]  # type: ignore[operator]
+    assert front["language"] == ["en"], "those measured, not those of the training data"
     (model,) = front["model-index"]  # type: ignore[misc]
     (result,) = model["results"]  # type: ignore[has-type]
     figures = cloud.candidate("whisper_small").figures
     known = {name: figure.value for name, figure in figures.items() if figure.value is not None}
     assert {metric["type"]: metric["value"] for metric in result["metrics"]} == known
     assert set(front["metrics"]) == set(known)  # type: ignore[call-overload]
+
+
+def test_it_says_who_was_measured_and_how_to_run_it_again(cloud: Decision) -> None:
+    sections = _parts(cloud)[1]
+    scope = sections["Out of scope until it is measured"]
+    assert "- Measured on: language: English; recorded through: studio, podcast;" in scope
+    assert "- language: every one but English: in no corpus" in scope
+    assert sections["What it is, and why"].count("What would decide between them") == 1
+    card = decision_card(cloud)
+    assert card is not None
+    assert "trustser advise cloud --seed 0" in card
+    assert "Save the text" not in card
+    (text,) = cloud.scenario.texts
+    own = replace(text, name="my cloud.yaml")
+    card = decision_card(replace(cloud, scenario=replace(cloud.scenario, texts=(own,))).sealed())
+    assert card is not None
+    assert "Save the text below as my cloud.yaml first, and run there:" in card
+    assert "trustser advise 'my cloud.yaml' --seed 0" in card
+
+
+def test_int8_is_not_tuned_and_random_weights_are_of_no_model(edge: Decision) -> None:
+    (first, *_) = edge.candidates
+    frozen, tuned = (
+        general_limits([replace(first, backbone=f"whisper_tiny{suffix}")])
+        for suffix in ("+int8", "+last2+int8")
+    )
+    assert NOT_CAUSAL in frozen
+    assert NOT_CAUSAL not in tuned
+    assert "base_model" not in _parts(untrained(edge))[0]
 
 
 def test_every_figure_stands_with_its_interval_and_origin(cloud: Decision) -> None:
@@ -168,6 +199,16 @@ def test_without_its_library_pdf_says_what_to_install(monkeypatch: pytest.Monkey
     with pytest.raises(MissingExtraError, match="fpdf2") as caught:
         CliRunner().invoke(app, ["advise", "edge", "--pdf", "a.pdf"], catch_exceptions=False)
     assert 'pip install "trustser[pdf]"' in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["-o", "--pdf", "--card"])
+def test_where_one_folder_is_missing_nothing_is_written(option: str, tmp_path: Path) -> None:
+    paths = {name: tmp_path / name[-3:] for name in ("-o", "--pdf", "--card")}
+    paths[option] = tmp_path / "nowhere" / "x"
+    named = [word for name, path in paths.items() for word in (name, str(path))]
+    with pytest.raises(OutputError, match="cannot be written"):
+        CliRunner().invoke(app, ["advise", "edge", *named], catch_exceptions=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_outputs_are_two_files(tmp_path: Path) -> None:

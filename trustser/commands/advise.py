@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from profiles_db.errors import InputError, ScenarioError
-from profiles_db.files import write_text
+from profiles_db.files import require_folder, write_text
 from trustser import api
 from trustser.extras import require_pdf
 from trustser.option_values import timestamp
@@ -59,6 +59,9 @@ def advise(
         raise InputError("--json and --markdown together", remedy="choose one")
     when = timestamp(made_at)
     _require_different(output, pdf, card)
+    for path in (output, pdf, card):
+        if path is not None:
+            require_folder(path)
     if pdf is not None:
         require_pdf("advise")
     decision = api.advise(scenario, db=db, seed=seed, say=tell)
