@@ -10,9 +10,22 @@ import typer
 from trustser import api
 from trustser.api import DEFAULT_DB
 from trustser.commands.advise import NOTHING_STANDS
-from trustser.commands.profile import MOST_WEIGHTS_SEED, keeping_said
+from trustser.commands.profile import keeping_said
 from trustser.extras import require_profile
 from trustser.option_values import parse_duration, timestamp
+from trustser.options import (
+    AllowOutside,
+    Cache,
+    CacheLimit,
+    Classes,
+    Database,
+    DataRoot,
+    Device,
+    ProtocolFile,
+    ProtocolSettings,
+    WeightsSeed,
+    Workers,
+)
 from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
@@ -26,9 +39,7 @@ def choose(
         list[str] | None,
         typer.Option(help="A candidate; repeatable. Those the scenario includes if not given."),
     ] = None,
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
-    ] = None,
+    data_root: DataRoot = None,
     weights: Annotated[
         str, typer.Option(help="`pretrained`, `random` (untrained stand-in), a folder or a file.")
     ] = "pretrained",
@@ -43,41 +54,16 @@ def choose(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The report (HTML) to write.")
     ] = None,
-    db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
-    protocol: Annotated[Path | None, typer.Option(help="YAML file with protocol settings.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="SECTION.NAME=VALUE", help="One setting of the protocol; repeatable."
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(help="`default`, `all`, or class names with commas.")
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the feature cache (default: $TRUSTSER_CACHE, ~/.cache/trustser)."
-        ),
-    ] = None,
-    cache_limit: Annotated[
-        str | None,
-        typer.Option(
-            help="Keep so much of features, say 20GB; the rest is computed again when read."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
-    ] = None,
-    weights_seed: Annotated[
-        int, typer.Option(min=0, max=MOST_WEIGHTS_SEED, help="Seed of `--weights random`.")
-    ] = 0,
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", help="Let a manifest name files outside its own folder."),
-    ] = False,
+    db: Database = DEFAULT_DB,
+    protocol: ProtocolFile = None,
+    setting: ProtocolSettings = None,
+    classes: Classes = None,
+    cache: Cache = None,
+    cache_limit: CacheLimit = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    weights_seed: WeightsSeed = 0,
+    allow_outside: AllowOutside = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the uncertainty draws.")] = 0,
     made_at: Annotated[
         str | None, typer.Option("--made-at", help="Time shown in the report, as ISO 8601.")

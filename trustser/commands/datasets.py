@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trustser.options import DataRoot
 from trustser.terminal import TerminalProgress, print_json, print_table
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ def list_datasets(
 @datasets_app.command()
 def check(
     name: Annotated[str, typer.Argument(help="Corpus to check. See `trustser datasets`.")],
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
-    ] = None,
+    data_root: DataRoot = None,
     classes: Annotated[
         str, typer.Option(help="`default`, `all`, or class names with commas.")
     ] = "default",

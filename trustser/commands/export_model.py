@@ -9,6 +9,7 @@ import typer
 
 from trustser import api
 from trustser.api import DEFAULT_DB
+from trustser.options import Database
 from trustser.terminal import tell
 
 
@@ -47,7 +48,7 @@ def export_model(
     weights: Annotated[
         str | None, typer.Option(help="Where the weights lie, if not where they lay.")
     ] = None,
-    db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
+    db: Database = DEFAULT_DB,
     cache: Annotated[
         Path | None,
         typer.Option(help="Folder of the heads (default: $TRUSTSER_CACHE, ~/.cache/trustser)."),

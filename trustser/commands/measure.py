@@ -11,6 +11,7 @@ from trustser import api
 from trustser.api import DEFAULT_DB
 from trustser.commands.profile import keeping_said
 from trustser.commands.profiles import as_record, print_aspects
+from trustser.options import Database, Device, LabelMap, TestOn, Workers
 from trustser.terminal import TerminalProgress, print_json
 
 
@@ -34,7 +35,7 @@ def measure(
             help="Compute figures again from the stored rows: no sound, no weights, no torch.",
         ),
     ] = False,
-    db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
+    db: Database = DEFAULT_DB,
     setting: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,22 +58,10 @@ def measure(
     cache_limit: Annotated[
         str | None, typer.Option(help="Keep so much of features, say 20GB.")
     ] = None,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
-    ] = None,
-    test_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[=PATH]",
-            help="With the measure generalisation: another corpus to test on; repeatable.",
-        ),
-    ] = None,
-    label_map: Annotated[
-        Path | None,
-        typer.Option(help="YAML file: which class each label of --test-on counts as."),
-    ] = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    test_on: TestOn = None,
+    label_map: LabelMap = None,
     allow_outside: Annotated[
         bool,
         typer.Option(

@@ -13,6 +13,7 @@ import typer
 from profiles_db.errors import InputError
 from profiles_db.printing import shown
 from trustser.api import DEFAULT_DB, load_model
+from trustser.options import Device
 from trustser.terminal import tell
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def predict(
         int | None,
         typer.Option(help="Standard input is raw 16-bit PCM, one channel, of so many Hz."),
     ] = None,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
+    device: Device = "auto",
     db: Annotated[
         Path | None, typer.Option(help="With a run: DuckDB file that keeps the profiles.")
     ] = None,

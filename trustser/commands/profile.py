@@ -14,13 +14,25 @@ from trustser import api
 from trustser.api import DEFAULT_DB, EngineName
 from trustser.commands.profiles import as_record, print_aspects
 from trustser.extras import require_profile
+from trustser.options import (
+    AllowOutside,
+    Cache,
+    CacheLimit,
+    Classes,
+    Database,
+    DataRoot,
+    Device,
+    LabelMap,
+    ProtocolFile,
+    ProtocolSettings,
+    TestOn,
+    WeightsSeed,
+    Workers,
+)
 from trustser.stopping import Terminated
 from trustser.terminal import TerminalProgress, print_json
 
 Only = Literal["sustainability"]
-
-MOST_WEIGHTS_SEED = 2**64 - 1
-"""PyTorch's generator takes no larger one."""
 
 
 def profile(
@@ -46,9 +58,7 @@ def profile(
         ),
     ] = None,
     dataset: Annotated[str, typer.Option(help="Corpus to profile on. See `datasets`.")] = "demo",
-    data_root: Annotated[
-        Path | None, typer.Option(help="Folder of the corpus, or the manifest's CSV file.")
-    ] = None,
+    data_root: DataRoot = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -63,40 +73,20 @@ def profile(
         str | None,
         typer.Option(help="`default`, `all`, or names with commas; see `trustser measure --help`."),
     ] = None,
-    db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
-    protocol: Annotated[Path | None, typer.Option(help="YAML file with protocol settings.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="SECTION.NAME=VALUE", help="One setting of the protocol; repeatable."
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(help="`default`, `all`, or class names with commas.")
-    ] = None,
+    db: Database = DEFAULT_DB,
+    protocol: ProtocolFile = None,
+    setting: ProtocolSettings = None,
+    classes: Classes = None,
     folds: Annotated[int | None, typer.Option(help="Run the first so many folds only.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of the emotion head.")] = None,
     repetitions: Annotated[
         int | None,
         typer.Option("--repetitions", "--seeds", help="Train every head so often."),
     ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the feature cache (default: $TRUSTSER_CACHE, ~/.cache/trustser)."
-        ),
-    ] = None,
-    cache_limit: Annotated[
-        str | None,
-        typer.Option(
-            help="Keep so much of features, say 20GB; the rest is computed again when read."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
-    ] = None,
+    cache: Cache = None,
+    cache_limit: CacheLimit = None,
+    device: Device = "auto",
+    workers: Workers = None,
     engine: Annotated[
         EngineName, typer.Option(help="Where jobs run: this machine, or a Ray cluster.")
     ] = "local",
@@ -104,24 +94,10 @@ def profile(
         str | None,
         typer.Option(help="HOST:PORT of a Ray cluster, or `auto`; if not given, one starts here."),
     ] = None,
-    weights_seed: Annotated[
-        int, typer.Option(min=0, max=MOST_WEIGHTS_SEED, help="Seed of `--weights random`.")
-    ] = 0,
-    allow_outside: Annotated[
-        bool,
-        typer.Option("--allow-outside", help="Let a manifest name files outside its own folder."),
-    ] = False,
-    test_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME[=PATH]",
-            help="With the measure generalisation: another corpus to test on; repeatable.",
-        ),
-    ] = None,
-    label_map: Annotated[
-        Path | None,
-        typer.Option(help="YAML file: which class each label of --test-on counts as."),
-    ] = None,
+    weights_seed: WeightsSeed = 0,
+    allow_outside: AllowOutside = False,
+    test_on: TestOn = None,
+    label_map: LabelMap = None,
     json: Annotated[bool, typer.Option("--json", help="Print the profiles as JSON.")] = False,
 ) -> None:
     """Train heads on backbones, frozen or tuned, and measure the five aspects of trust.

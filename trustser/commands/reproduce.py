@@ -14,8 +14,18 @@ from profiles_db.printing import shown
 from profiles_db.published_studies import DEFAULT_STUDY, PublishedStudy
 from trustser import api
 from trustser.api import DEFAULT_DB
-from trustser.commands.profile import MOST_WEIGHTS_SEED, keeping_said
+from trustser.commands.profile import keeping_said
 from trustser.extras import require_profile
+from trustser.options import (
+    Cache,
+    CacheLimit,
+    Database,
+    Device,
+    ProtocolFile,
+    ProtocolSettings,
+    WeightsSeed,
+    Workers,
+)
 from trustser.reproduction import (
     COSTS,
     Reproduced,
@@ -70,34 +80,14 @@ def reproduce(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what can be measured here, and measure nothing.")
     ] = False,
-    db: Annotated[Path, typer.Option(help="DuckDB file that keeps the profiles.")] = DEFAULT_DB,
-    protocol: Annotated[Path | None, typer.Option(help="YAML file with protocol settings.")] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="SECTION.NAME=VALUE", help="One setting of the protocol; repeatable."
-        ),
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the feature cache (default: $TRUSTSER_CACHE, ~/.cache/trustser)."
-        ),
-    ] = None,
-    cache_limit: Annotated[
-        str | None,
-        typer.Option(
-            help="Keep so much of features, say 20GB; the rest is computed again when read."
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu` or `cuda`.")] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Worker processes, 0 for none; measured and chosen if not given."),
-    ] = None,
-    weights_seed: Annotated[
-        int, typer.Option(min=0, max=MOST_WEIGHTS_SEED, help="Seed of `--weights random`.")
-    ] = 0,
+    db: Database = DEFAULT_DB,
+    protocol: ProtocolFile = None,
+    setting: ProtocolSettings = None,
+    cache: Cache = None,
+    cache_limit: CacheLimit = None,
+    device: Device = "auto",
+    workers: Workers = None,
+    weights_seed: WeightsSeed = 0,
     json: Annotated[bool, typer.Option("--json", help="Print plan or comparison as JSON.")] = False,
 ) -> None:
     """Measure a published study's figures again, as far as corpora and weights are at hand.
