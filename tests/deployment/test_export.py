@@ -398,6 +398,22 @@ def test_a_damaged_or_hostile_folder_is_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_of_the_first_format_answers_as_before(exported: Path, tmp_path: Path) -> None:
+    """It says nothing of tuned layers, and its heads are of the one shape that there was."""
+    folder = shutil.copytree(exported / "whisper_tiny", tmp_path / "folder")
+
+    def before(config: dict[str, Any]) -> None:
+        config["format_version"] = 1
+        del config["encoder"]["tuned"], config["heads"]["convolutions"], config["heads"]["pooling"]
+
+    edit(folder, before)
+    wave = np.random.default_rng(0).normal(0, 0.1, 8_000).astype(np.float32)
+    found, usual = (
+        trustser.load_model(f).predict(wave) for f in (folder, exported / "whisper_tiny")
+    )
+    assert found == usual
+
+
 def test_weights_that_are_named_must_be_those_of_then(
     exported: Path, runs: Runs, tmp_path: Path
 ) -> None:
